@@ -1,0 +1,56 @@
+# Everything sets itself up: a fresh machine needs Node >= 20, npm, make and git. Node 26 comes as the npm package `node`.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+SETUP := node_modules/.carpool-setup
+SOURCES := $(shell find src -name '*.ts' 2>/dev/null)
+
+.PHONY: run test check bench bench-pooling bench-faults build docs format clean help
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+$(SETUP): package.json package-lock.json .taprc
+	npm ci --no-audit --no-fund --loglevel=error
+	tap build >/dev/null
+	@touch $@
+
+dist/carpool.js: $(SETUP) $(SOURCES) build.ts package.json
+	node build.ts
+
+run: dist/carpool.js ## the sidecar on 127.0.0.1:14140 with an embedded demo
+	@node dist/carpool.js demo
+
+build: dist/carpool.js ## one bundled file, dist/carpool.js, with its source map
+
+test: $(SETUP) dist/carpool.js ## every test that needs no cluster
+	tap
+
+check: $(SETUP) ## format, lint, types, unused code, arrows between rooms, stale documents
+	biome check .
+	tsc -p .
+	knip
+	depcruise --config .dependency-cruiser.cjs src
+	node src/config/generate-docs.ts --check
+
+docs: $(SETUP) ## writes docs/configuration.md and its JSON Schema anew
+	node src/config/generate-docs.ts
+
+format: $(SETUP) ## formats everything
+	biome check --write .
+
+bench: dist/carpool.js ## carpool beside nginx, HAProxy, Squid and two Node baselines, in one run
+	bench/setup.sh
+	node bench/compare.ts $(ARGS)
+	node bench/pooling.ts
+
+bench-pooling: dist/carpool.js ## with and without pooling
+	bench/setup.sh
+	node bench/pooling.ts $(ARGS)
+
+bench-faults: dist/carpool.js ## stopped, resetting and silent endpoints; upstreams that close idle connections
+	bench/setup.sh
+	node bench/faults.ts $(ARGS)
+
+clean: ## removes what was made
+	rm -rf dist node_modules .tap bench/.work

@@ -1,0 +1,81 @@
+import { LOG_LEVELS } from '../telemetry/log-levels.ts';
+import { type Answer, json } from './answer.ts';
+import type { Controller, Inspector } from './inspector.ts';
+import { statsAnswer, unknownDestination } from './operator-routes.ts';
+
+export type ControlContext = { readonly controller: Controller; readonly inspector: Inspector };
+
+type Fields = ReadonlyMap<string, unknown>;
+type Command = {
+  readonly method: 'GET' | 'POST';
+  /** Fields that the body may have. */
+  readonly fields: readonly string[];
+  readonly run: (context: ControlContext, fields: Fields, query: URLSearchParams) => Answer | Promise<Answer>;
+};
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  '/reload': {
+    method: 'POST',
+    fields: [],
+    run: async ({ controller }) => {
+      const { applied, lines } = await controller.reload();
+      return json(applied ? 200 : 422, { applied, lines });
+    },
+  },
+  '/log-level': {
+    method: 'POST',
+    fields: ['level'],
+    run: ({ controller }, fields) => {
+      const level = fields.get('level');
+      if (typeof level === 'string' && controller.setLogLevel(level)) return json(200, { level });
+      return refused(`level must be one of ${LOG_LEVELS.join(', ')}`);
+    },
+  },
+  '/evict': {
+    method: 'POST',
+    fields: ['destination', 'idle'],
+    run: ({ controller }, fields) => {
+      const destination = fields.get('destination') ?? null;
+      const idleOnly = fields.get('idle') ?? false;
+      if (destination !== null && typeof destination !== 'string')
+        return refused('destination must be a string, host:port; leave it out for all destinations');
+      if (typeof idleOnly !== 'boolean') return refused('idle must be true (only idle connections) or false');
+      const evicted = controller.evict({ destination, idleOnly });
+      return evicted === null ? unknownDestination(destination ?? '') : json(200, { evicted });
+    },
+  },
+  '/stats': {
+    method: 'GET',
+    fields: [],
+    run: ({ inspector }, _, query) => statsAnswer({ inspector }, { query, accept: undefined }),
+  },
+};
+
+/** Looks up a command, or says what is wrong with the call. */
+export function findCommand(method: string, path: string): Command | Answer {
+  const command = Object.hasOwn(COMMANDS, path) ? COMMANDS[path] : undefined;
+  if (!command) {
+    const commands = Object.entries(COMMANDS).map(([name, known]) => `${known.method} ${name}`);
+    return json(404, { code: 'NOT_FOUND', message: `there is no command ${path}`, commands });
+  }
+  if (command.method === method) return command;
+  const message = `${path} takes ${command.method}, not ${method}`;
+  return json(405, { code: 'METHOD_NOT_ALLOWED', message }, { allow: command.method });
+}
+
+/** Runs a command; a field that it does not know is refused, for a misspelt one must not evict everything. */
+export function runCommand(
+  command: Command,
+  context: ControlContext,
+  fields: Fields,
+  query: URLSearchParams,
+): Answer | Promise<Answer> {
+  for (const name of fields.keys())
+    if (!command.fields.includes(name))
+      return refused(`there is no field ${JSON.stringify(name)} here; known: ${command.fields.join(', ') || 'none'}`);
+  return command.run(context, fields, query);
+}
+
+function refused(message: string): Answer {
+  return json(400, { code: 'BAD_REQUEST', message });
+}

@@ -1,0 +1,67 @@
+import type { DestinationStats } from '../pool/stats.ts';
+
+/** Views on a destination's snapshot, for /health/* and /debug/latency. */
+
+/** Connections of one destination by state, against their limit. */
+export function connectionsView(stats: DestinationStats): Record<string, unknown> {
+  const { connecting, active, idle, draining, pending, maxConnections } = stats;
+  const inUse = connecting + active;
+  return {
+    destination: stats.name,
+    connecting,
+    active,
+    idle,
+    draining,
+    pending,
+    maxConnections,
+    utilization: maxConnections === 0 ? 0 : Math.round((inUse / maxConnections) * 1000) / 1000,
+    endpoints: stats.endpoints.map((endpoint) => ({
+      endpoint: endpoint.id,
+      connections: endpoint.connections.length,
+      oldestMs: Math.max(0, ...endpoint.connections.map((connection) => connection.ageMs)),
+    })),
+  };
+}
+
+/** Where a destination's endpoints come from and how each stands. */
+export function discoveryView(stats: DestinationStats): Record<string, unknown> {
+  const serving = stats.endpoints.filter((endpoint) => endpoint.state === 'ready').length;
+  return {
+    destination: stats.name,
+    status: serving > 0 ? 'ok' : stats.discovery.state === 'resolving' ? 'resolving' : 'unavailable',
+    discovery: stats.discovery,
+    endpoints: stats.endpoints.map((endpoint) => ({
+      endpoint: endpoint.id,
+      state: endpoint.state,
+      consecutiveFailures: endpoint.consecutiveFailures,
+      ejectedForMs: endpoint.ejectedForMs,
+      outstanding: endpoint.outstanding,
+    })),
+  };
+}
+
+/** Ejection of endpoints: the circuit breaker that is always on. */
+export function breakerView(stats: DestinationStats): Record<string, unknown> {
+  return {
+    destination: stats.name,
+    endpoints: stats.endpoints.map((endpoint) => ({
+      endpoint: endpoint.id,
+      state: endpoint.state === 'ejected' ? 'open' : 'closed',
+      consecutiveFailures: endpoint.consecutiveFailures,
+      triedAgainInMs: endpoint.ejectedForMs,
+    })),
+  };
+}
+
+/** How long connecting to each endpoint took last, and how fast it answers. */
+export function latencyView(stats: DestinationStats): Record<string, unknown> {
+  return {
+    destination: stats.name,
+    endpoints: stats.endpoints.map((endpoint) => ({
+      endpoint: endpoint.id,
+      connectMs: endpoint.connectMs,
+      responseMs: endpoint.latencyMs,
+      outstanding: endpoint.outstanding,
+    })),
+  };
+}

@@ -1,0 +1,410 @@
+import { randomBytes } from 'node:crypto';
+import type { Controller, Inspector, ProcessStats } from './admin/inspector.ts';
+import type { ControlSocket } from './admin/control-socket.ts';
+import type { OperatorPort } from './admin/operator-port.ts';
+import type { Clock } from './clock.ts';
+import type { LoadedConfig } from './config/load.ts';
+import { ConfigWatcher } from './config/reload.ts';
+import type { Config, DestinationPolicy } from './config/types.ts';
+import { AddressRules, type OwnListener } from './discovery/address-rules.ts';
+import { DiscoveryChain } from './discovery/discovery-chain.ts';
+import { DnsDiscovery } from './discovery/dns-discovery.ts';
+import { DnsStub } from './discovery/dns-stub.ts';
+import { LiteralDiscovery, StaticDiscovery } from './discovery/static-discovery.ts';
+import { connectionLimits, fileDescriptorLimit } from './file-limit.ts';
+import { BufferBudget } from './forward/buffer-budget.ts';
+import type { ForwardContext } from './forward/forward.ts';
+import { Listener, Sessions } from './listener/listener.ts';
+import type { ListenerContext } from './listener/listener-context.ts';
+import type { LocalDestination } from './listener/request-plan.ts';
+import { TunnelRegistry } from './listener/tunnel.ts';
+import { DestinationObserver } from './observer.ts';
+import { Capacity } from './pool/capacity.ts';
+import type { DestinationStats } from './pool/stats.ts';
+import { Head } from './protocol/http1/head.ts';
+import { HeadScanner } from './protocol/http1/head-scanner.ts';
+import { Router } from './routing/router.ts';
+import { AccessLog } from './telemetry/access-log.ts';
+import { configuredLabel, DestinationLabels } from './telemetry/destination-labels.ts';
+import { EventLog } from './telemetry/event-log.ts';
+import { EventLoopMonitor } from './telemetry/event-loop.ts';
+import { openLog, type SidecarLog } from './telemetry/log.ts';
+import { Metrics } from './telemetry/metrics.ts';
+import { Ticker } from './ticker.ts';
+
+/** After a stop begins, idle downstream connections are closed when so long has passed, … */
+const CLOSE_IDLE_AFTER_MS = 1000;
+/** … and the process ends when nothing is open and no request has come for so long. */
+const QUIET_BEFORE_EXIT_MS = 2000;
+/** In the last part of the grace new requests are refused. */
+const REFUSE_BEFORE_END_MS = 1000;
+
+export type AppOptions = {
+  readonly version: string;
+  readonly clock: Clock;
+  /** Where the configuration came from: the file that is watched, or null. */
+  readonly file: string | null;
+  readonly loaded: LoadedConfig;
+  /** Reads all sources again; throws ConfigProblems. */
+  readonly load: () => LoadedConfig;
+  /** The descriptor that the log goes to; 1 unless a test says otherwise. */
+  readonly logFd?: number;
+};
+
+/** Where the sidecar listens. */
+export type AppAddresses = {
+  readonly listener: OwnListener;
+  readonly operator: OwnListener | null;
+  readonly localPorts: readonly { readonly destination: string; readonly port: number }[];
+};
+
+type AppState = 'starting' | 'ready' | 'draining' | 'stopped';
+
+/** Builds and wires everything: the one place that knows all parts, and the order in which they start and stop. */
+export class App implements Inspector, Controller {
+  readonly log: SidecarLog;
+  readonly #options: AppOptions;
+  readonly #clock: Clock;
+  readonly #sessions = new Sessions();
+  readonly #listeners: Listener[] = [];
+  readonly #tunnels: TunnelRegistry;
+  readonly #capacity: Capacity;
+  readonly #budget: BufferBudget;
+  readonly #events: EventLog;
+  readonly #labels: DestinationLabels;
+  readonly #observers = new Map<string, DestinationObserver>();
+  /** Counts what belongs to no destination: requests that could not be read. */
+  readonly #strays: DestinationObserver;
+  readonly #accessLog: AccessLog;
+  readonly #forward: ForwardContext;
+  readonly #listening: ListenerContext;
+  readonly #router: Router;
+  readonly #dns: DnsDiscovery;
+  readonly #ticker: Ticker;
+  readonly #watcher: ConfigWatcher;
+  readonly #eventLoop = new EventLoopMonitor();
+  readonly #files = fileDescriptorLimit();
+  #rules: AddressRules;
+  #operator: OperatorPort | null = null;
+  #control: ControlSocket | null = null;
+  #state: AppState = 'starting';
+  #config: Config;
+  #reloads: ProcessStats['reloads'] = { applied: 0, refused: 0, lastError: null };
+  readonly #startedAt: number;
+
+  constructor(options: AppOptions) {
+    const { clock } = options;
+    const { config } = options.loaded;
+    this.#options = options;
+    this.#clock = clock;
+    this.#config = config;
+    this.#startedAt = clock.now();
+    this.log = openLog({
+      level: config.telemetry.logLevel,
+      clock,
+      human: config.profile === 'development',
+      ...(options.logFd === undefined ? {} : { fd: options.logFd }),
+    });
+    this.#events = new EventLog({ logger: this.log.logger, clock });
+    this.#labels = new DestinationLabels({ clock, maxDestinations: config.telemetry.maxDestinations });
+    this.#strays = this.#labels.open('-', '-');
+    this.#accessLog = new AccessLog(config.telemetry, this.log.writer);
+    const limits = connectionLimits(config, this.#files);
+    this.#capacity = new Capacity(limits.upstream);
+    this.#budget = new BufferBudget(config.limits.bufferBytes);
+    this.#tunnels = new TunnelRegistry(config.limits.tunnels);
+    this.#rules = this.#addressRules(config);
+    this.#dns = new DnsDiscovery({
+      lookup: new DnsStub({ hostsFile: config.discovery.dns.hostsFile, resolvConf: config.discovery.dns.resolvConf, clock }),
+      clock,
+      timing: config.discovery.dns,
+      maxNames: config.limits.destinations,
+    });
+    const scanner = (): HeadScanner => new HeadScanner(new Head(config.listener.maxFields), config.listener);
+    let connectionId = 0;
+    this.#router = new Router(config, {
+      discovery: new DiscoveryChain([new StaticDiscovery(), new LiteralDiscovery(), this.#dns]),
+      allowed: (address, port, written) => (written ? this.#rules.checkOwn(address, port) : this.#rules.check(address, port)),
+      context: {
+        clock,
+        capacity: this.#capacity,
+        events: this.#events,
+        responseScanner: scanner(),
+        nextConnectionId: () => ++connectionId,
+        random: Math.random,
+      },
+      events: this.#events,
+      observe: (name, entry) => {
+        const observer = this.#labels.open(name, entry === null ? null : configuredLabel(entry));
+        this.#observers.set(name, observer);
+        return observer;
+      },
+      forget: (name) => {
+        const observer = this.#observers.get(name);
+        if (observer !== undefined) this.#labels.close(observer);
+        this.#observers.delete(name);
+      },
+    });
+    this.#forward = { clock, budget: this.#budget, keptScanner: scanner(), accessLog: null };
+    this.#listening = {
+      router: this.#router,
+      forward: this.#forward,
+      budget: this.#budget,
+      tunnels: this.#tunnels,
+      requestScanner: scanner(),
+      config: { ...config, listener: { ...config.listener, maxConnections: limits.downstream } },
+      viaToken: `carpool-${randomBytes(6).toString('hex')}`,
+      phase: 'serving',
+      countError: (code) => this.#strays.error(code),
+      lastRequestAt: clock.now(),
+    };
+    this.#setAccessLog(config);
+    this.#ticker = new Ticker(clock, tickMs(config));
+    this.#ticker.add((now) => this.#tick(now));
+    this.#watcher = new ConfigWatcher({
+      file: options.file,
+      loaded: options.loaded,
+      load: options.load,
+      clock,
+      onChanged: (loaded, _explanation, lines) => this.#reconfigure(loaded.config, lines),
+      onRefused: (_problems, lines) => this.#refused(lines),
+      onWarning: (message) => this.log.logger.warn(message),
+    });
+  }
+
+  // --- start
+
+  /**
+   * Listens. Rejects with `ListenError` or `CarpoolError` CONFIG_INVALID, which name the port and its setting, where a
+   * port is not to be had.
+   */
+  async start(): Promise<AppAddresses> {
+    const { listener, destinations } = this.#config;
+    const main = new Listener(this.#listening, this.#sessions, null, 'listener.port');
+    await main.listen(listener.host, listener.port);
+    this.#listeners.push(main);
+    const localPorts: { destination: string; port: number }[] = [];
+    for (const entry of destinations) {
+      if (entry.localPort === null) continue;
+      const host = entry.match.host;
+      const port = entry.match.port ?? 80;
+      const local: LocalDestination = {
+        host,
+        port,
+        authority: Buffer.from(port === 80 ? bracketed(host) : `${bracketed(host)}:${port}`, 'latin1'),
+        basePath: Buffer.from(entry.basePath.replace(/\/$/, ''), 'latin1'),
+      };
+      const each = new Listener(this.#listening, this.#sessions, local, `localPort of ${host}`);
+      await each.listen('127.0.0.1', entry.localPort);
+      this.#listeners.push(each);
+      localPorts.push({ destination: `${host}:${port}`, port: each.address?.port ?? entry.localPort });
+    }
+    const operator = await this.#startAdmin();
+    const bound = main.address ?? listener;
+    this.#ownPorts = [{ ...bound }, ...(operator === null ? [] : [operator])];
+    for (const { port } of localPorts) this.#ownPorts.push({ host: '127.0.0.1', port });
+    this.#rules = this.#addressRules(this.#config);
+    this.#ticker.start();
+    this.#state = 'ready';
+    return { listener: { host: bound.host, port: bound.port }, operator, localPorts };
+  }
+
+  #ownPorts: OwnListener[] = [];
+
+  async #startAdmin(): Promise<OwnListener | null> {
+    const { operator, control } = this.#config;
+    const [{ OperatorPort }, { ControlSocket }] = await Promise.all([
+      import('./admin/operator-port.ts'),
+      import('./admin/control-socket.ts'),
+    ]);
+    const onFault = (error: unknown, path: string): void =>
+      this.log.logger.error({ err: error, path }, 'a fault while answering an operator');
+    this.#control = new ControlSocket({ ...control, controller: this, inspector: this, clock: this.#clock, onFault });
+    const started = await this.#control.start();
+    for (const warning of started.warnings) this.log.logger.warn(warning);
+    if (!operator.enabled) return null;
+    const metrics = new Metrics({
+      labels: this.#labels,
+      inspector: this,
+      eventLoop: this.#eventLoop,
+      clock: this.#clock,
+      droppedLogLines: () => this.log.writer.dropped,
+    });
+    this.#operator = new OperatorPort({
+      ...operator,
+      inspector: this,
+      metrics,
+      eventLoop: this.#eventLoop,
+      clock: this.#clock,
+      onFault,
+    });
+    return this.#operator.start();
+  }
+
+  #addressRules(config: Config): AddressRules {
+    return new AddressRules({ allow: config.security.allowAddresses, listeners: this.#ownPorts });
+  }
+
+  #setAccessLog(config: Config): void {
+    this.#accessLog.configure(config.telemetry);
+    this.#forward.accessLog = config.telemetry.accessLog === 'off' ? null : this.#accessLog;
+  }
+
+  // --- while it runs
+
+  #lastPoolLog = 0;
+
+  #tick(now: number): void {
+    this.#sessions.tick(now);
+    this.#tunnels.tick(now);
+    this.#router.tick(now);
+    const { poolLogIntervalMs } = this.#config.telemetry;
+    if (poolLogIntervalMs > 0 && now - this.#lastPoolLog >= poolLogIntervalMs) {
+      if (this.#lastPoolLog > 0) this.#logPools();
+      this.#lastPoolLog = now;
+    }
+  }
+
+  #logPools(): void {
+    for (const destination of this.#router.destinations) {
+      const totals = destination.pool.totals();
+      if (totals.active + totals.idle + totals.connecting + totals.draining === 0) continue;
+      this.log.logger.info({ destination: destination.name, ...totals, pending: destination.pool.pending.size }, 'pool');
+    }
+  }
+
+  #reconfigure(config: Config, lines: readonly string[]): void {
+    const { logger } = this.log;
+    this.#config = config;
+    this.log.setLevel(config.telemetry.logLevel);
+    this.#setAccessLog(config);
+    this.#labels.setMaxDestinations(config.telemetry.maxDestinations);
+    const limits = connectionLimits(config, this.#files);
+    this.#capacity.setMax(limits.upstream);
+    this.#tunnels.setMax(config.limits.tunnels);
+    this.#dns.setTiming(config.discovery.dns);
+    this.#rules = this.#addressRules(config);
+    this.#listening.config = { ...config, listener: { ...config.listener, maxConnections: limits.downstream } };
+    this.#ticker.setInterval(tickMs(config));
+    this.#router.reconfigure(config);
+    this.#reloads = { ...this.#reloads, applied: this.#reloads.applied + 1, lastError: null };
+    for (const line of lines) logger.info(line);
+  }
+
+  #refused(lines: readonly string[]): void {
+    this.#reloads = { ...this.#reloads, refused: this.#reloads.refused + 1, lastError: lines.join('\n') };
+    for (const line of lines) this.log.logger.error(line);
+  }
+
+  // --- stop
+
+  /**
+   * Stops gently: goes on accepting and serving, closes what is idle, and resolves when nothing is left or the grace is
+   * over. Calling it again changes nothing.
+   */
+  async stop(): Promise<void> {
+    if (this.#state === 'draining' || this.#state === 'stopped') return;
+    this.#state = 'draining';
+    this.#listening.phase = 'draining';
+    const { graceMs } = this.#config.shutdown;
+    const begun = this.#clock.now();
+    this.log.logger.info({ graceMs }, 'stopping: running exchanges finish first');
+    await new Promise<void>((resolve) => {
+      this.#ticker.add((now) => {
+        if (now - begun >= graceMs - REFUSE_BEFORE_END_MS) this.#listening.phase = 'refusing';
+        if (now - begun >= CLOSE_IDLE_AFTER_MS) this.#sessions.drain();
+        const quiet = now - Math.max(begun, this.#listening.lastRequestAt) >= QUIET_BEFORE_EXIT_MS;
+        const empty = this.#sessions.count === 0 && this.#tunnels.count === 0;
+        if ((quiet && empty) || now - begun >= graceMs) resolve();
+      });
+      this.#ticker.setInterval(100);
+    });
+    await this.close();
+  }
+
+  /** Stops at once: whatever still runs is cut. */
+  async close(): Promise<void> {
+    if (this.#state === 'stopped') return;
+    this.#state = 'stopped';
+    this.#ticker.stop();
+    this.#watcher.close();
+    for (const listener of this.#listeners) listener.close();
+    const cut = this.#sessions.busy + this.#tunnels.count;
+    if (cut > 0) this.log.logger.warn({ cut }, 'the grace is over: exchanges and tunnels were cut');
+    this.#sessions.destroy();
+    this.#tunnels.closeAll();
+    this.#router.close('now');
+    this.#dns.close();
+    await Promise.all([this.#operator?.stop(), this.#control?.stop()]);
+    this.#eventLoop.stop();
+    this.#events.close();
+    this.log.logger.info('stopped');
+    this.log.close();
+  }
+
+  // --- Inspector
+
+  destinations(): readonly DestinationStats[] {
+    return [...this.eachDestination()];
+  }
+
+  *eachDestination(): Iterable<DestinationStats> {
+    for (const destination of this.#router.destinations) yield destination.stats();
+  }
+
+  config(): Config {
+    return this.#config;
+  }
+
+  process(): ProcessStats {
+    return {
+      version: this.#options.version,
+      uptimeMs: this.#clock.now() - this.#startedAt,
+      state: this.#state === 'stopped' ? 'draining' : this.#state,
+      downstreamConnections: this.#sessions.count,
+      exchanges: this.#sessions.busy,
+      tunnels: this.#tunnels.count,
+      upstreamConnections: this.#capacity.used,
+      limits: { maxConnections: this.#capacity.max, bufferBytes: this.#budget.max, fileDescriptors: this.#files },
+      bufferedBytes: this.#budget.used,
+      reloads: this.#reloads,
+    };
+  }
+
+  // --- Controller
+
+  async reload(): Promise<{ applied: boolean; lines: readonly string[] }> {
+    const outcome = this.#watcher.reload();
+    return { applied: outcome.outcome !== 'refused', lines: outcome.lines };
+  }
+
+  setLogLevel(level: string): boolean {
+    return this.log.setLevel(level);
+  }
+
+  evict(selection: { destination: string | null; idleOnly: boolean }): number | null {
+    let found = selection.destination === null;
+    let count = 0;
+    for (const destination of this.#router.destinations) {
+      const wanted = selection.destination;
+      if (wanted !== null && destination.name !== wanted && destination.identity.label !== wanted) continue;
+      found = true;
+      count += destination.pool.evict('admin', selection.idleOnly);
+    }
+    return found ? count : null;
+  }
+}
+
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+/** Often enough that the shortest limit in force is kept within about a tenth; once a second where all are long. */
+function tickMs(config: Config): number {
+  const limits = [config.listener.headTimeoutMs, config.listener.idleTimeoutMs];
+  const add = ({ timeouts }: DestinationPolicy): void => {
+    limits.push(timeouts.responseMs, timeouts.bodyIdleMs, timeouts.writeMs, timeouts.streamIdleMs);
+  };
+  add(config.defaults);
+  for (const { policy } of config.destinations) add(policy);
+  const shortest = Math.min(...limits.filter((ms) => ms > 0));
+  return Math.max(50, Math.min(1000, shortest / 8));
+}

@@ -1,0 +1,54 @@
+import { showHostPattern } from '../config/addresses.ts';
+import type { Environment } from '../config/environment.ts';
+import type { Flag } from '../config/flags.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { ConfigProblems, EXIT_CONFIG_INVALID } from '../config/problems.ts';
+
+/** What `carpool check` reads and writes besides the file. */
+export type CheckIo = {
+  /** Takes one line for standard output, without its end. */
+  readonly out: (line: string) => void;
+  /** Takes one line for standard error, without its end. */
+  readonly err: (line: string) => void;
+  readonly env?: Environment;
+  readonly flags?: readonly Flag[];
+};
+
+/**
+ * `carpool check FILE`: says whether carpool would run with this file (and this environment and these flags).
+ * @returns the exit code: 0, or 78 with one line for each problem on standard error
+ */
+export function runCheck(file: string, io: CheckIo): number {
+  try {
+    const loaded = loadConfig({ file, env: io.env ?? {}, flags: io.flags ?? [] });
+    io.out(`${file}: ok`);
+    for (const line of summary(loaded)) io.out(`  ${line}`);
+    for (const warning of loaded.warnings) io.err(`warning: ${warning}`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ConfigProblems)) throw error;
+    for (const line of error.lines) io.err(line);
+    return EXIT_CONFIG_INVALID;
+  }
+}
+
+function summary({ config, provenance }: LoadedConfig): string[] {
+  const set = (kind: string): number =>
+    // The list of destinations is no setting of its own; what stands in it is.
+    [...provenance].filter(([path, origin]) => path !== 'destinations' && origin.kind === kind).length;
+  const { listener, operator, destinations } = config;
+  const lines = [
+    `profile ${config.profile}; ${set('file')} settings from the file, ${set('environment')} from the environment, ${set('flag')} from flags`,
+    `listens on ${showHostPattern({ host: listener.host, port: listener.port })}${
+      operator.enabled ? `, operator port ${operator.port}` : ', no operator port'
+    }`,
+  ];
+  for (const { match, name, localPort, endpoints, policy } of destinations.slice(0, 20))
+    lines.push(
+      `destination ${showHostPattern(match)}${name === null ? '' : ` (${name})`}: ${policy.pool.maxConnections} connections${
+        endpoints === null ? '' : `, ${endpoints.length} static endpoints`
+      }${localPort === null ? '' : `, local port ${localPort}`}`,
+    );
+  if (destinations.length > 20) lines.push(`and ${destinations.length - 20} more destinations`);
+  return lines;
+}

@@ -1,0 +1,115 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { runSidecar } from '../run.ts';
+import { EXIT } from './deps.ts';
+
+/** One origin is replaced by another, on another port, this often. */
+const REPLACE_EVERY_MS = 20_000;
+/** The origins close a connection that was idle for so long, which carpool learns. */
+const KEEP_ALIVE_MS = 4000;
+
+type Origin = { readonly name: string; readonly port: number; readonly server: Server };
+
+async function startOrigin(name: string): Promise<Origin> {
+  let answered = 0;
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, keepAliveTimeoutBuffer: 0 }, (request, response) => {
+    answered++;
+    response.setHeader('content-type', 'application/json');
+    // Without it carpool has to find out by itself how long the origin keeps an idle connection.
+    response.setHeader('connection', 'keep-alive');
+    request.resume().on('end', () => {
+      const from = request.socket.remotePort;
+      response.end(`${JSON.stringify({ hello: name, answered, method: request.method, path: request.url, connection: from })}\n`);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return { name, port, server };
+}
+
+const demoConfig = (origins: readonly Origin[], directory: string): string =>
+  stringify({
+    profile: 'production',
+    control: { socket: join(directory, 'control.sock') },
+    telemetry: { logLevel: 'info' },
+    destinations: [
+      {
+        match: 'hello.demo:80',
+        endpoints: origins.map(({ port }) => `127.0.0.1:${port}`),
+        balancer: 'round_robin',
+      },
+    ],
+  });
+
+const words = (listener: string, operator: string, directory: string): string => `
+carpool demo: http://hello.demo is served by three small origins; one is replaced every ${REPLACE_EVERY_MS / 1000} s.
+
+Try, in another terminal:
+  curl -x http://${listener} http://hello.demo/            # a call through the pool; call it again: same connection
+  http_proxy=http://${listener} curl -d x=1 http://hello.demo/post
+  for i in 1 2 3 4 5 6; do curl -s -x http://${listener} http://hello.demo/$i; done
+  curl -x http://${listener} http://no-such-host.example/  # what an error says
+
+See the pools:
+  curl http://${operator}/stats
+  curl http://${operator}/metrics
+  curl http://${operator}/health/connections
+  node dist/carpool.js pools
+  node dist/carpool.js connections
+  node dist/carpool.js evict hello.demo:80 --socket ${join(directory, 'control.sock')}
+
+Ctrl-C stops it.
+
+`;
+
+/** `carpool demo`: the sidecar with a destination of its own, whose origins come and go. @returns the exit code */
+export async function runDemo(args: readonly string[], version: string): Promise<number> {
+  if (args.length > 0) {
+    process.stderr.write('carpool demo takes no arguments\n');
+    return EXIT.usage;
+  }
+  const directory = mkdtempSync(join(tmpdir(), 'carpool-demo-'));
+  const file = join(directory, 'carpool.yaml');
+  const origins = await Promise.all(['alice', 'bob', 'carol'].map(startOrigin));
+  const write = (): void => {
+    writeFileSync(`${file}.new`, demoConfig(origins, directory));
+    renameSync(`${file}.new`, file);
+  };
+  write();
+  let generation = 1;
+  const replace = async (): Promise<void> => {
+    const leaving = origins.shift();
+    const name = leaving?.name.split('-')[0] ?? 'dave';
+    origins.push(await startOrigin(`${name}-${++generation}`));
+    write();
+    // It goes on serving for a moment, as a pod does that is told to stop, and then it is gone.
+    setTimeout(() => {
+      leaving?.server.close();
+      leaving?.server.closeIdleConnections();
+    }, 5000).unref();
+  };
+  const timer = setInterval(() => void replace(), REPLACE_EVERY_MS);
+  timer.unref();
+  try {
+    return await runSidecar({
+      file,
+      flags: [],
+      version,
+      onReady: (_app, { listener, operator }) => {
+        const operatorAddress = operator === null ? '' : `127.0.0.1:${operator.port}`;
+        process.stdout.write(words(`${listener.host}:${listener.port}`, operatorAddress, directory));
+      },
+    });
+  } finally {
+    clearInterval(timer);
+    for (const { server } of origins) {
+      server.close();
+      server.closeAllConnections();
+    }
+    rmSync(directory, { recursive: true, force: true });
+  }
+}

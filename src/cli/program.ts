@@ -1,0 +1,135 @@
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from '../config/duration.ts';
+import { CONFIG_FLAGS, type FlagOptions, flagsFrom } from '../config/flags.ts';
+import { LOG_LEVELS } from '../telemetry/log-levels.ts';
+import { runCheck } from './check.ts';
+import { evict, reload, setLogLevel } from './control-commands.ts';
+import { type CliDeps, CliError, EXIT } from './deps.ts';
+import { type Format, showConnections, showPools, showStats } from './show.ts';
+import { controlTarget, readTarget, type TargetOptions } from './targets.ts';
+import { waitUntilReady } from './wait.ts';
+
+/** Runs any command and turns what it throws into words and an exit code. */
+export async function runProgram(argv: readonly string[], deps: CliDeps): Promise<number> {
+  let code: number = EXIT.ok;
+  const program = buildProgram(deps, (exitCode) => {
+    code = exitCode;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (!(error instanceof CliError)) throw error;
+    deps.err(`carpool: ${error.message}\n`);
+    return error.exitCode;
+  }
+}
+
+/** The commands. `done` takes the exit code of the one that ran. */
+export function buildProgram(deps: CliDeps, done: (exitCode: number) => void): Command {
+  const program = new Command('carpool')
+    .description('A sidecar proxy: outbound HTTP calls over pooled connections that never go stale')
+    .version(deps.version, '-v, --version')
+    .exitOverride()
+    .configureOutput({ writeOut: deps.out, writeErr: deps.err, getOutHelpWidth: () => deps.columns ?? 100 })
+    .showHelpAfterError('(carpool --help lists the commands)');
+
+  withConfigFlags(program.command('run').description('run the sidecar'), true).action(async (options: FlagOptions) =>
+    done(await deps.run(options)),
+  );
+  withConfigFlags(
+    program
+      .command('check')
+      .description('say whether the sidecar would run with a configuration file')
+      .argument('<file>'),
+    false,
+  ).action((file: string, options: FlagOptions) => {
+    const { flags } = flagsFrom(options, deps.env);
+    const line = (write: (text: string) => void) => (text: string) => write(`${text}\n`);
+    done(runCheck(file, { out: line(deps.out), err: line(deps.err), env: deps.env, flags }));
+  });
+
+  const show = (name: string, description: string) =>
+    readable(program.command(name).description(description)).addOption(
+      new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'),
+    );
+  show('stats', 'the sidecar and its totals').action((options: ShowOptions) =>
+    showStats(readTarget(options, deps.env), options.output, deps),
+  );
+  show('pools', 'connections, waiting requests and endpoints of each destination')
+    .argument('[destination]', 'host:port')
+    .action((destination: string | undefined, options: ShowOptions) =>
+      showPools(readTarget(options, deps.env), options.output, destination ?? null, deps),
+    );
+  show('connections', 'every upstream connection')
+    .argument('[destination]', 'host:port')
+    .action((destination: string | undefined, options: ShowOptions) =>
+      showConnections(readTarget(options, deps.env), options.output, destination ?? null, deps),
+    );
+  readable(program.command('wait').description('wait until the sidecar takes requests; for start-up probes'))
+    .option('--timeout <duration>', 'how long', durationArgument, 30_000)
+    .action(async (options: TargetOptions & { timeout: number }) =>
+      done(await waitUntilReady(readTarget(options, deps.env), options.timeout, deps)),
+    );
+
+  controllable(program.command('evict').description('retire connections: none is cut, busy ones finish first'))
+    .argument('[destination]', 'host:port; all destinations where it is left out')
+    .option('--idle', 'only idle connections', false)
+    .action(async (destination: string | undefined, options: TargetOptions & { idle: boolean }) =>
+      done(await evict(controlTarget(options, deps.env), destination ?? null, options.idle, deps)),
+    );
+  controllable(program.command('reload').description('read the configuration again')).action(
+    async (options: TargetOptions) => done(await reload(controlTarget(options, deps.env), deps)),
+  );
+  controllable(program.command('log-level').description('change the log level of the running sidecar'))
+    .addArgument(new Argument('<level>').choices([...LOG_LEVELS]))
+    .action(async (level: string, options: TargetOptions) =>
+      done(await setLogLevel(controlTarget(options, deps.env), level, deps)),
+    );
+
+  program
+    .command('version')
+    .description('print the version')
+    .action(() => deps.out(`${deps.version}\n`));
+  program
+    .command('demo')
+    .description('a sidecar with upstreams and load of its own, to look at')
+    .allowUnknownOption()
+    .helpOption(false)
+    .argument('[args...]')
+    .action(async (args: string[]) => done(await deps.demo(args)));
+  return program;
+}
+
+type ShowOptions = TargetOptions & { readonly output: Format };
+
+function withConfigFlags(command: Command, withFile: boolean): Command {
+  for (const { flags, description, repeatable } of CONFIG_FLAGS) {
+    if (!withFile && flags.startsWith('--config ')) continue;
+    const option = new Option(flags, description);
+    if (repeatable)
+      option.argParser((value: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), value]);
+    command.addOption(option);
+  }
+  return command;
+}
+
+function readable(command: Command): Command {
+  return command
+    .option('--url <url>', 'the operator port, as http://127.0.0.1:14191 (CARPOOL_OPERATOR_URL)')
+    .option('--socket <path>', 'ask the control socket instead');
+}
+
+function controllable(command: Command): Command {
+  return command
+    .option('--socket <path>', 'the control socket (control.socket of the configuration)')
+    .option('--url <url>', 'the control port instead, as http://127.0.0.1:14192')
+    .option('--token-file <path>', 'its token (control.tokenFile)');
+}
+
+function durationArgument(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === null) throw new InvalidArgumentError('A duration is a number with its unit: 500ms, 30s, 2m.');
+  return ms;
+}

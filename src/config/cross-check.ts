@@ -1,0 +1,114 @@
+import { isLoopback, showHostPattern } from './addresses.ts';
+import type { Origin } from './layers.ts';
+import { type Problem, reportProblem } from './problems.ts';
+import type { Config, DestinationConfig, PoolPolicy } from './types.ts';
+
+/** Takes what is found. */
+export type Findings = {
+  readonly problems: Problem[];
+  readonly warnings: string[];
+  /** Where the value of a path was written. */
+  readonly where: (path: string) => string;
+  readonly provenance: ReadonlyMap<string, Origin>;
+};
+
+/**
+ * What no setting can tell alone: values that exclude each other. A value that was wrong by itself has its default
+ * here; what is said about such a pair is left out.
+ * @param places index of each destination in the file's list
+ */
+export function crossCheck(config: Config, places: readonly number[], findings: Findings): void {
+  const wrong = new Set(findings.problems.map((problem) => problem.path));
+  const refuse = (paths: readonly string[], message: string): void => {
+    const [path = ''] = paths;
+    if (paths.some((each) => wrong.has(each))) return;
+    reportProblem(findings.problems, { where: findings.where(path), path, message });
+  };
+  const warn = (path: string, message: string): void => {
+    findings.warnings.push(`${findings.where(path)}: ${path} ${message}`);
+  };
+
+  const { listener, control, discovery, limits } = config;
+  if (!isLoopback(listener.host) && !listener.allowNonLoopback)
+    refuse(
+      ['listener.host', 'listener.allowNonLoopback'],
+      `is ${listener.host}: whoever reaches it could send requests from here; use 127.0.0.1, or set listener.allowNonLoopback: true`,
+    );
+  if (control.port !== null && control.tokenFile === null)
+    refuse(['control.port', 'control.tokenFile'], 'needs control.tokenFile: commands on a port must carry a token');
+  if (discovery.dns.minTtlMs > discovery.dns.maxTtlMs)
+    refuse(['discovery.dns.minTtl', 'discovery.dns.maxTtl'], 'is longer than discovery.dns.maxTtl');
+  if (config.destinations.length > limits.destinations)
+    refuse(
+      ['limits.destinations', 'destinations'],
+      `is ${limits.destinations}, but the file has ${config.destinations.length} destinations`,
+    );
+
+  checkPorts(config, places, refuse);
+  checkNames(config.destinations, places, refuse);
+  checkPool(config.defaults.pool, 'defaults.pool', limits.maxConnections, refuse, warn);
+  for (const [index, destination] of config.destinations.entries()) {
+    const path = `destinations[${places[index]}]`;
+    // A pair that comes whole from `defaults` was told there.
+    const own = ['minConnections', 'maxConnections'].some((name) => findings.provenance.has(`${path}.pool.${name}`));
+    if (own) checkPool(destination.policy.pool, `${path}.pool`, limits.maxConnections, refuse, warn);
+    if (destination.basePath !== '' && destination.localPort === null)
+      warn(`${path}.basePath`, 'does nothing without localPort');
+    if (destination.localPort !== null && destination.match.host.includes('*'))
+      refuse(
+        [`${path}.localPort`, `${path}.match`],
+        `serves one destination, but match ${showHostPattern(destination.match)} names many`,
+      );
+  }
+}
+
+type Refuse = (paths: readonly string[], message: string) => void;
+type Warn = (path: string, message: string) => void;
+
+function checkPool(pool: PoolPolicy, path: string, all: number, refuse: Refuse, warn: Warn): void {
+  if (pool.minConnections > pool.maxConnections)
+    refuse(
+      [`${path}.minConnections`, `${path}.maxConnections`],
+      `is ${pool.minConnections}, more than maxConnections (${pool.maxConnections})`,
+    );
+  if (pool.maxConnections > all)
+    warn(
+      `${path}.maxConnections`,
+      `is ${pool.maxConnections}, but limits.maxConnections allows ${all} for all destinations together`,
+    );
+}
+
+/** Each listening port can be one thing only, whatever the addresses: people would mix them up. */
+function checkPorts(config: Config, places: readonly number[], refuse: Refuse): void {
+  const ports: [string, number][] = [['listener.port', config.listener.port]];
+  if (config.operator.enabled) ports.push(['operator.port', config.operator.port]);
+  if (config.control.port !== null) ports.push(['control.port', config.control.port]);
+  for (const [index, { localPort }] of config.destinations.entries())
+    if (localPort !== null) ports.push([`destinations[${places[index]}].localPort`, localPort]);
+  const taken = new Map<number, string>();
+  for (const [path, port] of ports) {
+    const other = taken.get(port);
+    if (other !== undefined && port !== 0) refuse([path, other], `is ${port}, and so is ${other}`);
+    else taken.set(port, path);
+  }
+}
+
+/** No two destinations for the same name, and no two with the same label. */
+function checkNames(destinations: readonly DestinationConfig[], places: readonly number[], refuse: Refuse): void {
+  const matches = new Map<string, string>();
+  const labels = new Map<string, string>();
+  for (const [index, destination] of destinations.entries()) {
+    const path = `destinations[${places[index]}]`;
+    const match = showHostPattern(destination.match);
+    const twin = matches.get(match);
+    if (twin !== undefined) {
+      refuse([`${path}.match`], `is ${match}, and so is ${twin}.match`);
+      continue;
+    }
+    matches.set(match, path);
+    const label = destination.name ?? match;
+    const namesake = labels.get(label);
+    if (namesake === undefined) labels.set(label, path);
+    else refuse([`${path}.name`], `is ${label}, the label of ${namesake} too`);
+  }
+}

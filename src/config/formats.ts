@@ -1,0 +1,189 @@
+import { showEndpoint, showHostPattern, showPortRange } from './addresses.ts';
+import { DURATION_PATTERN, showDuration } from './duration.ts';
+import {
+  readAddressRanges,
+  readBasePath,
+  readBoolean,
+  readChoice,
+  readCount,
+  readDestinations,
+  readDuration,
+  readEndpoints,
+  readHost,
+  readHostPattern,
+  readLabel,
+  readPath,
+  readPort,
+  readPortRanges,
+  readRatio,
+  readSizeOrWord,
+  readTokens,
+  refuse,
+} from './readers.ts';
+import type { FormatName, SettingSpec } from './setting.ts';
+import { SIZE_PATTERN, showSize } from './size.ts';
+
+/**
+ * The formats that the schema names, one row each: how a raw value is read, how a text becomes a raw value, how a value
+ * is shown, and what convict, the reference page and JSON Schema are told about it.
+ */
+
+type Format = {
+  /** Throws `NotAllowed`, or gives the value that the code works with. */
+  readonly read: (raw: unknown, spec: SettingSpec) => unknown;
+  /** How the type is called on the reference page. */
+  readonly type: string;
+  readonly json: (spec: SettingSpec) => object;
+  /** Text of an environment variable or a flag as a raw value; what makes no sense is left as it is, for `read` to refuse. */
+  readonly fromText?: (text: string) => unknown;
+  /** A value that `read` gave, for people. */
+  readonly show?: (value: unknown) => string;
+};
+
+const numberFromText = (text: string): unknown => (/^-?[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : text);
+const listFromText = (text: string): unknown => (text === 'none' ? [] : text.split(',').map((entry) => entry.trim()));
+const showNumber =
+  (show: (value: number) => string) =>
+  (value: unknown): string =>
+    typeof value === 'number' ? show(value) : String(value);
+const showList =
+  (show: (entry: unknown) => string) =>
+  (value: unknown): string =>
+    Array.isArray(value) && value.length > 0 ? value.map(show).join(', ') : 'none';
+const number = (value: unknown, key: string): number => {
+  const found: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+  return typeof found === 'number' ? found : 0;
+};
+
+const TRUE = /^(true|1|yes|on)$/i;
+const FALSE = /^(false|0|no|off)$/i;
+const text = { type: 'string' };
+const port = { type: 'integer', minimum: 0, maximum: 65_535 };
+
+/** Every format by the name that it has in the schema. */
+export const FORMATS = {
+  duration: {
+    read: readDuration,
+    type: 'duration',
+    json: (spec) => {
+      const withUnit = { type: 'string', pattern: DURATION_PATTERN };
+      return spec.zero === undefined ? withUnit : { anyOf: [withUnit, { const: 0 }] };
+    },
+    fromText: (given) => (given === '0' ? 0 : given),
+    show: showNumber(showDuration),
+  },
+  size: {
+    read: readSizeOrWord,
+    type: 'size',
+    json: (spec) => ({
+      anyOf: [
+        { type: 'integer', minimum: spec.min ?? 0 },
+        { type: 'string', pattern: SIZE_PATTERN },
+        ...(spec.word === undefined ? [] : [{ const: spec.word }]),
+      ],
+    }),
+    fromText: numberFromText,
+    show: showNumber(showSize),
+  },
+  count: {
+    read: readCount,
+    type: 'whole number',
+    json: (spec) => ({ type: 'integer', minimum: spec.min ?? 0, maximum: spec.max ?? 1e9 }),
+    fromText: numberFromText,
+  },
+  ratio: {
+    read: readRatio,
+    type: 'number from 0 to 1',
+    json: () => ({ type: 'number', minimum: 0, maximum: 1 }),
+    fromText: numberFromText,
+  },
+  boolean: {
+    read: readBoolean,
+    type: 'true or false',
+    json: () => ({ type: 'boolean' }),
+    fromText: (given) => (TRUE.test(given) ? true : FALSE.test(given) ? false : given),
+  },
+  choice: { read: readChoice, type: 'one of', json: (spec) => ({ enum: spec.choices ?? [] }) },
+  port: { read: readPort, type: 'port', json: () => port, fromText: numberFromText },
+  host: { read: readHost, type: 'address', json: () => text },
+  path: { read: readPath, type: 'path', json: () => ({ type: 'string', pattern: '^/' }) },
+  basePath: { read: readBasePath, type: 'path prefix', json: () => ({ type: 'string', pattern: '^(/.*)?$' }) },
+  label: { read: readLabel, type: 'name', json: () => ({ type: 'string', minLength: 1, maxLength: 128 }) },
+  hostPattern: {
+    read: readHostPattern,
+    type: 'host[:port]',
+    json: () => ({ type: 'string', minLength: 1 }),
+    show: (value) => {
+      const host: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'host') : undefined;
+      return showHostPattern({ host: String(host), port: number(value, 'port') || null });
+    },
+  },
+  ports: {
+    read: readPortRanges,
+    type: 'list of ports',
+    json: () => ({
+      type: 'array',
+      items: {
+        anyOf: [
+          { ...port, minimum: 1 },
+          { type: 'string', pattern: '^[0-9]{1,5}(-[0-9]{1,5})?$' },
+        ],
+      },
+    }),
+    fromText: listFromText,
+    show: showList((range) => showPortRange({ from: number(range, 'from'), to: number(range, 'to') })),
+  },
+  addressRanges: {
+    read: readAddressRanges,
+    type: 'list of address ranges',
+    json: () => ({ type: 'array', items: text }),
+    fromText: listFromText,
+    show: showList(String),
+  },
+  tokens: {
+    read: readTokens,
+    type: 'list of names',
+    json: () => ({ type: 'array', items: text }),
+    fromText: listFromText,
+    show: showList(String),
+  },
+  endpoints: {
+    read: readEndpoints,
+    type: 'list of address:port',
+    json: () => ({ type: 'array', minItems: 1, items: { type: 'string', pattern: ':[0-9]{1,5}$' } }),
+    show: showList((endpoint) =>
+      showEndpoint({
+        address: String(typeof endpoint === 'object' && endpoint !== null ? Reflect.get(endpoint, 'address') : ''),
+        port: number(endpoint, 'port'),
+      }),
+    ),
+  },
+  destinations: { read: readDestinations, type: 'list of destinations', json: () => ({ type: 'array' }) },
+} as const satisfies Record<FormatName, Format>;
+
+/** The row of a format with its optional parts filled in. */
+export function formatOf(name: FormatName): Required<Format> {
+  const format: Format = FORMATS[name];
+  return { fromText: (given) => given, show: String, ...format };
+}
+
+/** Throws `NotAllowed` where `raw` cannot be the value of a setting; null is a value only of nullable ones. */
+export function checkRaw(raw: unknown, spec: SettingSpec): void {
+  if (raw === null && spec.nullable) return;
+  if (typeof raw === 'string' && spec.later?.includes(raw)) refuse('not in this version of carpool');
+  if (raw === null) refuse('give it a value, or leave the line out for the default');
+  formatOf(spec.format).read(raw, spec);
+}
+
+/** A value (not raw) for people: `5m`, `64KiB`, `none`. */
+export function showValue(value: unknown, spec: SettingSpec): string {
+  if (value === null || value === undefined) return (spec.absent ?? 'not set').replaceAll('`', '');
+  if (value === '') return '""';
+  if (value === 0 && spec.zero !== undefined) return `0 (${spec.zero})`;
+  return formatOf(spec.format).show(value);
+}
+
+/** An environment variable's or a flag's text as a raw value: `none` is null where null is allowed. */
+export function rawFromText(given: string, spec: SettingSpec): unknown {
+  return spec.nullable && given === 'none' ? null : formatOf(spec.format).fromText(given);
+}

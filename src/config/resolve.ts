@@ -1,0 +1,145 @@
+import {
+  ACCESS_LOGS,
+  BALANCERS,
+  LOG_LEVELS,
+  ORIGIN_FORMS,
+  PROFILES,
+  PROTOCOLS,
+  VANISHED,
+  VIA_MODES,
+} from './choices.ts';
+import { automaticBufferBytes } from './memory-limit.ts';
+import { RawReader } from './raw-reader.ts';
+import { DESTINATION_SETTINGS, SETTINGS } from './schema.ts';
+import type { Config, DestinationConfig, DestinationPolicy, PoolPolicy, TimeoutPolicy } from './types.ts';
+
+/** Turns checked raw values into the `Config` that the rest of carpool reads. */
+
+/** Raw values by path. */
+export type RawValues = ReadonlyMap<string, unknown>;
+
+/** Builds the configuration out of the merged values of all sources and those of each destination. */
+export function resolveConfig(values: RawValues, destinations: readonly RawValues[], memoryLimit: number): Config {
+  const raw = new RawReader(values, SETTINGS);
+  return freeze({
+    profile: raw.choice('profile', PROFILES),
+    listener: {
+      host: raw.text('listener.host'),
+      port: raw.number('listener.port'),
+      allowNonLoopback: raw.boolean('listener.allowNonLoopback'),
+      originForm: raw.choice('listener.originForm', ORIGIN_FORMS),
+      idleTimeoutMs: raw.duration('listener.idleTimeout'),
+      headTimeoutMs: raw.duration('listener.headTimeout'),
+      maxHeadBytes: raw.size('listener.maxHeadBytes'),
+      maxFields: raw.number('listener.maxFields'),
+      maxTargetBytes: raw.size('listener.maxTargetBytes'),
+      maxConnections: raw.number('listener.maxConnections'),
+      upgradeProtocols: raw.tokens('listener.upgradeProtocols'),
+    },
+    operator: {
+      enabled: raw.boolean('operator.enabled'),
+      host: raw.text('operator.host'),
+      port: raw.number('operator.port'),
+    },
+    control: {
+      socket: raw.orNull('control.socket', raw.text),
+      port: raw.orNull('control.port', raw.number),
+      tokenFile: raw.orNull('control.tokenFile', raw.text),
+    },
+    security: {
+      allowAddresses: raw.addressRanges('security.allowAddresses'),
+      connectPorts: raw.ports('security.connectPorts'),
+    },
+    discovery: {
+      dns: {
+        minTtlMs: raw.duration('discovery.dns.minTtl'),
+        maxTtlMs: raw.duration('discovery.dns.maxTtl'),
+        negativeTtlMs: raw.duration('discovery.dns.negativeTtl'),
+        hostsFile: raw.text('discovery.dns.hostsFile'),
+        resolvConf: raw.text('discovery.dns.resolvConf'),
+      },
+    },
+    limits: {
+      maxConnections: raw.number('limits.maxConnections'),
+      tunnels: raw.number('limits.tunnels'),
+      bufferBytes: raw.sizeOrWord('limits.bufferBytes') ?? automaticBufferBytes(memoryLimit),
+      destinations: raw.number('limits.destinations'),
+    },
+    via: { mode: raw.choice('via.mode', VIA_MODES), maxSelf: raw.number('via.maxSelf') },
+    defaults: resolvePolicy(raw, 'defaults.'),
+    destinations: destinations.map(resolveDestination),
+    telemetry: {
+      logLevel: raw.choice('telemetry.logLevel', LOG_LEVELS),
+      accessLog: raw.choice('telemetry.accessLog', ACCESS_LOGS),
+      accessLogSample: raw.number('telemetry.accessLogSample'),
+      accessLogPath: raw.boolean('telemetry.accessLogPath'),
+      maxDestinations: raw.number('telemetry.maxDestinations'),
+      poolLogIntervalMs: raw.duration('telemetry.poolLogInterval'),
+    },
+    shutdown: { graceMs: raw.duration('shutdown.grace') },
+  });
+}
+
+function resolveDestination(values: RawValues): DestinationConfig {
+  const raw = new RawReader(values, DESTINATION_SETTINGS);
+  return {
+    name: raw.orNull('name', raw.text),
+    match: raw.hostPattern('match'),
+    localPort: raw.orNull('localPort', raw.number),
+    basePath: raw.basePath('basePath'),
+    endpoints: raw.orNull('endpoints', raw.endpoints),
+    policy: resolvePolicy(raw, ''),
+  };
+}
+
+function resolvePolicy(raw: RawReader, at: string): DestinationPolicy {
+  return {
+    balancer: raw.choice(`${at}balancer`, BALANCERS),
+    protocol: raw.choice(`${at}protocol`, PROTOCOLS),
+    pool: resolvePool(raw, `${at}pool.`),
+    timeouts: resolveTimeouts(raw, `${at}timeouts.`),
+    retry: { replayBytes: raw.size(`${at}retry.replayBytes`) },
+    breaker: { failures: raw.number(`${at}breaker.failures`), recoveryMs: raw.duration(`${at}breaker.recovery`) },
+    vanished: raw.orNull(`${at}vanished`, (path) => raw.choice(path, VANISHED)),
+  };
+}
+
+function resolvePool(raw: RawReader, at: string): PoolPolicy {
+  return {
+    enabled: raw.boolean(`${at}enabled`),
+    maxConnections: raw.number(`${at}maxConnections`),
+    maxIdle: raw.number(`${at}maxIdle`),
+    minConnections: raw.number(`${at}minConnections`),
+    idleTimeoutMs: raw.orNull(`${at}idleTimeout`, raw.duration),
+    maxAgeMs: raw.duration(`${at}maxAge`),
+    maxAgeGraceMs: raw.duration(`${at}maxAgeGrace`),
+    maxRequests: raw.number(`${at}maxRequests`),
+    unsafeMaxIdleMs: raw.duration(`${at}unsafeMaxIdle`),
+    acquireTimeoutMs: raw.duration(`${at}acquireTimeout`),
+    maxPending: raw.number(`${at}maxPending`),
+    maxStreams: raw.number(`${at}maxStreams`),
+    tcpKeepAliveMs: raw.duration(`${at}tcpKeepAlive`),
+    sweepIntervalMs: raw.duration(`${at}sweepInterval`),
+  };
+}
+
+function resolveTimeouts(raw: RawReader, at: string): TimeoutPolicy {
+  return {
+    connectMs: raw.duration(`${at}connect`),
+    connectAttemptMs: raw.duration(`${at}connectAttempt`),
+    responseMs: raw.duration(`${at}response`),
+    bodyIdleMs: raw.duration(`${at}bodyIdle`),
+    writeMs: raw.duration(`${at}write`),
+    streamIdleMs: raw.duration(`${at}streamIdle`),
+    totalMs: raw.duration(`${at}total`),
+  };
+}
+
+/** A `Config` is shared by everything that runs: nobody may change it. */
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) freeze(inner);
+  }
+  return value;
+}

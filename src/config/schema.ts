@@ -1,0 +1,333 @@
+import { ACCESS_LOGS, LOG_LEVELS, ORIGIN_FORMS, PROFILES, VIA_MODES } from './choices.ts';
+import { DESTINATION_SCHEMA, POLICY_SCHEMA } from './policy-schema.ts';
+import { flatten, isSpec, type Setting, type SettingGroup, type SettingSpec } from './setting.ts';
+
+/**
+ * The one schema: validation, the environment variables, the reference page, the JSON schema for editors and the
+ * classes of a reload all come from here. Its leaves are convict's, with some attributes of our own.
+ */
+const TREE = {
+  profile: {
+    doc: '`development` has 20 connections a destination, an access log of errors, and log level debug; `production` has the defaults.',
+    format: 'choice',
+    choices: PROFILES,
+    default: 'production',
+    applies: 'at once',
+  },
+  listener: {
+    host: {
+      doc: 'Address for the app’s calls. Anything but loopback needs listener.allowNonLoopback.',
+      format: 'host',
+      default: '127.0.0.1',
+      applies: 'restart',
+    },
+    port: { doc: 'Port for the app’s calls (HTTP_PROXY).', format: 'port', default: 14140, applies: 'restart' },
+    allowNonLoopback: {
+      doc: 'Lets listener.host be reachable from outside the pod: whoever reaches it can send requests from here.',
+      format: 'boolean',
+      default: false,
+      applies: 'restart',
+    },
+    originForm: {
+      doc: 'A request with only a path, as if carpool were the server: `refuse` answers 400 with what to set, `route` goes by its Host.',
+      format: 'choice',
+      choices: ORIGIN_FORMS,
+      default: 'refuse',
+      applies: 'restart',
+    },
+    idleTimeout: {
+      doc: 'When an idle connection of the app is closed. Closing it races with the app’s next request, so it is off.',
+      format: 'duration',
+      min: 1000,
+      zero: 'never',
+      default: 0,
+      applies: 'restart',
+    },
+    headTimeout: {
+      doc: 'A request head must be complete this long after its first byte.',
+      format: 'duration',
+      min: 100,
+      default: '10s',
+      applies: 'restart',
+    },
+    maxHeadBytes: {
+      doc: 'The largest head of a request or response.',
+      format: 'size',
+      min: 1024,
+      max: 1024 * 1024,
+      default: '64KiB',
+      applies: 'restart',
+    },
+    maxFields: {
+      doc: 'The most header fields of a request or response.',
+      format: 'count',
+      min: 10,
+      max: 10_000,
+      default: 200,
+      applies: 'restart',
+    },
+    maxTargetBytes: {
+      doc: 'The longest request target.',
+      format: 'size',
+      min: 256,
+      max: 1024 * 1024,
+      default: '16KiB',
+      applies: 'restart',
+    },
+    maxConnections: {
+      doc: 'Connections of the app at a time.',
+      format: 'count',
+      min: 1,
+      max: 1_000_000,
+      default: 10_000,
+      applies: 'restart',
+    },
+    upgradeProtocols: {
+      doc: 'Protocols that `Upgrade` may ask for; any other is taken off and the request goes on as plain HTTP.',
+      format: 'tokens',
+      default: ['websocket'],
+      applies: 'restart',
+    },
+  },
+  operator: {
+    enabled: {
+      doc: 'The read-only port with metrics, health and the status page.',
+      format: 'boolean',
+      default: true,
+      applies: 'restart',
+    },
+    host: {
+      doc: 'Its address; 0.0.0.0 takes the place of `::` where there is no IPv6.',
+      format: 'host',
+      default: '::',
+      applies: 'restart',
+    },
+    port: { doc: 'Its port.', format: 'port', default: 14191, applies: 'restart' },
+  },
+  control: {
+    socket: {
+      doc: 'The Unix socket for commands. When its directory cannot be made that is a warning, and carpool runs without it.',
+      format: 'path',
+      // sun_path of Linux holds 108 bytes with the zero at the end.
+      max: 107,
+      default: '/run/carpool/control.sock',
+      nullable: true,
+      absent: 'none',
+      applies: 'restart',
+    },
+    port: {
+      doc: 'A loopback port for commands, beside the socket; needs control.tokenFile.',
+      format: 'port',
+      default: null,
+      nullable: true,
+      absent: 'none',
+      applies: 'restart',
+    },
+    tokenFile: {
+      doc: 'The file with the token that commands on control.port must carry.',
+      format: 'path',
+      default: null,
+      nullable: true,
+      absent: 'none',
+      // Whoever writes the token itself here by mistake must not find it in a log.
+      sensitive: true,
+      applies: 'restart',
+    },
+  },
+  security: {
+    allowAddresses: {
+      doc: 'Addresses that may be dialled although they are refused otherwise (loopback, link-local, metadata services).',
+      format: 'addressRanges',
+      default: [],
+      applies: 'new connections',
+    },
+    connectPorts: {
+      doc: 'Ports that CONNECT may name.',
+      format: 'ports',
+      default: [443, 80, 8080, '1024-65535'],
+      applies: 'at once',
+    },
+  },
+  discovery: {
+    dns: {
+      minTtl: {
+        doc: 'A DNS answer is used at least this long.',
+        format: 'duration',
+        min: 100,
+        default: '5s',
+        applies: 'at once',
+      },
+      maxTtl: {
+        doc: 'A DNS answer is used at most this long.',
+        format: 'duration',
+        min: 100,
+        default: '60s',
+        applies: 'at once',
+      },
+      negativeTtl: {
+        doc: 'How long a name that does not exist is not asked for again.',
+        format: 'duration',
+        zero: 'asked each time',
+        default: '5s',
+        applies: 'at once',
+      },
+      hostsFile: { doc: 'Read before DNS is asked.', format: 'path', default: '/etc/hosts', applies: 'restart' },
+      resolvConf: {
+        doc: 'Nameservers, search domains and options.',
+        format: 'path',
+        default: '/etc/resolv.conf',
+        applies: 'restart',
+      },
+    },
+  },
+  limits: {
+    maxConnections: {
+      doc: 'Upstream connections, all destinations together. The file-descriptor limit may lower it.',
+      format: 'count',
+      min: 1,
+      max: 1_000_000,
+      default: 10_000,
+      applies: 'at once',
+    },
+    tunnels: {
+      doc: 'Tunnels (CONNECT, upgrades) at a time.',
+      format: 'count',
+      max: 1_000_000,
+      zero: 'none',
+      default: 1024,
+      applies: 'at once',
+    },
+    bufferBytes: {
+      doc: 'Budget over all buffers. `auto` is 25 % of the memory limit, at least 32 MiB.',
+      format: 'size',
+      word: 'auto',
+      min: 1024 * 1024,
+      default: 'auto',
+      applies: 'restart',
+    },
+    destinations: {
+      doc: 'The most destinations that are kept at a time, configured or named by the app.',
+      format: 'count',
+      min: 1,
+      max: 1_000_000,
+      default: 10_000,
+      applies: 'at once',
+    },
+  },
+  via: {
+    mode: {
+      doc: 'Where a Via field is added. On requests it makes some servers stop compressing. `via: both` is short for `via: { mode: both }`.',
+      format: 'choice',
+      choices: VIA_MODES,
+      default: 'off',
+      applies: 'at once',
+    },
+    maxSelf: {
+      doc: 'With Via on requests: how often a request may come by here before it is refused as a loop (508).',
+      format: 'count',
+      min: 1,
+      max: 100,
+      default: 3,
+      applies: 'at once',
+    },
+  },
+  defaults: POLICY_SCHEMA,
+  destinations: {
+    doc: 'Destinations with settings of their own.',
+    format: 'destinations',
+    default: [],
+    applies: 'at once',
+  },
+  telemetry: {
+    logLevel: {
+      doc: 'The least level that is logged.',
+      format: 'choice',
+      choices: LOG_LEVELS,
+      default: 'info',
+      applies: 'at once',
+    },
+    accessLog: {
+      doc: 'Which requests have a line in the log.',
+      format: 'choice',
+      choices: ACCESS_LOGS,
+      default: 'off',
+      applies: 'at once',
+    },
+    accessLogSample: {
+      doc: 'Share of requests that `sampled` logs.',
+      format: 'ratio',
+      default: 0.01,
+      applies: 'at once',
+    },
+    accessLogPath: {
+      doc: 'Adds the path, cut at `?`. Off, because paths may hold what is nobody’s business.',
+      format: 'boolean',
+      default: false,
+      applies: 'at once',
+    },
+    maxDestinations: {
+      doc: 'Destinations that are not configured but have a metric label of their own; the others share `other`.',
+      format: 'count',
+      max: 10_000,
+      default: 50,
+      applies: 'at once',
+    },
+    poolLogInterval: {
+      doc: 'How often the pools are logged.',
+      format: 'duration',
+      min: 1000,
+      zero: 'never',
+      default: '60s',
+      applies: 'at once',
+    },
+  },
+  shutdown: {
+    grace: {
+      doc: 'How long a stop may take at most. The pod’s terminationGracePeriodSeconds must be longer.',
+      format: 'duration',
+      zero: 'stops at once',
+      max: 3_600_000,
+      default: '30s',
+      applies: 'restart',
+    },
+  },
+} as const satisfies SettingGroup;
+
+/** `defaults.pool.maxIdle` → `CARPOOL_POOL_MAX_IDLE`. */
+export function envName(path: string): string {
+  const snake = path
+    .replace(/^defaults\./, '')
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replaceAll('.', '_');
+  return `CARPOOL_${snake.toUpperCase()}`;
+}
+
+function withEnv(group: SettingGroup, prefix: string): SettingGroup {
+  const named = Object.entries(group).map(([name, node]): [string, SettingSpec | SettingGroup] => {
+    const path = prefix + name;
+    if (!isSpec(node)) return [name, withEnv(node, `${path}.`)];
+    // A list of destinations does not fit in a variable.
+    return [name, path === 'destinations' ? node : { ...node, env: envName(path) }];
+  });
+  return Object.fromEntries(named);
+}
+
+/** The whole schema, each leaf with its environment variable. */
+export const SCHEMA: SettingGroup = withEnv(TREE, '');
+
+/** What may stand in an entry of `destinations`: its own settings and every setting of `defaults`. */
+export const DESTINATION: SettingGroup = { ...DESTINATION_SCHEMA, ...POLICY_SCHEMA };
+
+/** Every setting with its path. */
+export const SETTINGS: readonly Setting[] = flatten(SCHEMA);
+
+/** Every setting of an entry of `destinations`, with paths relative to it. */
+export const DESTINATION_SETTINGS: readonly Setting[] = flatten(DESTINATION);
+
+/** The settings that `defaults` and `destinations[]` share, with paths relative to them. */
+export const POLICY_SETTINGS: readonly Setting[] = flatten(POLICY_SCHEMA);
+
+/** Every setting by its path. */
+export const SETTING_BY_PATH: ReadonlyMap<string, SettingSpec> = new Map(
+  SETTINGS.map(({ path, spec }) => [path, spec]),
+);

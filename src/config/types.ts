@@ -1,0 +1,141 @@
+/**
+ * The configuration as the rest of carpool reads it: durations in milliseconds (`…Ms`), sizes in bytes (`…Bytes`),
+ * every default filled in, patterns parsed. `config/schema.ts` is the source; `config/resolve.ts` turns its values
+ * into this. Objects are frozen: a reload makes a new `Config`, it never changes one.
+ */
+
+export type Balancer = 'p2c' | 'round_robin' | 'least_loaded';
+export type AccessLogMode = 'off' | 'errors' | 'sampled' | 'all';
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+export type UpstreamProtocol = 'auto' | 'http1' | 'http2';
+export type ViaMode = 'off' | 'request' | 'response' | 'both';
+export type Vanished = 'keep' | 'evict';
+
+export type PoolPolicy = {
+  readonly enabled: boolean;
+  readonly maxConnections: number;
+  /** 0: no cap of its own. */
+  readonly maxIdle: number;
+  readonly minConnections: number;
+  /** A cap set by the user, or null: 50 s until something is known, then up to 300 s. */
+  readonly idleTimeoutMs: number | null;
+  /** 0: no limit. */
+  readonly maxAgeMs: number;
+  readonly maxAgeGraceMs: number;
+  /** 0: no limit. */
+  readonly maxRequests: number;
+  readonly unsafeMaxIdleMs: number;
+  readonly acquireTimeoutMs: number;
+  readonly maxPending: number;
+  readonly maxStreams: number;
+  readonly tcpKeepAliveMs: number;
+  readonly sweepIntervalMs: number;
+};
+
+export type TimeoutPolicy = {
+  readonly connectMs: number;
+  readonly connectAttemptMs: number;
+  readonly responseMs: number;
+  readonly bodyIdleMs: number;
+  readonly writeMs: number;
+  readonly streamIdleMs: number;
+  /** 0: none. */
+  readonly totalMs: number;
+};
+
+export type RetryPolicy = {
+  /** Bytes of a request body that are kept so that a safe retry can send them again. */
+  readonly replayBytes: number;
+};
+
+export type EjectionPolicy = {
+  /** Consecutive failures of one endpoint before it is taken out for `recoveryMs`. */
+  readonly failures: number;
+  readonly recoveryMs: number;
+};
+
+/** Everything that can be set under `defaults` and again for each destination. */
+export type DestinationPolicy = {
+  readonly balancer: Balancer;
+  readonly protocol: UpstreamProtocol;
+  readonly pool: PoolPolicy;
+  readonly timeouts: TimeoutPolicy;
+  readonly retry: RetryPolicy;
+  readonly breaker: EjectionPolicy;
+  /** What becomes of connections to an address that left the DNS answer; null: by the name (cluster domain or not). */
+  readonly vanished: Vanished | null;
+};
+
+/** `host[:port]`; `*` stands for one label. */
+export type HostPattern = { readonly host: string; readonly port: number | null };
+
+export type DestinationConfig = {
+  /** The metric label; the matched host:port where the user gave none. */
+  readonly name: string | null;
+  readonly match: HostPattern;
+  /** Port of a loopback listener that serves this destination alone, or null. */
+  readonly localPort: number | null;
+  readonly basePath: string;
+  /** Static endpoints, or null: found by discovery. */
+  readonly endpoints: readonly { readonly address: string; readonly port: number }[] | null;
+  readonly policy: DestinationPolicy;
+};
+
+export type Config = {
+  readonly profile: 'development' | 'production';
+  readonly listener: {
+    readonly host: string;
+    readonly port: number;
+    readonly allowNonLoopback: boolean;
+    readonly originForm: 'refuse' | 'route';
+    readonly idleTimeoutMs: number;
+    readonly headTimeoutMs: number;
+    readonly maxHeadBytes: number;
+    readonly maxFields: number;
+    readonly maxTargetBytes: number;
+    readonly maxConnections: number;
+    readonly upgradeProtocols: readonly string[];
+  };
+  readonly operator: { readonly enabled: boolean; readonly host: string; readonly port: number };
+  readonly control: {
+    /** Path of the Unix socket, or null: none. */
+    readonly socket: string | null;
+    /** Loopback port with a token, or null: none. */
+    readonly port: number | null;
+    readonly tokenFile: string | null;
+  };
+  readonly security: {
+    /** Address ranges that may be dialled although they are denied by default. */
+    readonly allowAddresses: readonly string[];
+    /** Inclusive ranges. */
+    readonly connectPorts: readonly { readonly from: number; readonly to: number }[];
+  };
+  readonly discovery: {
+    readonly dns: {
+      readonly minTtlMs: number;
+      readonly maxTtlMs: number;
+      readonly negativeTtlMs: number;
+      readonly hostsFile: string;
+      readonly resolvConf: string;
+    };
+  };
+  readonly limits: {
+    readonly maxConnections: number;
+    readonly tunnels: number;
+    readonly bufferBytes: number;
+    readonly destinations: number;
+  };
+  readonly via: { readonly mode: ViaMode; readonly maxSelf: number };
+  readonly defaults: DestinationPolicy;
+  readonly destinations: readonly DestinationConfig[];
+  readonly telemetry: {
+    readonly logLevel: LogLevel;
+    readonly accessLog: AccessLogMode;
+    /** Share of requests in `sampled` mode, 0–1. */
+    readonly accessLogSample: number;
+    readonly accessLogPath: boolean;
+    readonly maxDestinations: number;
+    readonly poolLogIntervalMs: number;
+  };
+  readonly shutdown: { readonly graceMs: number };
+};

@@ -1,0 +1,397 @@
+import type { Clock } from '../clock.ts';
+import type { CloseReason } from '../observer.ts';
+import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE, BodyReader, type BodySink } from '../protocol/http1/body-reader.ts';
+import { FORBIDDEN_IN_TRAILERS } from '../protocol/http1/field-names.ts';
+import { type Head, METHOD_HEAD } from '../protocol/http1/head.ts';
+import { type HeadScanner, SCAN_DONE, SCAN_MORE } from '../protocol/http1/head-scanner.ts';
+import {
+  CHUNK_ROOM,
+  HEAD_ROOM,
+  type RequestHeadOptions,
+  writeChunkSize,
+  writeRequestHead,
+  writeTrailers,
+} from '../protocol/http1/head-writer.ts';
+import { advertisedIdleMs } from '../protocol/http1/keep-alive.ts';
+import { PartialHead } from '../protocol/http1/partial-head.ts';
+import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
+import { outputSlab } from '../transport/output-slab.ts';
+import type { AttemptFailure, ConnectionOwner, OpenState, ResponseReceiver, UpstreamLease } from './upstream.ts';
+
+/** More interim responses than this before the final one are an attack or a fault (robustness rule 14). */
+const MAX_INTERIM = 32;
+
+/** An idle time that is worth telling the learner of idle time-outs. */
+const WORTH_NOTING_MS = 500;
+
+const LAST_CHUNK = Buffer.from('0\r\n', 'latin1');
+const LAST_CHUNK_WITHOUT_TRAILERS = Buffer.from('0\r\n\r\n', 'latin1');
+
+/**
+ * idle: no exchange, read all the time so that FIN and stray bytes end it at once. active: carries one exchange.
+ * draining: carries one exchange and closes after it. closed: gone.
+ */
+export type Http1State = OpenState | 'closed';
+
+/** One upstream HTTP/1.1 connection. Its pool owns it; an exchange holds it as a lease while it is active. */
+export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
+  readonly id: number;
+  readonly endpointId: string;
+  readonly createdAt: number;
+  /** When it became idle last (monotonic ms). */
+  idleSince: number;
+  requests = 0;
+  /** After this it takes no new exchange (monotonic ms; Infinity: never). */
+  expiresAt = Number.POSITIVE_INFINITY;
+  #state: Http1State = 'idle';
+  #retireReason: CloseReason | null = null;
+  /** The destination for which it is bound to one downstream connection, or null. */
+  #pinnedTo: string | null = null;
+  #receiver: ResponseReceiver | null = null;
+  #requestEnded = true;
+  #requestChunked = false;
+  #headRequest = false;
+  #upgradeAsked = false;
+  #inBody = false;
+  #reusable = true;
+  #interims = 0;
+  #responseStarted = false;
+  #writtenBefore = 0;
+  /** How long it had been idle when the exchange took it (ms). */
+  #idleBefore = 0;
+  readonly #reader = new BodyReader();
+  readonly #partial = new PartialHead();
+  readonly #clock: Clock;
+  readonly #scanner: HeadScanner;
+  readonly #owner: ConnectionOwner<Http1Connection>;
+  #socket: ByteSocket;
+  #detached = false;
+
+  constructor(
+    id: number,
+    endpointId: string,
+    socket: ByteSocket,
+    owner: ConnectionOwner<Http1Connection>,
+    scanner: HeadScanner,
+    clock: Clock,
+  ) {
+    this.id = id;
+    this.endpointId = endpointId;
+    this.#socket = socket;
+    this.#owner = owner;
+    this.#scanner = scanner;
+    this.#clock = clock;
+    this.createdAt = clock.now();
+    this.idleSince = this.createdAt;
+    socket.setHandler(this);
+  }
+
+  get state(): Http1State {
+    return this.#state;
+  }
+
+  get reused(): boolean {
+    return this.requests > 1;
+  }
+
+  get retireReason(): CloseReason | null {
+    return this.#retireReason;
+  }
+
+  get localPort(): number {
+    return this.#socket.localPort;
+  }
+
+  // --- the exchange's side
+
+  /** The pool hands the connection out: from here on it is one exchange's, until it goes back or ends. */
+  lease(now: number): void {
+    if (this.#state !== 'idle' && !(this.#pinnedTo !== null && this.#receiver === null && this.#state === 'active')) {
+      throw new Error(`connection ${this.id} was leased while ${this.#state}`);
+    }
+    this.#state = 'active';
+    this.requests++;
+    this.#idleBefore = now - this.idleSince;
+  }
+
+  sendHead(head: Head, options: RequestHeadOptions, receiver: ResponseReceiver, body: boolean): void {
+    this.#receiver = receiver;
+    this.#requestEnded = !body;
+    this.#requestChunked = head.chunked;
+    this.#headRequest = head.method === METHOD_HEAD;
+    this.#upgradeAsked = options.upgrade;
+    this.#inBody = false;
+    this.#reusable = !options.close;
+    this.#interims = 0;
+    this.#responseStarted = false;
+    this.#writtenBefore = this.#socket.bytesWritten;
+    outputSlab.reserve(this.#socket, head.end - head.start + HEAD_ROOM);
+    outputSlab.length = writeRequestHead(head, options, outputSlab.buffer, outputSlab.length);
+  }
+
+  sendData(buffer: Buffer, start: number, end: number): boolean {
+    const length = end - start;
+    if (length === 0) return true;
+    if (!this.#requestChunked) return this.#socket.write(buffer, start, end);
+    outputSlab.reserve(this.#socket, length + CHUNK_ROOM);
+    const out = outputSlab.buffer;
+    const at = writeChunkSize(length, out, outputSlab.length);
+    buffer.copy(out, at, start, end);
+    out[at + length] = 13;
+    out[at + length + 1] = 10;
+    outputSlab.length = at + length + 2;
+    return !this.#socket.full;
+  }
+
+  sendTrailers(head: Head): void {
+    if (!this.#requestChunked) return;
+    outputSlab.reserve(this.#socket, head.end - head.start + HEAD_ROOM);
+    const at = outputSlab.length + LAST_CHUNK.copy(outputSlab.buffer, outputSlab.length);
+    outputSlab.length = writeTrailers(head, FORBIDDEN_IN_TRAILERS, outputSlab.buffer, at);
+    this.#requestChunked = false;
+  }
+
+  sendEnd(): void {
+    if (this.#requestChunked) {
+      this.#socket.write(LAST_CHUNK_WITHOUT_TRAILERS, 0, LAST_CHUNK_WITHOUT_TRAILERS.length);
+      this.#requestChunked = false;
+    }
+    this.#requestEnded = true;
+    if (this.#receiver === null && this.#state !== 'closed' && this.#state !== 'idle') this.#exchangeEnded();
+  }
+
+  flush(): boolean {
+    this.#socket.flush();
+    return !(this.#socket.writeFailed && this.#socket.bytesWritten === this.#writtenBefore);
+  }
+
+  pauseResponse(): void {
+    this.#socket.pause();
+  }
+
+  resumeResponse(): void {
+    this.#socket.resume();
+  }
+
+  cancel(): void {
+    this.#receiver = null;
+    this.#close('aborted');
+  }
+
+  pin(destination: string): void {
+    this.#pinnedTo = destination;
+  }
+
+  leaseAgain(destination: string): boolean {
+    if (this.#pinnedTo !== destination || this.#state !== 'active' || this.#receiver !== null || !this.#requestEnded) return false;
+    this.lease(this.#clock.now());
+    return true;
+  }
+
+  // --- the pool's side
+
+  /** No new exchange: an idle connection closes now, an active one when its exchange has ended. */
+  retire(reason: CloseReason): void {
+    if (this.#state === 'idle') this.#close(reason);
+    else if (this.#state === 'active') {
+      this.#state = 'draining';
+      this.#retireReason = reason;
+    }
+  }
+
+  /** Closes now, failing the exchange on it. */
+  destroy(reason: CloseReason): void {
+    if (this.#state === 'closed') return;
+    this.#fail(reason, 'UPSTREAM_CLOSED', `the connection was closed: ${reason}`);
+  }
+
+  // --- the socket's side
+
+  onBytes(buffer: Buffer, length: number): void {
+    if (this.#receiver === null) {
+      // Nobody asked for these bytes. Passing them on would answer somebody else's next request with them.
+      if (this.#state !== 'closed') this.#close('protocol_error');
+      return;
+    }
+    if (this.#partial.empty) {
+      this.#read(buffer, 0, length);
+      return;
+    }
+    this.#partial.add(buffer, 0, length);
+    if (!this.#partial.worthScanning()) return;
+    const whole = this.#partial.bytes();
+    this.#partial.clear();
+    this.#read(whole, 0, whole.length);
+  }
+
+  #read(buffer: Buffer, start: number, end: number): void {
+    let at = start;
+    while (at < end && this.#receiver !== null) {
+      if (this.#inBody) at = this.#readBody(buffer, at, end);
+      else {
+        const next = this.#readHead(buffer, at, end);
+        if (next < 0) return;
+        at = next;
+      }
+    }
+    // Bytes behind the end of a response belong to no request (robustness rule 15).
+    if (at < end && this.#state !== 'closed' && !this.#detached) this.#close('protocol_error');
+  }
+
+  /** @returns where the head ends, or -1 where nothing more can be done with these bytes */
+  #readHead(buffer: Buffer, start: number, end: number): number {
+    const result = this.#scanner.scanResponse(buffer, start, end);
+    if (result === SCAN_MORE) {
+      this.#partial.add(buffer, start, end);
+      this.#partial.worthScanning();
+      return -1;
+    }
+    const head = this.#scanner.head;
+    if (result !== SCAN_DONE) {
+      this.#fail('protocol_error', 'UPSTREAM_PROTOCOL', this.#scanner.fault.rule);
+      return -1;
+    }
+    if (head.status === 101) return this.#readUpgrade(head, buffer, end);
+    if (head.status < 200) return this.#readInterim(head);
+    this.#responseStarted = true;
+    if (this.#idleBefore > WORTH_NOTING_MS) this.#owner.survivedIdle(this.#idleBefore);
+    const kind = this.#bodyKind(head);
+    this.#reader.begin(kind, kind === BODY_LENGTH ? head.contentLength : 0);
+    if (head.close || (head.minor === 0 && !head.keepAlive) || kind === BODY_UNTIL_CLOSE) this.#reusable = false;
+    // The first answer tells; to parse it again for each would cost every request.
+    if (head.keepAliveField >= 0 && this.requests === 1) {
+      const advertised = advertisedIdleMs(head.valueText(head.keepAliveField));
+      if (advertised !== null) this.#owner.idleTimeoutAdvertised(advertised);
+    }
+    const next = head.end;
+    this.#inBody = true;
+    this.#receiver?.response(head, kind);
+    if (this.#reader.done) this.#responseEnded();
+    return next;
+  }
+
+  #readInterim(head: Head): number {
+    if (++this.#interims > MAX_INTERIM) {
+      this.#fail('protocol_error', 'UPSTREAM_PROTOCOL', `more than ${MAX_INTERIM} interim responses came before the final one`);
+      return -1;
+    }
+    const next = head.end;
+    this.#receiver?.interim(head);
+    return next;
+  }
+
+  #readUpgrade(head: Head, buffer: Buffer, end: number): number {
+    if (!this.#upgradeAsked || head.upgradeField < 0) {
+      this.#fail('protocol_error', 'UPSTREAM_PROTOCOL', 'the upstream switched protocols although the request did not ask for it');
+      return -1;
+    }
+    const receiver = this.#receiver;
+    this.#receiver = null;
+    this.#detached = true;
+    const from = this.#state === 'closed' ? 'active' : this.#state;
+    this.#state = 'closed';
+    const rest = Buffer.from(buffer.subarray(head.end, end));
+    receiver?.upgraded(head, this.#socket, rest);
+    // To the pool it is gone: a tunnel is counted on its own and has no age.
+    this.#owner.connectionClosed(this, from, 'not_reusable', null);
+    return end;
+  }
+
+  #bodyKind(head: Head): number {
+    if (this.#headRequest || head.status === 204 || head.status === 304) return BODY_NONE;
+    if (head.chunked) return BODY_CHUNKED;
+    return head.contentLength >= 0 ? BODY_LENGTH : BODY_UNTIL_CLOSE;
+  }
+
+  #readBody(buffer: Buffer, start: number, end: number): number {
+    const next = this.#reader.read(buffer, start, end, this);
+    if (this.#reader.fault !== null) {
+      this.#fail('protocol_error', 'UPSTREAM_PROTOCOL', this.#reader.fault);
+      return end;
+    }
+    if (this.#reader.done && this.#receiver !== null) this.#responseEnded();
+    return next;
+  }
+
+  bodyData(buffer: Buffer, start: number, end: number): void {
+    this.#receiver?.responseData(buffer, start, end);
+  }
+
+  bodyTrailers(buffer: Buffer, start: number, end: number): void {
+    if (end - start === 2) return;
+    if (this.#scanner.scanTrailers(buffer, start, end) === SCAN_DONE) this.#receiver?.responseTrailers(this.#scanner.head);
+    else this.#fail('protocol_error', 'UPSTREAM_PROTOCOL', `trailers: ${this.#scanner.fault.rule}`);
+  }
+
+  #responseEnded(): void {
+    const receiver = this.#receiver;
+    if (receiver === null) return;
+    this.#inBody = false;
+    this.#receiver = null;
+    // First back to the pool, so that a request that was pipelined behind this one finds the connection free.
+    if (this.#requestEnded) this.#exchangeEnded();
+    receiver.responseEnd();
+  }
+
+  #exchangeEnded(): void {
+    if (this.#state === 'draining') this.#close(this.#retireReason ?? 'admin');
+    else if (!this.#reusable || this.#socket.closed || this.#socket.writeFailed) this.#close('not_reusable');
+    else if (this.#pinnedTo !== null) this.idleSince = this.#clock.now();
+    else {
+      this.#state = 'idle';
+      this.idleSince = this.#clock.now();
+      this.#socket.resume();
+      this.#owner.connectionFree(this);
+    }
+  }
+
+  onEnd(): void {
+    if (this.#receiver !== null && this.#inBody && this.#reader.kind === BODY_UNTIL_CLOSE) {
+      this.#responseEnded();
+      if (this.#state !== 'closed') this.#close('not_reusable');
+      return;
+    }
+    this.#peerClosed('UPSTREAM_CLOSED', 'the upstream closed the connection');
+  }
+
+  onDrain(): void {
+    this.#receiver?.requestWritable();
+  }
+
+  onClose(error: NodeJS.ErrnoException | null): void {
+    if (this.#state === 'closed') return;
+    this.#peerClosed(error === null ? 'UPSTREAM_CLOSED' : 'UPSTREAM_RESET', error === null ? 'the connection closed' : error.message);
+  }
+
+  #peerClosed(code: 'UPSTREAM_CLOSED' | 'UPSTREAM_RESET', message: string): void {
+    if (this.#state === 'closed') return;
+    if (this.#receiver === null) {
+      const idleMs = this.#state === 'idle' ? this.#clock.now() - this.idleSince : null;
+      this.#close(this.#retireReason ?? 'upstream_closed', idleMs);
+      return;
+    }
+    this.#fail('error', code, message);
+  }
+
+  /** The one way in which an exchange learns that its attempt failed. */
+  #fail(reason: CloseReason, code: AttemptFailure['code'], message: string): void {
+    const receiver = this.#receiver;
+    this.#receiver = null;
+    const unprocessed = this.#socket.bytesWritten === this.#writtenBefore && this.#socket.writeFailed;
+    const responseStarted = this.#responseStarted;
+    // A reused connection that ends before a byte of the answer was most likely closed for being idle just then.
+    const raced = reason === 'error' && this.reused && !responseStarted;
+    this.#close(reason, raced ? this.#idleBefore : null);
+    receiver?.attemptFailed({ code, message, unprocessed, responseStarted });
+  }
+
+  /** The one way out: every end of the connection passes here, once. */
+  #close(reason: CloseReason, idleMs: number | null = null): void {
+    if (this.#state === 'closed') return;
+    const from = this.#state;
+    this.#state = 'closed';
+    this.#partial.clear();
+    this.#socket.destroy();
+    this.#owner.connectionClosed(this, from, reason, idleMs);
+  }
+}

@@ -1,0 +1,80 @@
+import type { CloseReason } from '../observer.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { Head } from '../protocol/http1/head.ts';
+import type { RequestHeadOptions } from '../protocol/http1/head-writer.ts';
+import type { ByteSocket } from '../transport/byte-socket.ts';
+
+/**
+ * The contract between an exchange and the upstream connection that it leases, whatever the protocol.
+ *
+ * Sequence, from the exchange's side: `sendHead` once; `sendData` any times; `sendTrailers` at most once; `sendEnd`
+ * once. Meanwhile the receiver hears `interim` any times, then `response` once, `responseData` any times,
+ * `responseTrailers` at most once, `responseEnd` once. Instead of any of these `attemptFailed` may come, once, and then
+ * nothing more. `upgraded` may come in place of `response`. The exchange may `cancel` at any time; nothing follows.
+ *
+ * When both directions have ended the connection goes back to its pool by itself: that is the one release of the lease.
+ */
+export interface UpstreamLease {
+  /** For logs and /stats. */
+  readonly id: number;
+  /** The endpoint that serves this attempt. */
+  readonly endpointId: string;
+  /** Whether it carried an exchange before: only then may the peer have closed it meanwhile. */
+  readonly reused: boolean;
+  /** Writes the request head. `body` false: nothing follows, the request ends with its head. */
+  sendHead(head: Head, options: RequestHeadOptions, receiver: ResponseReceiver, body: boolean): void;
+  /** Passes request body bytes on. @returns false: pause until `requestWritable` */
+  sendData(buffer: Buffer, start: number, end: number): boolean;
+  sendTrailers(head: Head): void;
+  sendEnd(): void;
+  /** Sends what was gathered. @returns false where the kernel refused all of this request so far: provably unprocessed */
+  flush(): boolean;
+  pauseResponse(): void;
+  resumeResponse(): void;
+  /** Ends the exchange now; the connection cannot serve another, unless the protocol can cancel alone. */
+  cancel(): void;
+  /** Binds the connection to one downstream connection (NTLM, Negotiate): it never goes back to the pool. */
+  pin(destination: string): void;
+  /** Takes a pinned connection for the next request of its downstream connection. @returns false where it is of no use */
+  leaseAgain(destination: string): boolean;
+}
+
+export interface ResponseReceiver {
+  interim(head: Head): void;
+  /** @param bodyKind one of the BODY_… kinds of body-reader.ts */
+  response(head: Head, bodyKind: number): void;
+  responseData(buffer: Buffer, start: number, end: number): void;
+  responseTrailers(head: Head): void;
+  responseEnd(): void;
+  /** 101: the connection is the exchange's own now; `rest` holds what came behind the head. */
+  upgraded(head: Head, socket: ByteSocket, rest: Buffer): void;
+  requestWritable(): void;
+  attemptFailed(failure: AttemptFailure): void;
+}
+
+export type AttemptFailure = {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** Not a byte of the request was handed to the kernel, or the protocol says that the peer did not act on it. */
+  readonly unprocessed: boolean;
+  /** Some bytes of a response had come (an interim response counts not). */
+  readonly responseStarted: boolean;
+};
+
+/** States of a connection that is not closed. */
+export type OpenState = 'idle' | 'active' | 'draining';
+
+/** What a connection tells the pool that owns it. */
+export interface ConnectionOwner<Connection> {
+  /** The exchange has ended in both directions and the connection can take another. */
+  connectionFree(connection: Connection): void;
+  /**
+   * It is gone, once; `from` is the state it was in. `idleMs`: how long it had been idle where the peer closed it while idle, or just when a request
+   * was sent into it; else null.
+   */
+  connectionClosed(connection: Connection, from: OpenState, reason: CloseReason, idleMs: number | null): void;
+  /** A response came over a connection that had been idle for `ms` before. */
+  survivedIdle(ms: number): void;
+  /** An advertised `Keep-Alive: timeout`, in milliseconds. */
+  idleTimeoutAdvertised(ms: number): void;
+}

@@ -1,0 +1,132 @@
+import { networkInterfaces } from 'node:os';
+import { CarpoolError } from '../errors.ts';
+import { type AddressRange, inRange, parseAddressRange } from './address-range.ts';
+import { addressPort, embeddedIpv4, type IpAddress, parseIp } from './ip-address.ts';
+
+/** Why an address is not dialled on behalf of an app. */
+export type DeniedKind = 'loopback' | 'link-local' | 'metadata' | 'unspecified' | 'multicast' | 'broadcast';
+
+const DENIED: readonly { readonly kind: DeniedKind; readonly range: AddressRange }[] = (
+  [
+    // The metadata services come first: 169.254.169.254 is link-local too, but this is the word that helps.
+    ['metadata', '169.254.169.254', '169.254.170.2', '169.254.170.23'],
+    ['metadata', '168.63.129.16', '100.100.100.200', 'fd00:ec2::254', 'fd00:ec2::23', 'fd20:ce::254'],
+    ['loopback', '127.0.0.0/8', '::1'],
+    ['link-local', '169.254.0.0/16', 'fe80::/10'],
+    // All of 0.0.0.0/8 ("this network", RFC 1122 section 3.2.1.3): Linux dials 0.0.0.0 as loopback.
+    ['unspecified', '0.0.0.0/8', '::'],
+    ['multicast', '224.0.0.0/4', 'ff00::/8'],
+    ['broadcast', '255.255.255.255'],
+  ] as const
+).flatMap(([kind, ...ranges]) => ranges.map((range) => ({ kind, range: parseAddressRange(range) })));
+
+/** A socket that this process accepts connections on; `host` may be a wildcard (`::`, `0.0.0.0`). */
+export type OwnListener = { readonly host: string; readonly port: number };
+
+export type AddressRulesOptions = {
+  /** `security.allowAddresses`: exceptions from the denied kinds. */
+  readonly allow: readonly string[];
+  /** Every listener of this process: the app's, those of local ports, operator and control. */
+  readonly listeners: readonly OwnListener[];
+  /** The addresses of this pod; by default those of the network interfaces as they are now. */
+  readonly local?: readonly string[];
+};
+
+/** The address as the kernel will dial it: a mapped IPv4 address is that IPv4 address. */
+function dialled(ip: IpAddress): IpAddress {
+  const inner = embeddedIpv4(ip);
+  return inner?.same ? inner.ip : ip;
+}
+
+function sameAddress(a: IpAddress, b: IpAddress): boolean {
+  return a.family === b.family && a.bytes.every((byte, index) => byte === b.bytes[index]);
+}
+
+function kindOf(ip: IpAddress): DeniedKind | null {
+  return DENIED.find(({ range }) => inRange(range, ip))?.kind ?? null;
+}
+
+function interfaceAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
+}
+
+function parseAll(addresses: readonly string[]): IpAddress[] {
+  return addresses.flatMap((address) => parseIp(address) ?? []).map(dialled);
+}
+
+/**
+ * Which addresses may be dialled for an app that named the destination (robustness rule 26). It is asked when an
+ * endpoint is told, with the address that will be dialled, so a name that resolves to something else a moment later
+ * gains nothing.
+ */
+export class AddressRules {
+  readonly #allow: readonly AddressRange[];
+  readonly #local: readonly IpAddress[];
+  /** By port: the addresses listened on. */
+  readonly #listeners = new Map<number, IpAddress[]>();
+
+  /** @throws CarpoolError CONFIG_INVALID where an entry of `allow` is neither an address nor a range */
+  constructor(options: AddressRulesOptions) {
+    this.#allow = options.allow.map(parseAddressRange);
+    this.#local = parseAll(options.local ?? interfaceAddresses());
+    for (const { host, port } of options.listeners) {
+      const addresses = parseAll(host === 'localhost' ? ['127.0.0.1', '::1'] : [host]);
+      this.#listeners.set(port, [...(this.#listeners.get(port) ?? []), ...addresses]);
+    }
+  }
+
+  /** Null where `address` (an IP literal, a zone id allowed) may be dialled at `port`, else the error to answer with. */
+  check(address: string, port: number): CarpoolError | null {
+    const ip = parseIp(address);
+    if (!ip)
+      return new CarpoolError(
+        'DESTINATION_DENIED',
+        `${JSON.stringify(address)} is not an IP address in its plain form`,
+        {
+          hint: 'Write IPv4 addresses as four decimal numbers without leading zeros, IPv6 addresses as in RFC 4291.',
+        },
+      );
+    const loop = this.#checkOwn(ip, address, port);
+    if (loop) return loop;
+    const inner = embeddedIpv4(ip);
+    const kind = kindOf(ip) ?? (inner ? kindOf(inner.ip) : null);
+    if (!kind || this.#allowed(ip)) return null;
+    const disguise = inner ? ` (it carries ${inner.ip.bytes.join('.')})` : '';
+    return new CarpoolError(
+      'DESTINATION_DENIED',
+      `${address}${disguise} is a ${kind} address, which is not proxied; security.allowAddresses would allow it`,
+    );
+  }
+
+  /**
+   * The part of `check` that no setting lifts, for endpoints that are allowed by being written in the configuration:
+   * LOOP where `address:port` is one of this process's own listeners.
+   */
+  checkOwn(address: string, port: number): CarpoolError | null {
+    const ip = parseIp(address);
+    return ip ? this.#checkOwn(ip, address, port) : null;
+  }
+
+  #allowed(ip: IpAddress): boolean {
+    const real = dialled(ip);
+    return this.#allow.some((range) => inRange(range, ip) || inRange(range, real));
+  }
+
+  #checkOwn(ip: IpAddress, address: string, port: number): CarpoolError | null {
+    const listeners = this.#listeners.get(port);
+    if (!listeners) return null;
+    const forms = [dialled(ip), embeddedIpv4(ip)?.ip ?? ip];
+    if (!forms.some((form) => listeners.some((listener) => this.#reaches(form, listener)))) return null;
+    return new CarpoolError('LOOP', `${addressPort(address, port)} is a listener of carpool itself`);
+  }
+
+  /** Whether dialling `ip` (at the listener's port) arrives at a socket bound to `listener`. */
+  #reaches(ip: IpAddress, listener: IpAddress): boolean {
+    const kind = kindOf(ip);
+    // The kernel dials the unspecified address as loopback of the same family, and a wildcard is bound there too.
+    if (kind === 'unspecified') return kindOf(listener) === 'loopback' || kindOf(listener) === 'unspecified';
+    if (kindOf(listener) === 'unspecified')
+      return kind === 'loopback' || this.#local.some((local) => sameAddress(local, ip));
+    return sameAddress(ip, listener);
+  }
+}

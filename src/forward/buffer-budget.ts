@@ -1,0 +1,42 @@
+/**
+ * The budget over everything that is held in memory for exchanges (`limits.bufferBytes`): replay copies, requests that
+ * wait, heads in parts, bytes queued towards a slow peer.
+ */
+export class BufferBudget {
+  #used = 0;
+  #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get used(): number {
+    return this.#used;
+  }
+
+  get max(): number {
+    return this.#max;
+  }
+
+  setMax(max: number): void {
+    this.#max = max;
+  }
+
+  charge(bytes: number): void {
+    this.#used += bytes;
+  }
+
+  release(bytes: number): void {
+    this.#used -= bytes;
+  }
+
+  /** Over half: copies that only serve a retry are no longer made. */
+  get tight(): boolean {
+    return this.#used > this.#max / 2;
+  }
+
+  /** At the whole: no new exchange. */
+  get exhausted(): boolean {
+    return this.#used >= this.#max;
+  }
+}

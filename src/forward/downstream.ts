@@ -1,0 +1,33 @@
+import type { CarpoolError } from '../errors.ts';
+import type { Head } from '../protocol/http1/head.ts';
+import type { UpstreamLease } from '../connection/upstream.ts';
+import type { Destination } from '../routing/destination.ts';
+import type { ByteSocket } from '../transport/byte-socket.ts';
+import type { KeptRequest } from './kept-request.ts';
+
+/**
+ * What an exchange asks of the app's side, whatever the protocol there.
+ *
+ * Sequence: `interim` any times, then `responseHead`, `responseData` any times, `responseTrailers` at most once,
+ * `responseEnd`, `exchangeEnded`. Or `fail` in place of what is missing, and `exchangeEnded`.
+ */
+export interface Downstream {
+  /** Room for the request's bytes, while they may have to be sent (again). */
+  readonly kept: KeptRequest;
+  /** A connection that belongs to this downstream connection alone (NTLM, Negotiate), or null. */
+  pinned: UpstreamLease | null;
+  interim(head: Head): void;
+  responseHead(head: Head, bodyKind: number): void;
+  /** @returns false: pause until the exchange hears `downstreamWritable` */
+  responseData(buffer: Buffer, start: number, end: number): boolean;
+  responseTrailers(head: Head): void;
+  responseEnd(): void;
+  /** 101: from here on both sides' bytes belong to each other. */
+  upgraded(head: Head, upstream: ByteSocket, rest: Buffer, destination: Destination): void;
+  /** A local answer, or where a response has begun, a cut that the app can see. */
+  fail(error: CarpoolError): void;
+  pauseRequest(): void;
+  resumeRequest(): void;
+  /** The exchange holds nothing any more; called once, last. */
+  exchangeEnded(): void;
+}

@@ -1,0 +1,486 @@
+import type { Clock, Timer } from '../clock.ts';
+import type { AttemptFailure, ResponseReceiver, UpstreamLease } from '../connection/upstream.ts';
+import { CarpoolError } from '../errors.ts';
+import type { AccessRecord } from '../observer.ts';
+import type { LeaseWaiter } from '../pool/destination-pool.ts';
+import type { EndpointPool } from '../pool/endpoint-pool.ts';
+import { type Head, IDEMPOTENT, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/http1/head.ts';
+import type { RequestHeadOptions } from '../protocol/http1/head-writer.ts';
+import { type HeadScanner, SCAN_DONE } from '../protocol/http1/head-scanner.ts';
+import type { Destination } from '../routing/destination.ts';
+import type { ByteSocket } from '../transport/byte-socket.ts';
+import type { BufferBudget } from './buffer-budget.ts';
+import { isStreaming, requestTimeoutMs } from './deadlines.ts';
+import type { Downstream } from './downstream.ts';
+import { mayRetry } from './retry.ts';
+
+/** What all exchanges share. */
+export type ForwardContext = {
+  readonly clock: Clock;
+  readonly budget: BufferBudget;
+  /** Scans kept requests again; another than the listener's, whose head may be in use meanwhile. */
+  readonly keptScanner: HeadScanner;
+  /** Takes records of ended exchanges, or null while the access log is off. */
+  accessLog: AccessSink | null;
+};
+
+export interface AccessSink {
+  wants(status: number, failed: boolean): boolean;
+  write(record: AccessRecord): void;
+}
+
+/** How the head of this request is to be written; the listener knows (local port, upgrade, Via). */
+export type ExchangePlan = {
+  readonly destination: Destination;
+  readonly options: RequestHeadOptions;
+  /** Whether a body follows the head. */
+  readonly body: boolean;
+};
+
+/** `acquiring`: no connection yet. `waiting`: sent (as far as it has come), no response head yet. */
+type ExchangeState = 'acquiring' | 'waiting' | 'responding' | 'ended';
+
+const MAX_KEPT_WHILE_WAITING = 64 * 1024;
+const READ = 0;
+const WRITE = 1;
+
+/**
+ * One request and its response, with its attempts: the story of a request, in the order in which it happens. The listener
+ * begins it and passes the request's bytes in; the pool leases a connection; the connection passes the response's bytes
+ * in; retries happen here and nowhere else. It ends exactly once, in `#end`.
+ */
+export class Exchange implements LeaseWaiter, ResponseReceiver {
+  readonly unsafe: boolean;
+  readonly tunnel = false;
+  /** An earlier attempt died on a stale connection: this one gets a fresh one. */
+  fresh = false;
+  readonly #context: ForwardContext;
+  readonly #downstream: Downstream;
+  readonly #plan: ExchangePlan;
+  readonly #methodClass: 0 | 1;
+  readonly #startedAt: number;
+  #state: ExchangeState = 'acquiring';
+  #lease: UpstreamLease | null = null;
+  #endpoint: EndpointPool | null = null;
+  #reused = false;
+  #tried: EndpointPool[] | null = null;
+  #attempts = 0;
+  #retryReason: string | null = null;
+  #requestEnded: boolean;
+  #requestPaused = false;
+  #responsePaused = false;
+  #status = 0;
+  #error: CarpoolError | null = null;
+  /** The head while it can still be read in place: during the call that begins the exchange. */
+  #head: Head | null;
+  #sentAt = 0;
+  /** Counts body events of either direction; the tick looks whether it moved. */
+  #activity = 0;
+  #seenActivity = 0;
+  #quietSince = 0;
+  #streaming: boolean;
+  #deadline: Timer | null = null;
+  #bytesUp = 0;
+  #bytesDown = 0;
+  readonly #access: { method: string; host: string; path: string } | null;
+
+  // --- 1. a request head has been read
+
+  constructor(head: Head, plan: ExchangePlan, downstream: Downstream, context: ForwardContext) {
+    const { method } = head;
+    this.#context = context;
+    this.#downstream = downstream;
+    this.#plan = plan;
+    this.#head = head;
+    this.unsafe = IDEMPOTENT[method] !== true;
+    const reads = method === METHOD_GET || method === METHOD_HEAD || method === METHOD_OPTIONS || method === METHOD_TRACE;
+    this.#methodClass = reads ? READ : WRITE;
+    this.#requestEnded = !plan.body;
+    this.#startedAt = context.clock.now();
+    this.#streaming = head.contentTypeField >= 0 && isStreaming(head);
+    this.#access =
+      context.accessLog === null
+        ? null
+        : { method: head.methodText(), host: plan.destination.name, path: head.pathText() };
+  }
+
+  get state(): ExchangeState {
+    return this.#state;
+  }
+
+  get destinationName(): string {
+    return this.#plan.destination.name;
+  }
+
+  /** Whether the response is complete and only the rest of the request is still coming. */
+  get uploadOnly(): boolean {
+    return this.#state === 'ended' && !this.#requestEnded;
+  }
+
+  /** Looks for a connection; the request goes out at once where one is idle. */
+  begin(): void {
+    const head = this.#head;
+    if (head === null) return;
+    const { timeouts } = this.#plan.destination.policy;
+    const asked = head.requestTimeoutField < 0 ? 0 : requestTimeoutMs(head.valueText(head.requestTimeoutField));
+    const total = asked > 0 && (timeouts.totalMs === 0 || asked < timeouts.totalMs) ? asked : timeouts.totalMs;
+    if (total > 0) this.#deadline = this.#context.clock.setTimer(() => this.#deadlinePassed(total), total);
+    if (this.#downstream.pinned !== null && this.#usePinned(this.#downstream.pinned)) return;
+    this.#acquire();
+    if (this.#state === 'acquiring') this.#downstream.kept.keepHead(head);
+    this.#head = null;
+  }
+
+  #usePinned(lease: UpstreamLease): boolean {
+    if (!lease.leaseAgain(this.#plan.destination.name)) {
+      this.#downstream.pinned = null;
+      return false;
+    }
+    this.leased(lease, null);
+    this.#head = null;
+    return true;
+  }
+
+  // --- 2. a connection is leased, now or later
+
+  #acquire(): void {
+    try {
+      this.#plan.destination.acquire(this, this.#tried ?? []);
+    } catch (error) {
+      this.acquireFailed(error instanceof CarpoolError ? error : new CarpoolError('INTERNAL', String(error), { cause: error }));
+    }
+  }
+
+  leased(lease: UpstreamLease, endpoint: EndpointPool | null): void {
+    this.#lease = lease;
+    this.#endpoint = endpoint;
+    this.#reused = lease.reused;
+    this.#state = 'waiting';
+    this.#attempts++;
+    const { kept } = this.#downstream;
+    const inPlace = this.#head;
+    const head = inPlace ?? this.#keptHead();
+    if (head === null) {
+      lease.cancel();
+      this.#fail(new CarpoolError('INTERNAL', 'the kept request could not be read again'));
+      return;
+    }
+    lease.sendHead(head, this.#plan.options, this, this.#plan.body);
+    this.#sentAt = this.#context.clock.now();
+    if (inPlace !== null) {
+      // On a connection that was used before the request may have to be sent again; see mayRetry.
+      if (lease.reused && (!this.unsafe || head.chunked) && !this.#context.budget.tight) kept.keepHead(head);
+      return;
+    }
+    this.#sendKept(lease);
+  }
+
+  #keptHead(): Head | null {
+    const scanner = this.#context.keptScanner;
+    const bytes = this.#downstream.kept.headBytes();
+    return scanner.scanRequest(bytes, 0, bytes.length) === SCAN_DONE ? scanner.head : null;
+  }
+
+  /** A request that waited, or is sent again: its body so far follows its head. */
+  #sendKept(lease: UpstreamLease): void {
+    const { kept } = this.#downstream;
+    const body = kept.bodyBytes();
+    if (body.length > 0) lease.sendData(body, 0, body.length);
+    if (kept.trailers !== null) {
+      const scanner = this.#context.keptScanner;
+      if (scanner.scanTrailers(kept.trailers, 0, kept.trailers.length) === SCAN_DONE) lease.sendTrailers(scanner.head);
+    }
+    if (this.#requestEnded && this.#plan.body) lease.sendEnd();
+    // Where it could not be sent the connection tells of its failure by itself, and the request is still kept.
+    if (lease.flush() && !lease.reused) kept.forget();
+    this.#resumeRequest();
+  }
+
+  acquireFailed(error: CarpoolError): void {
+    if (this.#state === 'ended') return;
+    if (this.#retryReason !== null) this.#retried('failure');
+    if (error.code === 'CONNECT_FAILED' || error.code === 'CONNECT_TIMEOUT') this.#plan.destination.refresh();
+    this.#fail(error);
+  }
+
+  // --- 3. the request body goes up
+
+  requestData(buffer: Buffer, start: number, end: number): void {
+    this.#activity++;
+    this.#bytesUp += end - start;
+    const { kept } = this.#downstream;
+    if (this.#state === 'acquiring') {
+      kept.addBody(buffer, start, end);
+      if (kept.bodyLength >= MAX_KEPT_WHILE_WAITING) this.#pauseRequest();
+      return;
+    }
+    if (kept.whole) {
+      const { replayBytes } = this.#plan.destination.policy.retry;
+      if (kept.bodyLength + end - start > replayBytes || this.#context.budget.tight) kept.forget();
+      else kept.addBody(buffer, start, end);
+    }
+    if (this.#lease !== null && !this.#lease.sendData(buffer, start, end)) this.#pauseRequest();
+  }
+
+  requestTrailers(head: Head): void {
+    const { kept } = this.#downstream;
+    if (kept.whole) kept.trailers = Buffer.from(head.buffer.subarray(head.start, head.end));
+    if (this.#state !== 'acquiring') this.#lease?.sendTrailers(head);
+  }
+
+  requestEnd(): void {
+    this.#requestEnded = true;
+    if (this.#state === 'acquiring') return;
+    this.#lease?.sendEnd();
+    this.#sentAt = this.#context.clock.now();
+    if (this.#state === 'ended') this.#lease = null;
+  }
+
+  /**
+   * The bytes of one read event have been passed on. Where the kernel refused them all, nothing was processed, and they
+   * can still be kept for the next attempt, for they are still in place.
+   */
+  eventEnded(head: Head, buffer: Buffer, bodyStart: number, bodyEnd: number): void {
+    const lease = this.#lease;
+    if (lease === null || this.#state !== 'waiting' || !this.unsafe || !lease.reused) return;
+    if (lease.flush() || this.#downstream.kept.whole) return;
+    this.#downstream.kept.keepHead(head);
+    this.#downstream.kept.addBody(buffer, bodyStart, bodyEnd);
+  }
+
+  /** The upstream takes bytes again. */
+  requestWritable(): void {
+    this.#resumeRequest();
+  }
+
+  #pauseRequest(): void {
+    if (this.#requestPaused) return;
+    this.#requestPaused = true;
+    this.#downstream.pauseRequest();
+  }
+
+  #resumeRequest(): void {
+    if (!this.#requestPaused) return;
+    this.#requestPaused = false;
+    this.#downstream.resumeRequest();
+  }
+
+  // --- 4. the response comes down
+
+  interim(head: Head): void {
+    this.#activity++;
+    this.#downstream.interim(head);
+  }
+
+  response(head: Head, bodyKind: number): void {
+    const now = this.#context.clock.now();
+    this.#state = 'responding';
+    this.#status = head.status;
+    this.#quietSince = now;
+    const { destination } = this.#plan;
+    if (this.#endpoint !== null) destination.pool.answered(this.#endpoint, head.status, now - this.#sentAt, now);
+    if (this.#retryReason !== null) this.#retried('success');
+    if (head.contentTypeField >= 0 && !this.#streaming) this.#streaming = isStreaming(head);
+    if (head.connectionAuthField >= 0 && this.#lease !== null) {
+      this.#lease.pin(destination.name);
+      this.#downstream.pinned = this.#lease;
+    }
+    this.#downstream.kept.forget();
+    this.#downstream.responseHead(head, bodyKind);
+  }
+
+  responseData(buffer: Buffer, start: number, end: number): void {
+    this.#activity++;
+    this.#bytesDown += end - start;
+    if (this.#downstream.responseData(buffer, start, end) || this.#responsePaused) return;
+    this.#responsePaused = true;
+    this.#lease?.pauseResponse();
+  }
+
+  /** The app reads again. */
+  downstreamWritable(): void {
+    this.#activity++;
+    if (!this.#responsePaused) return;
+    this.#responsePaused = false;
+    this.#lease?.resumeResponse();
+  }
+
+  responseTrailers(head: Head): void {
+    this.#downstream.responseTrailers(head);
+  }
+
+  responseEnd(): void {
+    // An answer before the end of the request: the upload goes on for a bounded while (see the listener).
+    if (this.#requestEnded) this.#lease = null;
+    this.#downstream.responseEnd();
+    this.#end();
+  }
+
+  /** An exchange never asks for a tunnel. */
+  tunnelReady(): void {}
+
+  upgraded(head: Head, socket: ByteSocket, rest: Buffer): void {
+    this.#lease = null;
+    this.#status = 101;
+    const { pool } = this.#plan.destination;
+    const now = this.#context.clock.now();
+    if (this.#endpoint !== null) pool.answered(this.#endpoint, 101, now - this.#sentAt, now);
+    this.#downstream.upgraded(head, socket, rest, this.#plan.destination);
+    this.#end();
+  }
+
+  // --- 5. or an attempt fails, and another may follow
+
+  attemptFailed(failure: AttemptFailure): void {
+    const endpoint = this.#endpoint;
+    const { destination } = this.#plan;
+    const { clock } = this.#context;
+    this.#lease = null;
+    if (this.#state === 'ended') return;
+    const now = clock.now();
+    const verdict = mayRetry({
+      failure,
+      attempts: this.#attempts,
+      idempotent: !this.unsafe,
+      reused: this.#reused,
+      retriedStale: this.fresh,
+      replayable: this.#downstream.kept.whole,
+    });
+    // A stale connection says nothing about its endpoint; everything else does.
+    const stale = this.#reused && !failure.responseStarted;
+    if (endpoint !== null && !stale) destination.pool.failed(endpoint, failure.code, now - this.#sentAt, now);
+    if (verdict === 'retry') {
+      if (this.#retryReason === null) this.#retryReason = failure.code.toLowerCase();
+      if (endpoint !== null) this.#tried = [...(this.#tried ?? []), endpoint];
+      this.fresh = true;
+      this.#state = 'acquiring';
+      this.#acquire();
+      return;
+    }
+    if (verdict === 'lost') destination.observer.retried(failure.code.toLowerCase(), 'not_allowed');
+    else if (this.#retryReason !== null) this.#retried('failure');
+    const where = endpoint === null ? '' : ` (${endpoint.spec.address}:${endpoint.spec.port})`;
+    this.#fail(new CarpoolError(failure.code, `${destination.name}${where}: ${failure.message}`));
+  }
+
+  #retried(outcome: 'success' | 'failure'): void {
+    if (this.#retryReason === null) return;
+    this.#plan.destination.observer.retried(this.#retryReason, outcome);
+    this.#retryReason = null;
+  }
+
+  // --- 6. or time runs out, or the app leaves
+
+  /** Once a second: has somebody kept us waiting for too long? */
+  tick(now: number): void {
+    if (this.#state === 'acquiring' || this.#state === 'ended') return;
+    const { timeouts } = this.#plan.destination.policy;
+    const moved = this.#activity !== this.#seenActivity;
+    this.#seenActivity = this.#activity;
+    if (moved || this.#quietSince === 0) this.#quietSince = now;
+    const quiet = now - this.#quietSince;
+    if (this.#state === 'waiting' && this.#requestEnded) {
+      const limit = this.#streaming ? timeouts.streamIdleMs : timeouts.responseMs;
+      if (now - this.#sentAt < limit) return;
+      this.#timedOut('RESPONSE_TIMEOUT', `no response head within ${limit} ms`, now);
+      return;
+    }
+    const blocked = this.#responsePaused || this.#requestPaused;
+    const idleLimit = blocked ? timeouts.writeMs : timeouts.bodyIdleMs;
+    const limit = this.#streaming ? timeouts.streamIdleMs : idleLimit;
+    if (quiet < limit) return;
+    const who = this.#responsePaused ? 'the app read nothing' : this.#requestPaused ? 'the upstream read nothing' : 'the body stood still';
+    this.#timedOut('BODY_TIMEOUT', `${who} for ${limit} ms`, now);
+  }
+
+  #timedOut(code: 'RESPONSE_TIMEOUT' | 'BODY_TIMEOUT', message: string, now: number): void {
+    const { destination } = this.#plan;
+    if (code === 'RESPONSE_TIMEOUT' && this.#endpoint !== null) {
+      destination.pool.failed(this.#endpoint, code, now - this.#sentAt, now);
+    }
+    this.#fail(new CarpoolError(code, `${destination.name}: ${message}`));
+  }
+
+  #deadlinePassed(ms: number): void {
+    this.#deadline = null;
+    this.#fail(new CarpoolError('DEADLINE', `${this.#plan.destination.name}: the exchange took over ${ms} ms`));
+  }
+
+  /** The app left, or broke the rules of its body: nobody waits for the response any more. */
+  abort(error: CarpoolError): void {
+    if (this.#state === 'ended') {
+      this.#letGo();
+      return;
+    }
+    const now = this.#context.clock.now();
+    if (this.#state === 'waiting' && this.#endpoint !== null) {
+      this.#plan.destination.pool.gaveUp(this.#endpoint, now - this.#sentAt, now);
+    }
+    this.#error = error;
+    this.#plan.destination.observer.error(error.code);
+    this.#letGo();
+    this.#end();
+  }
+
+  /** Stops an upload that outlived its response. */
+  stopUpload(): void {
+    this.#requestEnded = true;
+    this.#letGo();
+  }
+
+  // --- 7. the end
+
+  #fail(error: CarpoolError): void {
+    if (this.#state === 'ended') return;
+    this.#error = error;
+    this.#plan.destination.observer.error(error.code);
+    const answered = this.#state === 'responding';
+    this.#letGo();
+    if (!answered) this.#status = error.status;
+    this.#downstream.fail(error);
+    this.#end();
+  }
+
+  /** Gives back whatever is held: the lease, or the place in the queue. */
+  #letGo(): void {
+    const lease = this.#lease;
+    this.#lease = null;
+    if (lease !== null) lease.cancel();
+    else if (this.#state === 'acquiring') this.#plan.destination.withdraw(this);
+  }
+
+  #end(): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#deadline?.cancel();
+    this.#downstream.kept.forget();
+    const { observer } = this.#plan.destination;
+    const now = this.#context.clock.now();
+    observer.requestEnded(this.#methodClass, this.#status, now - this.#startedAt);
+    if (this.#attempts > 0) {
+      if (this.#reused) observer.reusedRequests++;
+      else observer.freshRequests++;
+    }
+    observer.bytesUp += this.#bytesUp;
+    observer.bytesDown += this.#bytesDown;
+    if (this.#access !== null) this.#log(now);
+    this.#downstream.exchangeEnded();
+  }
+
+  #log(now: number): void {
+    const log = this.#context.accessLog;
+    if (log === null || this.#access === null || !log.wants(this.#status, this.#error !== null)) return;
+    log.write({
+      time: this.#context.clock.wall() - (now - this.#startedAt),
+      ...this.#access,
+      status: this.#status,
+      durationMs: now - this.#startedAt,
+      bytesUp: this.#bytesUp,
+      bytesDown: this.#bytesDown,
+      endpoint: this.#endpoint === null ? null : `${this.#endpoint.spec.address}:${this.#endpoint.spec.port}`,
+      reused: this.#reused,
+      attempts: this.#attempts,
+      error: this.#error?.code ?? null,
+    });
+  }
+}

@@ -1,0 +1,92 @@
+import type { Head } from '../protocol/http1/head.ts';
+import type { BufferBudget } from './buffer-budget.ts';
+
+/** A buffer up to this size stays with its downstream connection for the next request. */
+const STAYS_BYTES = 4096;
+
+/**
+ * The bytes of one request, kept while it may have to be sent (again): it waits for a connection, or the one that it
+ * went out on may turn out to be dead. One for each downstream HTTP/1.1 connection, used again by its next request.
+ */
+export class KeptRequest {
+  readonly #budget: BufferBudget;
+  #buffer: Buffer | null = null;
+  #headLength = 0;
+  #bodyLength = 0;
+  /** Whether all of the request so far is in here. */
+  #whole = false;
+
+  constructor(budget: BufferBudget) {
+    this.#budget = budget;
+  }
+
+  /** Whether head and all body bytes so far are kept, so that the request can be sent from here. */
+  get whole(): boolean {
+    return this.#whole;
+  }
+
+  get bodyLength(): number {
+    return this.#bodyLength;
+  }
+
+  /** Begins with the head's bytes; the view itself ends with its read event. */
+  keepHead(head: Head): void {
+    const length = head.end - head.start;
+    this.#bodyLength = 0;
+    this.#headLength = 0;
+    this.#reserve(length);
+    if (this.#buffer === null) return;
+    head.buffer.copy(this.#buffer, 0, head.start, head.end);
+    this.#headLength = length;
+    this.#whole = true;
+  }
+
+  addBody(buffer: Buffer, start: number, end: number): void {
+    if (!this.#whole) return;
+    this.#reserve(this.#headLength + this.#bodyLength + end - start);
+    if (this.#buffer === null) return;
+    buffer.copy(this.#buffer, this.#headLength + this.#bodyLength, start, end);
+    this.#bodyLength += end - start;
+  }
+
+  /** The raw trailer section of a request that was complete before it could be sent. */
+  trailers: Buffer | null = null;
+
+  headBytes(): Buffer {
+    return (this.#buffer ?? Buffer.alloc(0)).subarray(0, this.#headLength);
+  }
+
+  bodyBytes(): Buffer {
+    return (this.#buffer ?? Buffer.alloc(0)).subarray(this.#headLength, this.#headLength + this.#bodyLength);
+  }
+
+  /** The request cannot be sent (again) from here any more, or need not. */
+  forget(): void {
+    this.#whole = false;
+    this.#headLength = 0;
+    this.#bodyLength = 0;
+    this.trailers = null;
+    if (this.#buffer !== null && this.#buffer.length > STAYS_BYTES) this.#drop();
+  }
+
+  /** The downstream connection is gone. */
+  close(): void {
+    this.#whole = false;
+    this.#drop();
+  }
+
+  #reserve(needed: number): void {
+    const held = this.#buffer;
+    if (held !== null && held.length >= needed) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(512, 2 ** Math.ceil(Math.log2(needed))));
+    held?.copy(larger, 0, 0, this.#headLength + this.#bodyLength);
+    this.#drop();
+    this.#budget.charge(larger.length);
+    this.#buffer = larger;
+  }
+
+  #drop(): void {
+    if (this.#buffer !== null) this.#budget.release(this.#buffer.length);
+    this.#buffer = null;
+  }
+}

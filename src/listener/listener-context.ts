@@ -1,0 +1,26 @@
+import type { Config } from '../config/types.ts';
+import type { BufferBudget } from '../forward/buffer-budget.ts';
+import type { ForwardContext } from '../forward/forward.ts';
+import type { HeadScanner } from '../protocol/http1/head-scanner.ts';
+import type { Router } from '../routing/router.ts';
+import type { TunnelRegistry } from './tunnel.ts';
+
+/** What all downstream connections share. */
+export type ListenerContext = {
+  readonly router: Router;
+  readonly forward: ForwardContext;
+  readonly budget: BufferBudget;
+  readonly tunnels: TunnelRegistry;
+  /** Scans requests of all downstream connections: one read event at a time. */
+  readonly requestScanner: HeadScanner;
+  /** The configuration in force; a reload replaces it. */
+  config: Config;
+  /** The token in `Via` that tells this process from others. */
+  readonly viaToken: string;
+  /** `draining`: answers say `Connection: close`; `refusing`: the last second, new requests get 503. */
+  phase: 'serving' | 'draining' | 'refusing';
+  /** Counts an error that belongs to no destination. */
+  countError(code: string): void;
+  /** Called for each request, so that a stop can see whether any still come. */
+  lastRequestAt: number;
+};

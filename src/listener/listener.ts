@@ -1,0 +1,106 @@
+import net from 'node:net';
+import { ByteSocket } from '../transport/byte-socket.ts';
+import { Http1Session, type SessionOwner } from './http1-session.ts';
+import type { ListenerContext } from './listener-context.ts';
+import type { LocalDestination } from './request-plan.ts';
+
+/** A port that could not be bound; the message names it and its setting. */
+export class ListenError extends Error {}
+
+/** The downstream connections of all listeners, and their limit (`listener.maxConnections`, under the file limit). */
+export class Sessions implements SessionOwner {
+  readonly #sessions = new Set<Http1Session>();
+
+  get count(): number {
+    return this.#sessions.size;
+  }
+
+  /** Exchanges under way. */
+  get busy(): number {
+    let count = 0;
+    for (const session of this.#sessions) if (session.busy) count++;
+    return count;
+  }
+
+  add(session: Http1Session): void {
+    this.#sessions.add(session);
+  }
+
+  sessionClosed(session: Http1Session): void {
+    this.#sessions.delete(session);
+  }
+
+  /** Once a second. */
+  tick(now: number): void {
+    for (const session of this.#sessions) session.tick(now);
+  }
+
+  drain(): void {
+    for (const session of [...this.#sessions]) session.drain();
+  }
+
+  destroy(): void {
+    for (const session of [...this.#sessions]) session.destroy();
+  }
+}
+
+const REFUSED = Buffer.from(
+  'HTTP/1.1 503 Service Unavailable\r\nproxy-status: carpool; error=connection_limit_reached; details="listener.maxConnections"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n',
+  'latin1',
+);
+
+/** One listening socket: the main port, or the local port of one destination. */
+export class Listener {
+  readonly #server: net.Server;
+  readonly #setting: string;
+  #bound: { host: string; port: number } | null = null;
+
+  /** @param setting where its port is configured, for errors */
+  constructor(context: ListenerContext, sessions: Sessions, local: LocalDestination | null, setting: string) {
+    this.#setting = setting;
+    this.#server = net.createServer({ noDelay: true, pauseOnConnect: true, allowHalfOpen: true }, (accepted) => {
+      if (sessions.count >= context.config.listener.maxConnections) {
+        accepted.on('error', () => {});
+        accepted.end(REFUSED);
+        accepted.destroySoon();
+        return;
+      }
+      sessions.add(new Http1Session((handler) => ByteSocket.accept(accepted, handler), context, sessions, local));
+    });
+    // Accepting goes on whatever happened to one connection (EMFILE among it).
+    this.#server.on('error', () => {});
+  }
+
+  get address(): { host: string; port: number } | null {
+    return this.#bound;
+  }
+
+  /** @throws ListenError that names the port */
+  async listen(host: string, port: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException): void => reject(this.#explain(error, host, port));
+      this.#server.once('error', failed);
+      this.#server.listen({ host, port, backlog: 4096 }, () => {
+        this.#server.off('error', failed);
+        resolve();
+      });
+    });
+    const address = this.#server.address();
+    if (address !== null && typeof address === 'object') this.#bound = { host: address.address, port: address.port };
+  }
+
+  #explain(error: NodeJS.ErrnoException, host: string, port: number): ListenError {
+    const where = `${host}:${port} (${this.#setting})`;
+    if (error.code === 'EADDRINUSE') {
+      return new ListenError(`${where} is in use by another process: stop that one, or set another port`);
+    }
+    if (error.code === 'EACCES') return new ListenError(`${where} needs a privilege that carpool has not: set a port above 1023`);
+    if (error.code === 'EADDRNOTAVAIL') return new ListenError(`${where}: this machine has no such address`);
+    return new ListenError(`${where}: ${error.message}`);
+  }
+
+  /** Accepts nothing more. */
+  close(): void {
+    this.#server.close();
+  }
+}

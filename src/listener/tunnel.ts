@@ -1,0 +1,138 @@
+import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
+
+/** The tunnels that are open, and their limit (`limits.tunnels`). */
+export class TunnelRegistry {
+  readonly #open = new Set<Tunnel>();
+  #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get count(): number {
+    return this.#open.size;
+  }
+
+  get full(): boolean {
+    return this.#open.size >= this.#max;
+  }
+
+  setMax(max: number): void {
+    this.#max = max;
+  }
+
+  add(tunnel: Tunnel): void {
+    this.#open.add(tunnel);
+  }
+
+  delete(tunnel: Tunnel): void {
+    this.#open.delete(tunnel);
+  }
+
+  /** Once a second. */
+  tick(now: number): void {
+    for (const tunnel of this.#open) tunnel.tick(now);
+  }
+
+  closeAll(): void {
+    for (const tunnel of [...this.#open]) tunnel.close();
+  }
+}
+
+/** One direction's source: passes bytes and ends on to the other socket. */
+class Side implements ByteHandler {
+  readonly #tunnel: Tunnel;
+  readonly #to: ByteSocket;
+  readonly #from: ByteSocket;
+
+  constructor(tunnel: Tunnel, from: ByteSocket, to: ByteSocket) {
+    this.#tunnel = tunnel;
+    this.#from = from;
+    this.#to = to;
+  }
+
+  onBytes(buffer: Buffer, length: number): void {
+    this.#tunnel.moved = true;
+    if (!this.#to.write(buffer, 0, length)) return this.#from.pause();
+    // What the slab could not hand to the kernel is known only after the flush.
+    this.#to.flush();
+    if (this.#to.full) this.#from.pause();
+  }
+
+  onEnd(): void {
+    this.#to.end();
+  }
+
+  /** This side has room again: the other one may go on reading. */
+  onDrain(): void {
+    this.#tunnel.moved = true;
+    this.#to.resume();
+  }
+
+  onClose(error: NodeJS.ErrnoException | null): void {
+    this.#tunnel.sideClosed(this.#to, error !== null);
+  }
+}
+
+/**
+ * Two sockets whose bytes belong to each other: CONNECT and upgraded connections. Each half closes on its own, as the
+ * protocol inside may need; a reset passes on as a reset. It has no age, only `timeouts.streamIdle`.
+ */
+export class Tunnel {
+  /** Set by either side, cleared by the tick. */
+  moved = true;
+  readonly #downstream: ByteSocket;
+  readonly #upstream: ByteSocket;
+  readonly #idleMs: number;
+  readonly #registry: TunnelRegistry;
+  readonly #closed: () => void;
+  #quietSince = 0;
+  #open = true;
+
+  /** @param closed called once when both sides are gone */
+  constructor(
+    downstream: ByteSocket,
+    upstream: ByteSocket,
+    idleMs: number,
+    registry: TunnelRegistry,
+    closed: () => void,
+  ) {
+    this.#downstream = downstream;
+    this.#upstream = upstream;
+    this.#idleMs = idleMs;
+    this.#registry = registry;
+    this.#closed = closed;
+    downstream.setHandler(new Side(this, downstream, upstream));
+    upstream.setHandler(new Side(this, upstream, downstream));
+    registry.add(this);
+    downstream.resume();
+    upstream.resume();
+    if (downstream.closed || upstream.closed) this.close();
+  }
+
+  sideClosed(other: ByteSocket, failed: boolean): void {
+    if (failed && !other.closed) other.reset();
+    else if (!other.closed) other.end();
+    if (this.#downstream.closed && this.#upstream.closed) this.#ended();
+  }
+
+  tick(now: number): void {
+    if (this.moved || this.#quietSince === 0) {
+      this.moved = false;
+      this.#quietSince = now;
+    } else if (now - this.#quietSince >= this.#idleMs) this.close();
+  }
+
+  close(): void {
+    this.#downstream.destroy();
+    this.#upstream.destroy();
+    this.#ended();
+  }
+
+  #ended(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#registry.delete(this);
+    this.#closed();
+  }
+}

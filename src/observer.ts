@@ -1,0 +1,147 @@
+/**
+ * What the hot path tells telemetry: plain counters, bound to a destination when it is created, so that a request
+ * costs a few additions and no label look-up. Metrics read them at scrape time; nothing here formats anything.
+ */
+
+/** Upper bounds in seconds of the request and acquire histograms; the ninth bucket is +Inf. */
+export const DURATION_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30] as const;
+
+/** A histogram of fixed buckets: `counts[i]` holds what fell into bucket i (not cumulative), the last one +Inf. */
+export class FixedHistogram {
+  readonly counts = new Float64Array(DURATION_BUCKETS.length + 1);
+  sumSeconds = 0;
+  total = 0;
+
+  observe(ms: number): void {
+    const seconds = ms / 1000;
+    this.sumSeconds += seconds;
+    this.total++;
+    let bucket = 0;
+    while (bucket < DURATION_BUCKETS.length && seconds > (DURATION_BUCKETS[bucket] ?? 0)) bucket++;
+    this.counts[bucket] = (this.counts[bucket] ?? 0) + 1;
+  }
+}
+
+/** Why a connection ended: a metric label, a log field and a column of the console. */
+export const CLOSE_REASONS = [
+  'idle_timeout',
+  'max_age',
+  'max_requests',
+  'endpoint_removed',
+  'endpoint_terminating',
+  'goaway',
+  'rebalance',
+  'error',
+  'protocol_error',
+  'health_check',
+  'admin',
+  'shutdown',
+  // The upstream closed an idle connection first (what idle-timeout learning lives from), or said Connection: close.
+  'upstream_closed',
+  // The exchange on it could not be finished cleanly (the app left, an early response), so it cannot be reused.
+  'aborted',
+  // pool.enabled: false, or a response without length: one exchange was all it could carry.
+  'not_reusable',
+] as const;
+export type CloseReason = (typeof CLOSE_REASONS)[number];
+
+/** `read`: GET HEAD OPTIONS TRACE; `write`: every other method; `tunnel`: CONNECT and upgrades. */
+export const METHOD_CLASSES = ['read', 'write', 'tunnel'] as const;
+/** Index is status / 100; 0 is "no answer" (the app left, or the connection was cut). */
+export const CODE_CLASSES = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const;
+
+/** What the app spoke with carpool: the `protocol` label of `requests_total`. */
+export const REQUEST_PROTOCOLS = ['http1', 'http2'] as const;
+
+/** The counters of one metric label (one destination, or `other`). Written by forward and pool, read by telemetry. */
+export class DestinationObserver {
+  /** Metric label. */
+  readonly label: string;
+  /** [(protocol × 3 + method class) × 6 + code class] */
+  readonly requests = new Float64Array(REQUEST_PROTOCOLS.length * METHOD_CLASSES.length * CODE_CLASSES.length);
+  readonly requestDuration = new FixedHistogram();
+  readonly acquireDuration = new FixedHistogram();
+  readonly connectDuration = new FixedHistogram();
+  reusedRequests = 0;
+  freshRequests = 0;
+  connectionsCreated = 0;
+  connectTimeouts = 0;
+  readonly connectionsClosed = new Map<CloseReason, number>();
+  /** By errno (ECONNREFUSED …), bounded by the errnos there are. */
+  readonly connectErrors = new Map<string, number>();
+  readonly errors = new Map<string, number>();
+  /** Key `reason outcome`, e.g. `upstream_closed success`. */
+  readonly retries = new Map<string, number>();
+  bytesUp = 0;
+  bytesDown = 0;
+
+  constructor(label: string) {
+    this.label = label;
+  }
+
+  /** One exchange ended with an answer of `status` (0: none) after `ms`; `protocol` is an index of REQUEST_PROTOCOLS. */
+  requestEnded(methodClass: 0 | 1 | 2, status: number, ms: number, protocol: 0 | 1 = 0): void {
+    const index = (protocol * METHOD_CLASSES.length + methodClass) * CODE_CLASSES.length + ((status / 100) | 0);
+    this.requests[index] = (this.requests[index] ?? 0) + 1;
+    this.requestDuration.observe(ms);
+  }
+
+  connectionClosed(reason: CloseReason): void {
+    this.connectionsClosed.set(reason, (this.connectionsClosed.get(reason) ?? 0) + 1);
+  }
+
+  connectFailed(errno: string): void {
+    this.connectErrors.set(errno, (this.connectErrors.get(errno) ?? 0) + 1);
+  }
+
+  error(code: string): void {
+    this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+  }
+
+  retried(reason: string, outcome: 'success' | 'failure' | 'not_allowed'): void {
+    const key = `${reason} ${outcome}`;
+    this.retries.set(key, (this.retries.get(key) ?? 0) + 1);
+  }
+}
+
+/** Something worth a log line or a row on a status page: rare, never per request. */
+export type CarpoolEvent =
+  | {
+      type: 'connection_closed';
+      destination: string;
+      endpoint: string;
+      reason: CloseReason;
+      ageMs: number;
+      requests: number;
+    }
+  | { type: 'connect_failed'; destination: string; endpoint: string; code: string; message: string }
+  | {
+      type: 'endpoint_added' | 'endpoint_removed' | 'endpoint_terminating' | 'endpoint_suspended';
+      destination: string;
+      endpoint: string;
+    }
+  | { type: 'endpoint_ejected'; destination: string; endpoint: string; forMs: number; cause: string }
+  | { type: 'endpoint_restored'; destination: string; endpoint: string }
+  | { type: 'idle_learned'; destination: string; endpoint: string; seconds: number }
+  | { type: 'destination_added' | 'destination_removed'; destination: string };
+
+/** Takes events; the log and the status page listen. */
+export interface EventSink {
+  emit(event: CarpoolEvent): void;
+}
+
+/** One finished exchange, for the access log. Built only when an access log wants it. */
+export type AccessRecord = {
+  readonly time: number;
+  readonly method: string;
+  readonly host: string;
+  readonly path: string | null;
+  readonly status: number;
+  readonly durationMs: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  readonly endpoint: string | null;
+  readonly reused: boolean;
+  readonly attempts: number;
+  readonly error: string | null;
+};

@@ -1,0 +1,98 @@
+import type { Clock, Timer } from '../clock.ts';
+import type { LeaseWaiter } from './destination-pool.ts';
+import type { EndpointPool } from './endpoint-pool.ts';
+
+/** One connect under way, and the request that it was begun for (another may be served by it, and this by another). */
+export interface DialHandle {
+  waiter: Pending | null;
+  cancel(): void;
+}
+
+/** A request that waits for a connection. */
+export class Pending {
+  readonly waiter: LeaseWaiter;
+  /** Dials begun for it that have not ended. */
+  readonly dials = new Set<DialHandle>();
+  /** Endpoints whose connect failed for it, or that earlier attempts of the exchange used. */
+  readonly tried: EndpointPool[];
+  tries = 0;
+  readonly since: number;
+  timer: Timer | null = null;
+
+  constructor(waiter: LeaseWaiter, tried: readonly EndpointPool[], since: number) {
+    this.waiter = waiter;
+    this.tried = [...tried];
+    this.since = since;
+  }
+}
+
+/**
+ * Requests that wait, first in first out. It is bounded by its user (`pool.maxPending`), and every entry has a timer
+ * that ends its wait.
+ */
+export class PendingQueue {
+  readonly #entries = new Set<Pending>();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Those in the queue that no connect is under way for: a limit keeps them. */
+  get limited(): number {
+    let count = 0;
+    for (const entry of this.#entries) if (entry.dials.size === 0) count++;
+    return count;
+  }
+
+  add(entry: Pending, waitMs: number, expired: (entry: Pending) => void): void {
+    this.#entries.add(entry);
+    this.setDeadline(entry, waitMs, expired);
+  }
+
+  setDeadline(entry: Pending, waitMs: number, expired: (entry: Pending) => void): void {
+    entry.timer?.cancel();
+    entry.timer = this.#clock.setTimer(() => {
+      if (this.remove(entry)) expired(entry);
+    }, waitMs);
+  }
+
+  has(entry: Pending): boolean {
+    return this.#entries.has(entry);
+  }
+
+  /** @returns whether it was waiting */
+  remove(entry: Pending): boolean {
+    entry.timer?.cancel();
+    entry.timer = null;
+    return this.#entries.delete(entry);
+  }
+
+  /** The one that has waited longest among those that may use `endpoint`, or null. */
+  firstFor(endpoint: EndpointPool, others: boolean): Pending | null {
+    // An endpoint that failed this request is passed over only while there are others.
+    for (const entry of this.#entries) {
+      if (!entry.waiter.tunnel && (!others || !entry.tried.includes(endpoint))) return entry;
+    }
+    return null;
+  }
+
+  /** The one that has waited longest without a connect under way for it, or null. */
+  firstLimited(): Pending | null {
+    for (const entry of this.#entries) if (entry.dials.size === 0) return entry;
+    return null;
+  }
+
+  find(waiter: LeaseWaiter): Pending | null {
+    for (const entry of this.#entries) if (entry.waiter === waiter) return entry;
+    return null;
+  }
+
+  all(): Pending[] {
+    return [...this.#entries];
+  }
+}

@@ -1,0 +1,91 @@
+import type { Clock } from '../clock.ts';
+import type { DestinationPool } from './destination-pool.ts';
+import type { EndpointPool } from './endpoint-pool.ts';
+
+const WINDOW_MS = 30_000;
+/** A kept-warm pool opens the replacement of an aging connection this long before its time. */
+const REPLACE_BEFORE_MS = 2000;
+
+/** The upkeep of one destination's idle connections, once a tick. */
+export class Sweep {
+  readonly #pool: DestinationPool;
+  /** The most connections in use at once, in this window and in the one before. */
+  #peak = 0;
+  #previousPeak = 0;
+  #windowEnds: number;
+
+  constructor(pool: DestinationPool, clock: Clock) {
+    this.#pool = pool;
+    this.#windowEnds = clock.now() + WINDOW_MS;
+  }
+
+  run(now: number): void {
+    this.#closeOld(now);
+    this.#trim(now);
+    this.#keepWarm(now);
+  }
+
+  #closeOld(now: number): void {
+    const { idleTime } = this.#pool;
+    for (const endpoint of this.#pool.endpoints) {
+      for (const connection of [...endpoint.idle]) {
+        const idleMs = now - connection.idleSince;
+        if (connection === endpoint.probe) {
+          if (idleMs < idleTime.probeUntilMs && now < connection.expiresAt) continue;
+          idleTime.probeSurvived(idleMs);
+          connection.retire('idle_timeout');
+        } else if (now >= connection.expiresAt) connection.retire('max_age');
+        else if (idleMs >= idleTime.effectiveMs && !this.#leftAsProbe(endpoint, connection, now)) connection.retire('idle_timeout');
+      }
+    }
+  }
+
+  #leftAsProbe(endpoint: EndpointPool, connection: EndpointPool['probe'], now: number): boolean {
+    if (endpoint.probe !== null || connection === null || !this.#pool.idleTime.startProbe(now)) return false;
+    endpoint.probe = connection;
+    return true;
+  }
+
+  /** Closes idle connections that the peak of the last half minute did not need. */
+  #trim(now: number): void {
+    let busy = 0;
+    let idle = 0;
+    for (const endpoint of this.#pool.endpoints) {
+      busy += endpoint.busy;
+      idle += endpoint.idle.length;
+    }
+    this.#peak = Math.max(this.#peak, busy, this.#pool.takePeak());
+    if (now >= this.#windowEnds) {
+      this.#previousPeak = this.#peak;
+      this.#peak = busy;
+      this.#windowEnds = now + WINDOW_MS;
+    }
+    const needed = Math.max(this.#peak, this.#previousPeak, this.#pool.policy.pool.minConnections, 1);
+    for (let surplus = busy + idle - needed; surplus > 0; surplus--) {
+      if (!this.#pool.giveUpIdle()) break;
+    }
+  }
+
+  /** Keeps `pool.minConnections` open, and opens the replacement of an aging connection before its time. */
+  #keepWarm(now: number): void {
+    const { minConnections } = this.#pool.policy.pool;
+    if (minConnections === 0) return;
+    let fresh = 0;
+    for (const endpoint of this.#pool.endpoints) {
+      fresh += endpoint.dialing;
+      for (const connection of endpoint.open) {
+        if (connection.state !== 'draining' && now < connection.expiresAt - REPLACE_BEFORE_MS) fresh++;
+      }
+    }
+    for (; fresh < minConnections; fresh++) {
+      const endpoint = fewestConnections(this.#pool.rotation.candidates);
+      if (endpoint === null || !this.#pool.warm(endpoint)) return;
+    }
+  }
+}
+
+function fewestConnections(endpoints: readonly EndpointPool[]): EndpointPool | null {
+  let fewest: EndpointPool | null = null;
+  for (const endpoint of endpoints) if (fewest === null || endpoint.counted < fewest.counted) fewest = endpoint;
+  return fewest;
+}

@@ -1,0 +1,179 @@
+import { FIELD_CONTENT_LENGTH, FIELD_EXPECT } from './field-names.ts';
+import { type Head, METHOD_OPTIONS } from './head.ts';
+
+/**
+ * Writes HTTP/1.1 heads into an output buffer: the start line anew, end-to-end fields as the bytes that were read, what
+ * concerns this hop by our own words (RFC 9112, RFC 9110 section 7.6.1).
+ */
+
+/** Room that a head needs beyond the bytes it was read from: our own lines and a rewritten authority. */
+export const HEAD_ROOM = 1024;
+
+const line = (text: string): Buffer => Buffer.from(`${text}\r\n`, 'latin1');
+
+const VERSION_LINE = line(' HTTP/1.1');
+const HOST = Buffer.from('host: ', 'latin1');
+const STATUS_VERSION = Buffer.from('HTTP/1.1 ', 'latin1');
+const CHUNKED_LINE = line('transfer-encoding: chunked');
+const TE_LINE = line('te: trailers');
+const UPGRADE = Buffer.from('upgrade: ', 'latin1');
+const CONNECTION_CLOSE = line('connection: close');
+const CONNECTION_KEEP_ALIVE = line('connection: keep-alive');
+const CONNECTION_UPGRADE = line('connection: upgrade');
+const CONNECTION_TE = line('connection: te');
+const CONNECTION_TE_CLOSE = line('connection: te, close');
+const CRLF = Buffer.from('\r\n', 'latin1');
+
+/** A native call costs more than a few bytes copied by hand. */
+const SHORT = 40;
+
+export function copyBytes(from: Buffer, start: number, end: number, to: Buffer, at: number): number {
+  const length = end - start;
+  if (length > SHORT) from.copy(to, at, start, end);
+  else for (let index = 0; index < length; index++) to[at + index] = from[start + index] ?? 0;
+  return at + length;
+}
+
+const put = (bytes: Buffer, to: Buffer, at: number): number => copyBytes(bytes, 0, bytes.length, to, at);
+
+export type RequestHeadOptions = {
+  /** Bytes for Host instead of what the request says, or null. */
+  readonly authority: Buffer | null;
+  /** Goes before the path; empty for none. */
+  readonly pathPrefix: Buffer;
+  /** Pass the Upgrade field on. */
+  readonly upgrade: boolean;
+  /** This connection carries this request alone. */
+  readonly close: boolean;
+  /** Whole lines that carpool adds (Via), or null. */
+  readonly extraLines: Buffer | null;
+};
+
+/** Writes the request in `head` to `out` from `at`; there must be room for the head's bytes, the options' and `HEAD_ROOM`. */
+export function writeRequestHead(head: Head, options: RequestHeadOptions, out: Buffer, at: number): number {
+  const { buffer } = head;
+  let to = copyBytes(buffer, head.start, head.methodEnd + 1, out, at);
+  if (options.pathPrefix.length > 0) to = put(options.pathPrefix, out, to);
+  if (head.pathStart === head.pathEnd) {
+    // OPTIONS http://host with no path asks about the server as a whole (RFC 9112 section 3.2.4).
+    out[to++] = head.method === METHOD_OPTIONS && options.pathPrefix.length === 0 ? 42 : 47;
+  } else {
+    if (buffer[head.pathStart] === 63) out[to++] = 47;
+    to = copyBytes(buffer, head.pathStart, head.pathEnd, out, to);
+  }
+  to = put(VERSION_LINE, out, to);
+  const rewriteHost = options.authority !== null || !head.hostAgrees;
+  if (rewriteHost) {
+    to = put(HOST, out, to);
+    to =
+      options.authority !== null
+        ? put(options.authority, out, to)
+        : copyBytes(buffer, head.authorityStart, head.authorityEnd, out, to);
+    to = put(CRLF, out, to);
+    if (head.hostField >= 0) head.dropped[head.hostField] = 1;
+  }
+  to = copyFields(head, out, to, head.minor === 0 && head.expectContinue ? FIELD_EXPECT : 0);
+  if (head.chunked) to = put(CHUNKED_LINE, out, to);
+  if (options.upgrade && head.upgradeField >= 0) {
+    to = put(UPGRADE, out, to);
+    to = copyBytes(buffer, head.valueStarts[head.upgradeField] ?? 0, head.valueEnds[head.upgradeField] ?? 0, out, to);
+    to = put(CRLF, out, to);
+    to = put(CONNECTION_UPGRADE, out, to);
+  } else if (head.trailersAccepted) {
+    to = put(TE_LINE, out, to);
+    to = put(options.close ? CONNECTION_TE_CLOSE : CONNECTION_TE, out, to);
+  } else if (options.close) to = put(CONNECTION_CLOSE, out, to);
+  if (options.extraLines !== null) to = put(options.extraLines, out, to);
+  out[to] = 13;
+  out[to + 1] = 10;
+  return to + 2;
+}
+
+export type ResponseHeadOptions = {
+  /** The body goes out in chunks. */
+  readonly chunked: boolean;
+  /** 204 and 1xx carry no Content-Length (RFC 9110 section 8.6). */
+  readonly dropContentLength: boolean;
+  /** What is said about the downstream connection: nothing for HTTP/1.1 that stays open. */
+  readonly connection: 'none' | 'close' | 'keep-alive' | 'upgrade';
+  readonly extraLines: Buffer | null;
+};
+
+/** Writes the response in `head` to `out` from `at`, as `writeRequestHead` does. */
+export function writeResponseHead(head: Head, options: ResponseHeadOptions, out: Buffer, at: number): number {
+  const { buffer } = head;
+  let to = put(STATUS_VERSION, out, at);
+  to = copyBytes(buffer, head.statusStart, head.lineEnd, out, to);
+  out[to++] = 13;
+  out[to++] = 10;
+  to = copyFields(head, out, to, options.dropContentLength ? FIELD_CONTENT_LENGTH : 0);
+  if (options.chunked) to = put(CHUNKED_LINE, out, to);
+  switch (options.connection) {
+    case 'close':
+      to = put(CONNECTION_CLOSE, out, to);
+      break;
+    case 'keep-alive':
+      to = put(CONNECTION_KEEP_ALIVE, out, to);
+      break;
+    case 'upgrade':
+      if (head.upgradeField >= 0) {
+        to = put(UPGRADE, out, to);
+        to = copyBytes(buffer, head.valueStarts[head.upgradeField] ?? 0, head.valueEnds[head.upgradeField] ?? 0, out, to);
+        to = put(CRLF, out, to);
+      }
+      to = put(CONNECTION_UPGRADE, out, to);
+      break;
+    default:
+  }
+  if (options.extraLines !== null) to = put(options.extraLines, out, to);
+  out[to] = 13;
+  out[to + 1] = 10;
+  return to + 2;
+}
+
+/** Copies the lines that pass, in runs; `except` is the id of one more field to leave out (0: none). */
+function copyFields(head: Head, out: Buffer, at: number, except: number): number {
+  const { buffer, fieldCount, lineStarts, dropped, fieldIds } = head;
+  let to = at;
+  let run = -1;
+  for (let index = 0; index < fieldCount; index++) {
+    if (dropped[index] === 1 || (except !== 0 && fieldIds[index] === except)) {
+      if (run >= 0) {
+        to = copyBytes(buffer, run, lineStarts[index] ?? 0, out, to);
+        run = -1;
+      }
+    } else if (run < 0) run = lineStarts[index] ?? 0;
+  }
+  return run < 0 ? to : copyBytes(buffer, run, lineStarts[fieldCount] ?? 0, out, to);
+}
+
+/** Writes the trailer fields that may pass and the blank line (RFC 9110 section 6.5.1). */
+export function writeTrailers(head: Head, forbidden: Uint8Array, out: Buffer, at: number): number {
+  let to = at;
+  for (let index = 0; index < head.fieldCount; index++) {
+    if (forbidden[head.idAt(index)] === 1) continue;
+    to = copyBytes(head.buffer, head.lineStarts[index] ?? 0, head.lineStarts[index + 1] ?? 0, out, to);
+  }
+  out[to] = 13;
+  out[to + 1] = 10;
+  return to + 2;
+}
+
+const HEX = Buffer.from('0123456789abcdef', 'latin1');
+
+/** Room that the frame of one chunk needs: size line, and CRLF behind the data. */
+export const CHUNK_ROOM = 20;
+
+/** Writes the size line of a chunk of `length` bytes. */
+export function writeChunkSize(length: number, out: Buffer, at: number): number {
+  let digits = 1;
+  for (let rest = Math.floor(length / 16); rest > 0; rest = Math.floor(rest / 16)) digits++;
+  let rest = length;
+  for (let index = digits - 1; index >= 0; index--) {
+    out[at + index] = HEX[rest % 16] ?? 48;
+    rest = Math.floor(rest / 16);
+  }
+  out[at + digits] = 13;
+  out[at + digits + 1] = 10;
+  return at + digits + 2;
+}

@@ -1,0 +1,162 @@
+import { FIELD_OTHER } from './field-names.ts';
+
+/** Known methods; every other token is `METHOD_OTHER` and travels as its bytes. */
+export const METHOD_OTHER = 0;
+export const METHOD_GET = 1;
+export const METHOD_HEAD = 2;
+export const METHOD_POST = 3;
+export const METHOD_PUT = 4;
+export const METHOD_DELETE = 5;
+export const METHOD_OPTIONS = 6;
+export const METHOD_TRACE = 7;
+export const METHOD_PATCH = 8;
+export const METHOD_CONNECT = 9;
+
+/** Methods that may be sent twice with the effect of once (RFC 9110 section 9.2.2), by method id. */
+export const IDEMPOTENT: readonly boolean[] = [false, true, true, false, true, true, true, true, false, false];
+
+/** Forms of a request target (RFC 9112 section 3.2). */
+export const FORM_ORIGIN = 0;
+export const FORM_ABSOLUTE = 1;
+export const FORM_AUTHORITY = 2;
+export const FORM_ASTERISK = 3;
+
+/**
+ * A message head as a view on the bytes that were read, with the facts that forwarding needs. A scanner fills it, a
+ * writer reads it. It is valid only until the read event that filled it ends: whoever keeps a request copies its bytes
+ * (`buffer[start..end)`) and scans them again.
+ *
+ * All positions are offsets into `buffer`; ranges are [start, end).
+ */
+export class Head {
+  buffer: Buffer = Buffer.alloc(0);
+  /** The first byte of the start line. */
+  start = 0;
+  /** The byte after the blank line. */
+  end = 0;
+
+  // Request line.
+  method = METHOD_OTHER;
+  methodEnd = 0;
+  form = FORM_ORIGIN;
+  /** Absolute form with https. */
+  secure = false;
+  /** The authority of an absolute or authority form, else the Host value; empty (equal) where there is none. */
+  authorityStart = 0;
+  authorityEnd = 0;
+  /** The end of the host part of the authority, without brackets' port part; and the port, -1 where none stands there. */
+  hostEnd = 0;
+  port = -1;
+  /** Path and query; empty for an absolute form without them. */
+  pathStart = 0;
+  pathEnd = 0;
+
+  // Status line.
+  status = 0;
+  /** Where the status code begins: the rest of the status line is passed on as it is. */
+  statusStart = 0;
+  /** The end of the start line, before its CRLF. */
+  lineEnd = 0;
+
+  /** The minor version: 0 or 1. */
+  minor = 1;
+
+  // Facts from fields.
+  /** -1 where there is no Content-Length. */
+  contentLength = -1;
+  chunked = false;
+  /** Connection: close. */
+  close = false;
+  /** Connection: keep-alive, which only means something in HTTP/1.0. */
+  keepAlive = false;
+  /** Connection names Upgrade. */
+  upgradeNominated = false;
+  expectContinue = false;
+  /** `TE: trailers` stood there alone. */
+  trailersAccepted = false;
+  /** Index of the Host field, or -1. */
+  hostField = -1;
+  /** Whether Host equals the authority of the target to the letter, so that it need not be written again. */
+  hostAgrees = false;
+  /** Index of the Upgrade field, or -1; and -2 where there are several. */
+  upgradeField = -1;
+  /** Index of an Authorization (request) or WWW-Authenticate (response) field of a connection-bound scheme, or -1. */
+  connectionAuthField = -1;
+  /** Index of the last field of this id, or -1. */
+  viaField = -1;
+  maxForwards = -1;
+  requestTimeoutField = -1;
+  contentTypeField = -1;
+  keepAliveField = -1;
+
+  // The table of fields, in order.
+  fieldCount = 0;
+  fieldIds: Uint8Array;
+  /** Where the field line begins; the name ends at `nameEnd`, the value is [valueStart, valueEnd) without white space around. */
+  lineStarts: Int32Array;
+  nameEnds: Int32Array;
+  valueStarts: Int32Array;
+  valueEnds: Int32Array;
+  /** 1: not passed on. */
+  dropped: Uint8Array;
+
+  constructor(maxFields: number) {
+    this.fieldIds = new Uint8Array(maxFields + 1);
+    this.lineStarts = new Int32Array(maxFields + 1);
+    this.nameEnds = new Int32Array(maxFields + 1);
+    this.valueStarts = new Int32Array(maxFields + 1);
+    this.valueEnds = new Int32Array(maxFields + 1);
+    this.dropped = new Uint8Array(maxFields + 1);
+  }
+
+  reset(buffer: Buffer, start: number): void {
+    this.buffer = buffer;
+    this.start = start;
+    this.end = start;
+    this.secure = false;
+    this.authorityStart = 0;
+    this.authorityEnd = 0;
+    this.port = -1;
+    this.contentLength = -1;
+    this.chunked = false;
+    this.close = false;
+    this.keepAlive = false;
+    this.upgradeNominated = false;
+    this.expectContinue = false;
+    this.trailersAccepted = false;
+    this.hostField = -1;
+    this.hostAgrees = false;
+    this.upgradeField = -1;
+    this.connectionAuthField = -1;
+    this.viaField = -1;
+    this.maxForwards = -1;
+    this.requestTimeoutField = -1;
+    this.contentTypeField = -1;
+    this.keepAliveField = -1;
+    this.fieldCount = 0;
+  }
+
+  /** The method as text, for logs; not for the hot path. */
+  methodText(): string {
+    return this.buffer.toString('latin1', this.start, this.methodEnd);
+  }
+
+  /** The path and query as text, for logs; not for the hot path. */
+  pathText(): string {
+    return this.buffer.toString('latin1', this.pathStart, this.pathEnd);
+  }
+
+  /** The value of field `index` as text. */
+  valueText(index: number): string {
+    return index < 0 ? '' : this.buffer.toString('latin1', this.valueStarts[index] ?? 0, this.valueEnds[index] ?? 0);
+  }
+
+  /** The name of field `index` as text. */
+  nameText(index: number): string {
+    return this.buffer.toString('latin1', this.lineStarts[index] ?? 0, this.nameEnds[index] ?? 0);
+  }
+
+  idAt(index: number): number {
+    return this.fieldIds[index] ?? FIELD_OTHER;
+  }
+}

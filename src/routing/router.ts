@@ -1,0 +1,155 @@
+import type { Config, DestinationConfig } from '../config/types.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import { CarpoolError } from '../errors.ts';
+import type { DestinationObserver, EventSink } from '../observer.ts';
+import type { PoolContext } from '../pool/destination-pool.ts';
+import { type AddressCheck, Destination } from './destination.ts';
+import { findEntry } from './host-pattern.ts';
+
+/** A destination that nobody used for so long is dropped, with its connections. */
+const DROP_AFTER_MS = 900_000;
+/** One without an endpoint was a mistake most of the time. */
+const DROP_FAILING_AFTER_MS = 30_000;
+
+export type RouterOptions = {
+  readonly discovery: Discovery;
+  readonly allowed: AddressCheck;
+  readonly context: PoolContext;
+  readonly events: EventSink;
+  /** Counters for a destination by its name; the label may be shared (`other`). */
+  observe(name: string, entry: DestinationConfig | null): DestinationObserver;
+  /** The destination of this name is gone. */
+  forget(name: string): void;
+};
+
+/** Finds, makes and drops destinations: the one map from what apps name to where it goes. */
+export class Router {
+  readonly #destinations = new Map<string, Destination>();
+  readonly #options: RouterOptions;
+  #config: Config;
+  /** Running exchanges of destinations that were dropped or replaced. */
+  readonly #closing = new Set<Destination>();
+
+  constructor(config: Config, options: RouterOptions) {
+    this.#config = config;
+    this.#options = options;
+    this.#warmConfigured();
+  }
+
+  get destinations(): readonly Destination[] {
+    return [...this.#destinations.values(), ...this.#closing];
+  }
+
+  /**
+   * The destination for `host:port`, made at first use.
+   * @param host as the app wrote it, without brackets
+   * @throws CarpoolError where there is no room for another
+   */
+  find(host: string, port: number): Destination {
+    const name = host.toLowerCase();
+    const key = `${name}|${port}`;
+    const known = this.#destinations.get(key);
+    if (known !== undefined) {
+      known.usedAt = this.#options.context.clock.now();
+      return known;
+    }
+    if (this.#destinations.size >= this.#config.limits.destinations && !this.#dropOldest()) {
+      throw new CarpoolError('OVERLOADED', `over ${this.#config.limits.destinations} destinations are in use (limits.destinations)`);
+    }
+    return this.#make(key, name, port);
+  }
+
+  #make(key: string, host: string, port: number): Destination {
+    const entry = findEntry(this.#config.destinations, host, port);
+    const name = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const observer = this.#options.observe(name, entry);
+    const destination = new Destination(
+      {
+        host,
+        port,
+        label: observer.label,
+        configured: entry !== null,
+        endpoints: entry?.endpoints ?? null,
+      },
+      entry?.policy ?? this.#config.defaults,
+      observer,
+      this.#options.allowed,
+      this.#options.context,
+    );
+    this.#destinations.set(key, destination);
+    this.#options.events.emit({ type: 'destination_added', destination: destination.name });
+    destination.start(this.#options.discovery);
+    return destination;
+  }
+
+  #drop(key: string, destination: Destination): void {
+    this.#destinations.delete(key);
+    this.#closing.add(destination);
+    destination.close();
+    this.#options.forget(destination.name);
+    this.#options.events.emit({ type: 'destination_removed', destination: destination.name });
+  }
+
+  #dropOldest(): boolean {
+    const now = this.#options.context.clock.now();
+    let oldest: [string, Destination] | null = null;
+    for (const entry of this.#destinations) {
+      if (entry[1].identity.configured || !entry[1].idleFor(0, now)) continue;
+      if (oldest === null || entry[1].usedAt < oldest[1].usedAt) oldest = entry;
+    }
+    if (oldest !== null) this.#drop(oldest[0], oldest[1]);
+    return oldest !== null;
+  }
+
+  /** Destinations that are to be warm, or have a port of their own, exist from the start. */
+  #warmConfigured(): void {
+    for (const entry of this.#config.destinations) {
+      const { match, policy } = entry;
+      if (match.host.includes('*') || match.port === null) continue;
+      if (policy.pool.minConnections > 0 || entry.localPort !== null) this.find(match.host, match.port);
+    }
+  }
+
+  /** Takes a new configuration: policies and written endpoints change at once; a destination that is found by other means now is made anew. */
+  reconfigure(config: Config): void {
+    this.#config = config;
+    for (const [key, destination] of [...this.#destinations]) {
+      const { host, port } = destination.identity;
+      const entry = findEntry(config.destinations, host, port);
+      const endpoints = entry?.endpoints ?? null;
+      const policy = entry?.policy ?? config.defaults;
+      const same =
+        (endpoints === null) === (destination.identity.endpoints === null) &&
+        (entry !== null) === destination.identity.configured &&
+        policy.vanished === destination.policy.vanished;
+      if (same) {
+        destination.setPolicy(policy);
+        if (endpoints !== null) destination.setEndpoints(endpoints);
+      }
+      // The next request makes it anew; exchanges that run go on where they are.
+      else this.#drop(key, destination);
+    }
+    this.#warmConfigured();
+  }
+
+  /** Once a second. */
+  tick(now: number): void {
+    for (const [key, destination] of this.#destinations) {
+      destination.pool.tick(now);
+      if (destination.identity.configured) continue;
+      if (destination.idleFor(destination.failing ? DROP_FAILING_AFTER_MS : DROP_AFTER_MS, now)) this.#drop(key, destination);
+    }
+    for (const destination of this.#closing) {
+      destination.pool.tick(now);
+      if (destination.idleFor(0, now)) this.#closing.delete(destination);
+    }
+  }
+
+  /** Stops: idle connections close, running exchanges finish; `now` ends them too. */
+  close(how: 'drain' | 'now'): void {
+    for (const destination of this.destinations) {
+      if (how === 'now') destination.pool.destroy();
+      destination.close();
+    }
+  }
+}

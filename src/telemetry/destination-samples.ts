@@ -1,0 +1,171 @@
+import type { RegistrySample } from 'prom-client/lib/registry.js';
+import {
+  CODE_CLASSES,
+  type DestinationObserver,
+  DURATION_BUCKETS,
+  type FixedHistogram,
+  METHOD_CLASSES,
+  REQUEST_PROTOCOLS,
+} from '../observer.ts';
+import type { DestinationGauges } from './destination-gauges.ts';
+import { DESTINATION_METRICS, type DestinationMetricName } from './metric-definitions.ts';
+
+/** One destination label at one scrape. `shared` is the label set that all its samples have in common. */
+export type DestinationSnapshot = {
+  readonly shared: { readonly destination: string };
+  readonly counters: DestinationObserver;
+  /** Null: counters only, the destination itself is gone. */
+  readonly gauges: DestinationGauges | null;
+};
+
+/** Distinct values of an open-ended label; what comes later is added up as `other` (120 series a destination). */
+const MAX_CONNECT_CODES = 6;
+const MAX_ERROR_CODES = 10;
+const MAX_RETRY_KINDS = 8;
+
+/** `le` of each bucket; OpenMetrics wants numbers written as floats (`1.0`), the older format as Go's shortest form. */
+const BOUNDS_TEXT = [...DURATION_BUCKETS.map(String), '+Inf'];
+const BOUNDS_OPENMETRICS = [
+  ...DURATION_BUCKETS.map((bound) => (Number.isInteger(bound) ? `${bound}.0` : String(bound))),
+  '+Inf',
+];
+
+/** The samples of the destination metric `name`, for all labels. */
+export function destinationSamples(
+  name: DestinationMetricName,
+  snapshots: readonly DestinationSnapshot[],
+  openMetrics: boolean,
+): RegistrySample[] {
+  const out: RegistrySample[] = [];
+  const write = WRITERS[name];
+  for (const snapshot of snapshots) write(snapshot, out, openMetrics);
+  return out;
+}
+
+type Writer = (snapshot: DestinationSnapshot, out: RegistrySample[], openMetrics: boolean) => void;
+
+const NONE: Readonly<Record<string, string>> = {};
+
+/** One unlabelled value, only once there is a destination or something was counted. */
+function gauge(read: (gauges: DestinationGauges) => number): Writer {
+  return ({ shared, gauges }, out) => {
+    if (gauges) out.push({ labels: NONE, sharedLabels: shared, value: read(gauges) });
+  };
+}
+
+/** Keys of two words become two labels. */
+function byKey(
+  read: (snapshot: DestinationSnapshot) => ReadonlyMap<string, number> | undefined,
+  labels: readonly [string] | readonly [string, string],
+  max = Number.POSITIVE_INFINITY,
+): Writer {
+  return (snapshot, out) => {
+    let seen = 0;
+    let rest = 0;
+    const sharedLabels = snapshot.shared;
+    const [first, second] = labels;
+    for (const [key, value] of read(snapshot) ?? []) {
+      if (seen++ >= max) {
+        rest += value;
+        continue;
+      }
+      const space = second === undefined ? -1 : key.indexOf(' ');
+      const values: Record<string, string> =
+        space < 0 || second === undefined
+          ? { [first]: key }
+          : { [first]: key.slice(0, space), [second]: key.slice(space + 1) };
+      out.push({ labels: values, sharedLabels, value });
+    }
+    if (rest === 0) return;
+    const values: Record<string, string> =
+      second === undefined ? { [first]: 'other' } : { [first]: 'other', [second]: 'other' };
+    out.push({ labels: values, sharedLabels, value: rest });
+  };
+}
+
+function histogram(
+  name: DestinationMetricName,
+  read: (counters: DestinationObserver) => FixedHistogram,
+  appears: (histogram: FixedHistogram) => boolean,
+): Writer {
+  return ({ shared, counters }, out, openMetrics) => {
+    const source = read(counters);
+    if (!appears(source)) return;
+    const bounds = openMetrics ? BOUNDS_OPENMETRICS : BOUNDS_TEXT;
+    let cumulative = 0;
+    for (const [index, le] of bounds.entries()) {
+      cumulative += source.counts[index] ?? 0;
+      out.push({ metricName: `${name}_bucket`, labels: { le }, sharedLabels: shared, value: cumulative });
+    }
+    out.push({ metricName: `${name}_sum`, labels: NONE, sharedLabels: shared, value: source.sumSeconds });
+    out.push({ metricName: `${name}_count`, labels: NONE, sharedLabels: shared, value: cumulative });
+  };
+}
+
+const counted = (histogram: FixedHistogram) => histogram.total > 0;
+const waited = (histogram: FixedHistogram) => histogram.total > (histogram.counts[0] ?? 0);
+
+const requests: Writer = ({ shared, counters }, out) => {
+  for (const [index, value] of counters.requests.entries()) {
+    if (value === 0) continue;
+    const code = index % CODE_CLASSES.length;
+    const row = (index - code) / CODE_CLASSES.length;
+    const method = row % METHOD_CLASSES.length;
+    out.push({
+      labels: {
+        method_class: METHOD_CLASSES[method] ?? '',
+        code_class: CODE_CLASSES[code] ?? '',
+        protocol: REQUEST_PROTOCOLS[(row - method) / METHOD_CLASSES.length] ?? '',
+      },
+      sharedLabels: shared,
+      value,
+    });
+  }
+};
+
+const WRITERS: Readonly<Record<DestinationMetricName, Writer>> = {
+  carpool_pool_connections: byKey((at) => at.gauges?.connections, ['protocol', 'state']),
+  carpool_pool_connections_max: gauge((gauges) => gauges.max),
+  carpool_pool_utilization_ratio: gauge((gauges) => gauges.utilization),
+  carpool_pool_pending_requests: gauge((gauges) => gauges.pending),
+  carpool_pool_connections_created_total: ({ shared, counters }, out) => {
+    out.push({ labels: NONE, sharedLabels: shared, value: counters.connectionsCreated });
+  },
+  carpool_pool_connections_closed_total: byKey((at) => at.counters.connectionsClosed, ['reason']),
+  carpool_pool_connect_errors_total: byKey((at) => at.counters.connectErrors, ['code'], MAX_CONNECT_CODES),
+  carpool_pool_connect_timeouts_total: ({ shared, counters }, out) => {
+    if (counters.connectTimeouts > 0) out.push({ labels: NONE, sharedLabels: shared, value: counters.connectTimeouts });
+  },
+  carpool_pool_connect_duration_seconds: histogram(
+    'carpool_pool_connect_duration_seconds',
+    (counters) => counters.connectDuration,
+    counted,
+  ),
+  carpool_pool_acquire_duration_seconds: histogram(
+    'carpool_pool_acquire_duration_seconds',
+    (counters) => counters.acquireDuration,
+    waited,
+  ),
+  carpool_pool_requests_total: ({ shared, counters }, out) => {
+    if (counters.reusedRequests > 0)
+      out.push({ labels: { reused: 'true' }, sharedLabels: shared, value: counters.reusedRequests });
+    if (counters.freshRequests > 0)
+      out.push({ labels: { reused: 'false' }, sharedLabels: shared, value: counters.freshRequests });
+  },
+  carpool_pool_learned_idle_seconds: ({ shared, gauges }, out) => {
+    const idle = gauges?.learnedIdle;
+    if (idle) out.push({ labels: { source: idle.source }, sharedLabels: shared, value: idle.seconds });
+  },
+  carpool_requests_total: requests,
+  carpool_request_duration_seconds: histogram(
+    'carpool_request_duration_seconds',
+    (counters) => counters.requestDuration,
+    counted,
+  ),
+  carpool_retries_total: byKey((at) => at.counters.retries, ['reason', 'outcome'], MAX_RETRY_KINDS),
+  carpool_errors_total: byKey((at) => at.counters.errors, ['code'], MAX_ERROR_CODES),
+  carpool_endpoints: byKey((at) => at.gauges?.endpoints, ['state']),
+};
+
+/** The names, in order of output. */
+export const DESTINATION_METRIC_NAMES: readonly DestinationMetricName[] = DESTINATION_METRICS.map(({ name }) => name);

@@ -1,0 +1,141 @@
+import type { Clock, Timer } from '../clock.ts';
+import type { CarpoolEvent, EventSink } from '../observer.ts';
+import type { Logger } from './log.ts';
+
+/** How often a connect failure of one destination and code is logged, in milliseconds. */
+const THROTTLE_MS = 10_000;
+/** Destinations and codes that are throttled at the same time; beyond it a failure is counted with the others. */
+const MAX_THROTTLED = 500;
+/** Kept for the status page: connections that ended, and everything else, so that the many do not push out the few. */
+const KEPT_CLOSES = 100;
+const KEPT_OTHERS = 100;
+
+/** An event with its time, as the status page shows it. */
+export type LoggedEvent = {
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly event: CarpoolEvent;
+  /** How many of its kind came since the last one that was kept, itself included. */
+  readonly count: number;
+};
+
+type Level = 'debug' | 'info' | 'warn';
+
+const LEVELS: Readonly<Record<CarpoolEvent['type'], Level>> = {
+  connection_closed: 'debug',
+  connect_failed: 'warn',
+  endpoint_added: 'info',
+  endpoint_removed: 'info',
+  endpoint_terminating: 'info',
+  endpoint_suspended: 'info',
+  endpoint_ejected: 'warn',
+  endpoint_restored: 'info',
+  idle_learned: 'info',
+  destination_added: 'debug',
+  destination_removed: 'debug',
+};
+
+const WORDS: Readonly<Record<CarpoolEvent['type'], string>> = {
+  connection_closed: 'upstream connection closed',
+  connect_failed: 'cannot connect to the endpoint',
+  endpoint_added: 'endpoint added',
+  endpoint_removed: 'endpoint removed',
+  endpoint_terminating: 'endpoint is terminating',
+  endpoint_suspended: 'endpoint is out of rotation',
+  endpoint_ejected: 'endpoint ejected after failures',
+  endpoint_restored: 'endpoint is back',
+  idle_learned: 'learned how long the endpoint keeps idle connections',
+  destination_added: 'destination added',
+  destination_removed: 'destination removed',
+};
+
+/** Where so many fail at once that they are counted together. */
+const MANY_FAILED = 'cannot connect to many endpoints, this one the last';
+
+type Throttle = { last: CarpoolEvent; suppressed: number; until: number };
+
+/** Turns events into log lines, sparing with those that come in floods, and keeps the last 200 for the status page. */
+export class EventLog implements EventSink {
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #closes: { sequence: number; logged: LoggedEvent }[] = [];
+  readonly #others: { sequence: number; logged: LoggedEvent }[] = [];
+  readonly #throttled = new Map<string, Throttle>();
+  #sweep: Timer | null = null;
+  #sequence = 0;
+
+  constructor(options: { logger: Logger; clock: Clock }) {
+    this.#logger = options.logger;
+    this.#clock = options.clock;
+  }
+
+  emit(event: CarpoolEvent): void {
+    if (event.type === 'connect_failed') this.#connectFailed(event);
+    else this.#record(event, 1);
+  }
+
+  /** The last events, newest first. */
+  recent(): LoggedEvent[] {
+    return [...this.#closes, ...this.#others].sort((a, b) => b.sequence - a.sequence).map(({ logged }) => logged);
+  }
+
+  /** Says what was held back, and stops its timer. */
+  close(): void {
+    this.#sweep?.cancel();
+    this.#sweep = null;
+    for (const [key, throttle] of this.#throttled) this.#recordSuppressed(key, throttle);
+    this.#throttled.clear();
+  }
+
+  #connectFailed(event: CarpoolEvent & { type: 'connect_failed' }): void {
+    const key =
+      this.#throttled.size < MAX_THROTTLED || this.#throttled.has(`${event.destination} ${event.code}`)
+        ? `${event.destination} ${event.code}`
+        : '';
+    const throttle = this.#throttled.get(key);
+    if (throttle) {
+      throttle.last = event;
+      throttle.suppressed++;
+      return;
+    }
+    this.#record(event, 1);
+    this.#throttled.set(key, { last: event, suppressed: 0, until: this.#clock.now() + THROTTLE_MS });
+    this.#sweep ??= this.#clock.setTimer(() => this.#endThrottles(), THROTTLE_MS);
+  }
+
+  /** Whoever kept failing gets one line with the count and is held back again; whoever did not is forgotten. */
+  #endThrottles(): void {
+    this.#sweep = null;
+    const now = this.#clock.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const [key, throttle] of this.#throttled) {
+      if (throttle.until <= now) {
+        if (throttle.suppressed === 0) {
+          this.#throttled.delete(key);
+          continue;
+        }
+        this.#recordSuppressed(key, throttle);
+        throttle.until = now + THROTTLE_MS;
+      }
+      next = Math.min(next, throttle.until);
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#sweep = this.#clock.setTimer(() => this.#endThrottles(), next - now);
+  }
+
+  #recordSuppressed(key: string, throttle: Throttle): void {
+    const words = key === '' ? MANY_FAILED : WORDS.connect_failed;
+    if (throttle.suppressed > 0) this.#record(throttle.last, throttle.suppressed, words);
+    throttle.suppressed = 0;
+  }
+
+  #record(event: CarpoolEvent, count: number, words = WORDS[event.type]): void {
+    const logged: LoggedEvent = { time: this.#clock.wall(), event, count };
+    const [kept, max] = event.type === 'connection_closed' ? [this.#closes, KEPT_CLOSES] : [this.#others, KEPT_OTHERS];
+    kept.push({ sequence: this.#sequence++, logged });
+    if (kept.length > max) kept.shift();
+    const level = LEVELS[event.type];
+    if (!this.#logger.isLevelEnabled(level)) return;
+    const { type, ...fields } = event;
+    this.#logger[level](count > 1 ? { event: type, ...fields, count } : { event: type, ...fields }, words);
+  }
+}

@@ -1,0 +1,19 @@
+import type { Controller } from '../../src/admin/inspector.ts';
+
+/** Records what it is told to do. */
+export class FakeController implements Controller {
+  readonly calls: unknown[] = [];
+  reloadResult: { applied: boolean; lines: readonly string[] } = { applied: true, lines: ['pool.maxIdle: 1 → 2'] };
+  reload() {
+    this.calls.push('reload');
+    return Promise.resolve(this.reloadResult);
+  }
+  setLogLevel(level: string): boolean {
+    this.calls.push(['level', level]);
+    return level !== 'loud';
+  }
+  evict(selection: { destination: string | null; idleOnly: boolean }): number | null {
+    this.calls.push(selection);
+    return selection.destination === 'unknown:80' ? null : 3;
+  }
+}

@@ -1,0 +1,72 @@
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { ControlSocket } from '../../src/admin/control-socket.ts';
+import { FakeController } from '../admin/fake-controller.ts';
+import { shortDirectory } from '../admin/short-directory.ts';
+import { destination, FakeInspector, processStats } from '../telemetry/fake-inspector.ts';
+import { TestClock } from '../test-clock.ts';
+import { runCli } from './run-cli.ts';
+
+/** A real control socket, and a way to run commands against it. */
+async function setup(t: Test) {
+  const controller = new FakeController();
+  const inspector = new FakeInspector();
+  const directory = shortDirectory(t);
+  const socket = join(directory, 'control.sock');
+  const control = new ControlSocket({
+    controller,
+    inspector,
+    clock: new TestClock(),
+    socket,
+    port: null,
+    tokenFile: null,
+    onFault: (error) => t.fail(String(error)),
+  });
+  await control.start();
+  t.teardown(() => control.stop());
+  const cli = (...argv: string[]) => runCli([...argv, '--socket', socket]);
+  return { controller, inspector, socket, cli };
+}
+
+t.test('evict retires connections of one destination or of all, idle ones or all', async (t) => {
+  const { cli, controller } = await setup(t);
+  t.match(await cli('evict'), { code: 0, out: '3 connections retired; busy ones finish what they carry\n' });
+  t.match(await cli('evict', 'a:80', '--idle'), { code: 0, out: '3 connections retired\n' });
+  t.same(controller.calls, [
+    { destination: null, idleOnly: false },
+    { destination: 'a:80', idleOnly: true },
+  ]);
+  t.match(await cli('evict', 'unknown:80'), { code: 1, err: /no destination is called unknown:80\n.*host:port/ });
+});
+
+t.test('reload prints what changed, and 78 with the problems where it is refused', async (t) => {
+  const { cli, controller } = await setup(t);
+  t.match(await cli('reload'), { code: 0, out: 'pool.maxIdle: 1 → 2\n' });
+  controller.reloadResult = { applied: true, lines: [] };
+  t.match(await cli('reload'), { code: 0, out: 'nothing changed\n' });
+  controller.reloadResult = { applied: false, lines: ['pool.maxIdle: must be a number'] };
+  t.match(await cli('reload'), { code: 78, out: '', err: /old one stays.*\npool\.maxIdle: must be/ });
+});
+
+t.test('the log level is changed', async (t) => {
+  const { cli, controller } = await setup(t);
+  t.match(await cli('log-level', 'debug'), { code: 0, out: /log level is debug/ });
+  t.same(controller.calls, [['level', 'debug']]);
+});
+
+t.test('stats and wait work over the socket too', async (t) => {
+  const { cli, inspector } = await setup(t);
+  inspector.stats = [destination('a:80')];
+  t.match(await cli('pools'), { code: 0, out: /^a:80/m });
+  t.equal((await cli('wait')).code, 0);
+  inspector.processStats = processStats({ state: 'draining' });
+  t.match(await cli('wait', '--timeout', '0s'), { code: 1, err: /it is draining/ });
+});
+
+t.test('the socket comes from the configuration, and its absence is explained', async (t) => {
+  const { socket, controller } = await setup(t);
+  t.equal((await runCli(['reload'], { env: { CARPOOL_CONTROL_SOCKET: socket } })).code, 0);
+  t.same(controller.calls, ['reload']);
+  const missing = await runCli(['reload'], { env: { CARPOOL_CONTROL_SOCKET: `${socket}.none` } });
+  t.match(missing, { code: 1, err: /no control socket at .*--socket/ });
+});
