@@ -4,15 +4,16 @@ import { build } from 'esbuild';
 const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as { version: string };
 
 /**
- * One file to start from, and chunks beside it for what an idle sidecar does not load (metrics, the CLI, the demo). The
- * source map makes stack traces readable with `node --enable-source-maps`.
+ * One file. What an idle sidecar does not need (metrics text, the other commands, the demo) is in it too, but esbuild keeps
+ * dynamically imported modules unevaluated until they are asked for. The source map makes stack traces readable with
+ * `node --enable-source-maps`.
  */
 await build({
   entryPoints: { carpool: 'src/main.ts' },
   outdir: 'dist',
   bundle: true,
-  splitting: true,
-  chunkNames: 'chunks/[name]-[hash]',
+  minifyWhitespace: true,
+  minifySyntax: true,
   format: 'esm',
   platform: 'node',
   target: 'node26',

@@ -23,7 +23,9 @@ async function startOrigin(name: string): Promise<Origin> {
     response.setHeader('connection', 'keep-alive');
     request.resume().on('end', () => {
       const from = request.socket.remotePort;
-      response.end(`${JSON.stringify({ hello: name, answered, method: request.method, path: request.url, connection: from })}\n`);
+      response.end(
+        `${JSON.stringify({ hello: name, answered, method: request.method, path: request.url, connection: from })}\n`,
+      );
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

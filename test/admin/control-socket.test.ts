@@ -10,6 +10,7 @@ import { destination, FakeInspector } from '../telemetry/fake-inspector.ts';
 import { TestClock } from '../test-clock.ts';
 import { call } from './call.ts';
 import { FakeController } from './fake-controller.ts';
+import { portOf } from './port-of.ts';
 import { shortDirectory } from './short-directory.ts';
 
 function makeControl(t: Test, changes: Partial<ControlSocketOptions> = {}) {
@@ -243,8 +244,7 @@ t.test('a taken control port is an error that names it, and leaves no socket beh
   const blocker = createServer().listen(0, '127.0.0.1');
   await once(blocker, 'listening');
   t.teardown(() => blocker.close());
-  const address = blocker.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const port = portOf(blocker);
   const tokenFile = join(t.testdir({ token: '0123456789abcdef' }), 'token');
   const socket = join(shortDirectory(t), 'control.sock');
   const { control } = makeControl(t, { port, tokenFile, socket });

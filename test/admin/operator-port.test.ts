@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import t from 'tap';
 import { CarpoolError } from '../../src/errors.ts';
 import { parseExposition } from '../telemetry/exposition-parser.ts';
 import { connection, destination, endpoint, processStats } from '../telemetry/fake-inspector.ts';
 import { call } from './call.ts';
 import { makeOperator } from './operator-fixture.ts';
+import { portOf } from './port-of.ts';
 
 const PATHS = [
   '/',
@@ -218,8 +219,7 @@ t.test('a taken port is an error that names the port and the setting', async (t)
   const blocker = createServer().listen(0, '127.0.0.1');
   await once(blocker, 'listening');
   t.teardown(() => blocker.close());
-  const address = blocker.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const port = portOf(blocker);
   const { operator } = makeOperator(t, { port });
   const error = await operator.start().then(
     () => null,
@@ -276,7 +276,7 @@ t.test('probes are answered while readers of big answers stand still, and those 
 
 t.test('stop ends idle connections at once, and those that stand still after a second of the clock', async (t) => {
   const { operator, inspector, clock } = makeOperator(t);
-  const where: AddressInfo | { port: number } = await operator.start();
+  const where = await operator.start();
   const idle = connect(where.port, '127.0.0.1');
   idle.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
   await once(idle, 'data');

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { CliDeps } from '../../src/cli/deps.ts';
 import { table } from '../../src/cli/table.ts';
 import { makeOperator } from '../admin/operator-fixture.ts';
+import { portOf } from '../admin/port-of.ts';
 import { shortDirectory } from '../admin/short-directory.ts';
 import { connection, destination, endpoint, processStats } from '../telemetry/fake-inspector.ts';
 import { TestClock } from '../test-clock.ts';
@@ -137,7 +138,7 @@ t.test('an answer from something else is recognised as such', async (t) => {
   const other = createServer((_, response) => response.end('<html>')).listen(0, '127.0.0.1');
   await once(other, 'listening');
   t.teardown(() => other.close());
-  const { port } = other.address() as AddressInfo;
+  const port = portOf(other);
   const { code, err } = await runCli(['pools', '--url', `http://127.0.0.1:${port}`]);
   t.equal(code, 1);
   t.match(err, /is this the operator port/);
@@ -147,7 +148,7 @@ t.test('a sidecar that does not answer is given up after ten seconds of the cloc
   const stuck = createTcpServer().listen(0, '127.0.0.1');
   await once(stuck, 'listening');
   t.teardown(() => stuck.close());
-  const { port } = stuck.address() as AddressInfo;
+  const port = portOf(stuck);
   const clock = new TestClock();
   const accepted = once(stuck, 'connection');
   const running = runCli(['stats', '--url', `http://127.0.0.1:${port}`], { clock });

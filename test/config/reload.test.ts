@@ -140,6 +140,18 @@ t.test('a write in several steps is read once, when it has been quiet', async (t
   t.equal(clock.waiting, 1, 'only the look is left');
 });
 
+t.test('a file that is written without a pause is read all the same, 2 s after the first change', async (t) => {
+  const file = join(t.testdir({ 'c.yaml': yaml(1) }), 'c.yaml');
+  const { clock, told } = start(t, file);
+  for (let write = 2; write <= 10; write++) {
+    const event = clock.nextTimer();
+    writeFileSync(file, yaml(write));
+    await event;
+    clock.advance(249);
+  }
+  t.match(told, [/^([2-9]|10): /]);
+});
+
 t.test('the same content again is nothing', async (t) => {
   const file = join(t.testdir({ 'c.yaml': yaml(1) }), 'c.yaml');
   const { after } = start(t, file);
