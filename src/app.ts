@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Controller, Inspector, ProcessStats } from './admin/inspector.ts';
 import type { ControlSocket } from './admin/control-socket.ts';
+import type { Controller, Inspector, ProcessStats } from './admin/inspector.ts';
 import type { OperatorPort } from './admin/operator-port.ts';
 import type { Clock } from './clock.ts';
 import type { LoadedConfig } from './config/load.ts';
@@ -18,7 +18,7 @@ import { Listener, Sessions } from './listener/listener.ts';
 import type { ListenerContext } from './listener/listener-context.ts';
 import type { LocalDestination } from './listener/request-plan.ts';
 import { TunnelRegistry } from './listener/tunnel.ts';
-import { DestinationObserver } from './observer.ts';
+import type { DestinationObserver } from './observer.ts';
 import { Capacity } from './pool/capacity.ts';
 import type { DestinationStats } from './pool/stats.ts';
 import { Head } from './protocol/http1/head.ts';
@@ -115,7 +115,11 @@ export class App implements Inspector, Controller {
     this.#tunnels = new TunnelRegistry(config.limits.tunnels);
     this.#rules = this.#addressRules(config);
     this.#dns = new DnsDiscovery({
-      lookup: new DnsStub({ hostsFile: config.discovery.dns.hostsFile, resolvConf: config.discovery.dns.resolvConf, clock }),
+      lookup: new DnsStub({
+        hostsFile: config.discovery.dns.hostsFile,
+        resolvConf: config.discovery.dns.resolvConf,
+        clock,
+      }),
       clock,
       timing: config.discovery.dns,
       maxNames: config.limits.destinations,
@@ -124,7 +128,8 @@ export class App implements Inspector, Controller {
     let connectionId = 0;
     this.#router = new Router(config, {
       discovery: new DiscoveryChain([new StaticDiscovery(), new LiteralDiscovery(), this.#dns]),
-      allowed: (address, port, written) => (written ? this.#rules.checkOwn(address, port) : this.#rules.check(address, port)),
+      allowed: (address, port, written) =>
+        written ? this.#rules.checkOwn(address, port) : this.#rules.check(address, port),
       context: {
         clock,
         capacity: this.#capacity,
@@ -269,7 +274,10 @@ export class App implements Inspector, Controller {
     for (const destination of this.#router.destinations) {
       const totals = destination.pool.totals();
       if (totals.active + totals.idle + totals.connecting + totals.draining === 0) continue;
-      this.log.logger.info({ destination: destination.name, ...totals, pending: destination.pool.pending.size }, 'pool');
+      this.log.logger.info(
+        { destination: destination.name, ...totals, pending: destination.pool.pending.size },
+        'pool',
+      );
     }
   }
 

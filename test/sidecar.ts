@@ -38,7 +38,14 @@ export async function startSidecar(t: Test, settings: Record<string, unknown> = 
   writeFileSync(configFile, stringify({ ...settings, ...whole }));
   const clock = new TestClock();
   const load = () => loadConfig({ file: configFile, env: {}, flags: [] });
-  const app = new App({ version: 'test', clock, file: configFile, loaded: load(), load, logFd: openSync(logFile, 'a') });
+  const app = new App({
+    version: 'test',
+    clock,
+    file: configFile,
+    loaded: load(),
+    load,
+    logFd: openSync(logFile, 'a'),
+  });
   const addresses = await app.start();
   t.teardown(async () => {
     await app.close();

@@ -1,6 +1,13 @@
 import type { Clock } from '../clock.ts';
 import type { CloseReason } from '../observer.ts';
-import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE, BodyReader, type BodySink } from '../protocol/http1/body-reader.ts';
+import {
+  BODY_CHUNKED,
+  BODY_LENGTH,
+  BODY_NONE,
+  BODY_UNTIL_CLOSE,
+  BodyReader,
+  type BodySink,
+} from '../protocol/http1/body-reader.ts';
 import { FORBIDDEN_IN_TRAILERS } from '../protocol/http1/field-names.ts';
 import { type Head, METHOD_HEAD } from '../protocol/http1/head.ts';
 import { type HeadScanner, SCAN_DONE, SCAN_MORE } from '../protocol/http1/head-scanner.ts';
@@ -183,7 +190,8 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
   }
 
   leaseAgain(destination: string): boolean {
-    if (this.#pinnedTo !== destination || this.#state !== 'active' || this.#receiver !== null || !this.#requestEnded) return false;
+    if (this.#pinnedTo !== destination || this.#state !== 'active' || this.#receiver !== null || !this.#requestEnded)
+      return false;
     this.lease(this.#clock.now());
     return true;
   }
@@ -272,7 +280,11 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
 
   #readInterim(head: Head): number {
     if (++this.#interims > MAX_INTERIM) {
-      this.#fail('protocol_error', 'UPSTREAM_PROTOCOL', `more than ${MAX_INTERIM} interim responses came before the final one`);
+      this.#fail(
+        'protocol_error',
+        'UPSTREAM_PROTOCOL',
+        `more than ${MAX_INTERIM} interim responses came before the final one`,
+      );
       return -1;
     }
     const next = head.end;
@@ -282,7 +294,11 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
 
   #readUpgrade(head: Head, buffer: Buffer, end: number): number {
     if (!this.#upgradeAsked || head.upgradeField < 0) {
-      this.#fail('protocol_error', 'UPSTREAM_PROTOCOL', 'the upstream switched protocols although the request did not ask for it');
+      this.#fail(
+        'protocol_error',
+        'UPSTREAM_PROTOCOL',
+        'the upstream switched protocols although the request did not ask for it',
+      );
       return -1;
     }
     const receiver = this.#receiver;
@@ -319,7 +335,8 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
 
   bodyTrailers(buffer: Buffer, start: number, end: number): void {
     if (end - start === 2) return;
-    if (this.#scanner.scanTrailers(buffer, start, end) === SCAN_DONE) this.#receiver?.responseTrailers(this.#scanner.head);
+    if (this.#scanner.scanTrailers(buffer, start, end) === SCAN_DONE)
+      this.#receiver?.responseTrailers(this.#scanner.head);
     else this.#fail('protocol_error', 'UPSTREAM_PROTOCOL', `trailers: ${this.#scanner.fault.rule}`);
   }
 
@@ -360,7 +377,10 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
 
   onClose(error: NodeJS.ErrnoException | null): void {
     if (this.#state === 'closed') return;
-    this.#peerClosed(error === null ? 'UPSTREAM_CLOSED' : 'UPSTREAM_RESET', error === null ? 'the connection closed' : error.message);
+    this.#peerClosed(
+      error === null ? 'UPSTREAM_CLOSED' : 'UPSTREAM_RESET',
+      error === null ? 'the connection closed' : error.message,
+    );
   }
 
   #peerClosed(code: 'UPSTREAM_CLOSED' | 'UPSTREAM_RESET', message: string): void {

@@ -4,9 +4,16 @@ import { CarpoolError } from '../errors.ts';
 import type { AccessRecord } from '../observer.ts';
 import type { LeaseWaiter } from '../pool/destination-pool.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
-import { type Head, IDEMPOTENT, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/http1/head.ts';
-import type { RequestHeadOptions } from '../protocol/http1/head-writer.ts';
+import {
+  type Head,
+  IDEMPOTENT,
+  METHOD_GET,
+  METHOD_HEAD,
+  METHOD_OPTIONS,
+  METHOD_TRACE,
+} from '../protocol/http1/head.ts';
 import { type HeadScanner, SCAN_DONE } from '../protocol/http1/head-scanner.ts';
+import type { RequestHeadOptions } from '../protocol/http1/head-writer.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import type { BufferBudget } from './buffer-budget.ts';
@@ -93,7 +100,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     this.#plan = plan;
     this.#head = head;
     this.unsafe = IDEMPOTENT[method] !== true;
-    const reads = method === METHOD_GET || method === METHOD_HEAD || method === METHOD_OPTIONS || method === METHOD_TRACE;
+    const reads =
+      method === METHOD_GET || method === METHOD_HEAD || method === METHOD_OPTIONS || method === METHOD_TRACE;
     this.#methodClass = reads ? READ : WRITE;
     this.#requestEnded = !plan.body;
     this.#startedAt = context.clock.now();
@@ -147,7 +155,9 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     try {
       this.#plan.destination.acquire(this, this.#tried ?? []);
     } catch (error) {
-      this.acquireFailed(error instanceof CarpoolError ? error : new CarpoolError('INTERNAL', String(error), { cause: error }));
+      this.acquireFailed(
+        error instanceof CarpoolError ? error : new CarpoolError('INTERNAL', String(error), { cause: error }),
+      );
     }
   }
 
@@ -389,7 +399,11 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     const idleLimit = blocked ? timeouts.writeMs : timeouts.bodyIdleMs;
     const limit = this.#streaming ? timeouts.streamIdleMs : idleLimit;
     if (quiet < limit) return;
-    const who = this.#responsePaused ? 'the app read nothing' : this.#requestPaused ? 'the upstream read nothing' : 'the body stood still';
+    const who = this.#responsePaused
+      ? 'the app read nothing'
+      : this.#requestPaused
+        ? 'the upstream read nothing'
+        : 'the body stood still';
     this.#timedOut('BODY_TIMEOUT', `${who} for ${limit} ms`, now);
   }
 

@@ -18,7 +18,11 @@ const REASONS: Record<number, string> = {
 };
 
 /** A quoted sf-string (RFC 8941 section 3.3.3): printable ASCII, with quotes and backslashes escaped. */
-const sfString = (text: string): string => `"${text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&').slice(0, 400)}"`;
+const sfString = (text: string): string =>
+  `"${text
+    .replace(/[^\x20-\x7e]/g, '?')
+    .replace(/["\\]/g, '\\$&')
+    .slice(0, 400)}"`;
 
 export type LocalAnswer = {
   readonly error: CarpoolError;

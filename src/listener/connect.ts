@@ -1,7 +1,7 @@
 import { CarpoolError } from '../errors.ts';
-import type { Head } from '../protocol/http1/head.ts';
 import type { LeaseWaiter } from '../pool/destination-pool.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
+import type { Head } from '../protocol/http1/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import type { ListenerContext } from './listener-context.ts';

@@ -5,12 +5,26 @@ import type { Downstream } from '../forward/downstream.ts';
 import { Exchange } from '../forward/forward.ts';
 import { KeptRequest } from '../forward/kept-request.ts';
 import { localAnswer } from '../forward/local-answer.ts';
-import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE, BodyReader, type BodySink } from '../protocol/http1/body-reader.ts';
+import {
+  BODY_CHUNKED,
+  BODY_LENGTH,
+  BODY_NONE,
+  BODY_UNTIL_CLOSE,
+  BodyReader,
+  type BodySink,
+} from '../protocol/http1/body-reader.ts';
 import { CR, LF } from '../protocol/http1/bytes.ts';
 import { FORBIDDEN_IN_TRAILERS } from '../protocol/http1/field-names.ts';
 import { type Head, METHOD_CONNECT, METHOD_HEAD, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/http1/head.ts';
 import { SCAN_DONE, SCAN_MORE } from '../protocol/http1/head-scanner.ts';
-import { CHUNK_ROOM, HEAD_ROOM, type ResponseHeadOptions, writeChunkSize, writeResponseHead, writeTrailers } from '../protocol/http1/head-writer.ts';
+import {
+  CHUNK_ROOM,
+  HEAD_ROOM,
+  type ResponseHeadOptions,
+  writeChunkSize,
+  writeResponseHead,
+  writeTrailers,
+} from '../protocol/http1/head-writer.ts';
 import { PartialHead } from '../protocol/http1/partial-head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
@@ -187,7 +201,8 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
   #startRequest(head: Head | null): void {
     this.#minor = head?.minor ?? 1;
     this.#keepAlive10 = head !== null && head.minor === 0 && head.keepAlive && !head.close;
-    this.#close = head === null || head.close || (head.minor === 0 && !head.keepAlive) || this.#context.phase !== 'serving';
+    this.#close =
+      head === null || head.close || (head.minor === 0 && !head.keepAlive) || this.#context.phase !== 'serving';
     this.#headRequest = head !== null && head.method === METHOD_HEAD;
     this.#expects = head?.expectContinue === true && head.minor === 1;
     this.#headSent = false;
@@ -222,7 +237,9 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
       return after;
     } catch (error) {
       this.#destinationName = this.#planner.nameOf(head);
-      this.#refuse(error instanceof CarpoolError ? error : new CarpoolError('INTERNAL', String(error), { cause: error }));
+      this.#refuse(
+        error instanceof CarpoolError ? error : new CarpoolError('INTERNAL', String(error), { cause: error }),
+      );
       return next;
     }
   }
@@ -232,7 +249,10 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     if (this.#context.phase === 'refusing') throw new CarpoolError('SHUTTING_DOWN', 'the sidecar is stopping');
     const { budget } = this.#context;
     if (budget.exhausted) {
-      throw new CarpoolError('OVERLOADED', `${budget.used} of ${budget.max} bytes are held for exchanges (limits.bufferBytes)`);
+      throw new CarpoolError(
+        'OVERLOADED',
+        `${budget.used} of ${budget.max} bytes are held for exchanges (limits.bufferBytes)`,
+      );
     }
   }
 
@@ -481,7 +501,8 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     this.#ended = true;
     this.#drained = 0;
     this.#since = this.#context.forward.clock.now();
-    if (this.#close || (this.#reader.kind === BODY_LENGTH && this.#reader.remaining > DRAIN_BYTES)) this.#stopDraining();
+    if (this.#close || (this.#reader.kind === BODY_LENGTH && this.#reader.remaining > DRAIN_BYTES))
+      this.#stopDraining();
     else this.resumeRequest();
   }
 

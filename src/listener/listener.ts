@@ -94,7 +94,8 @@ export class Listener {
     if (error.code === 'EADDRINUSE') {
       return new ListenError(`${where} is in use by another process: stop that one, or set another port`);
     }
-    if (error.code === 'EACCES') return new ListenError(`${where} needs a privilege that carpool has not: set a port above 1023`);
+    if (error.code === 'EACCES')
+      return new ListenError(`${where} needs a privilege that carpool has not: set a port above 1023`);
     if (error.code === 'EADDRNOTAVAIL') return new ListenError(`${where}: this machine has no such address`);
     return new ListenError(`${where}: ${error.message}`);
   }

@@ -1,4 +1,8 @@
-import { FIELD_AUTHORIZATION, FIELD_NOT_IN_TRAILERS, FIELD_PROXY_AUTHORIZATION } from '../protocol/http1/field-names.ts';
+import {
+  FIELD_AUTHORIZATION,
+  FIELD_NOT_IN_TRAILERS,
+  FIELD_PROXY_AUTHORIZATION,
+} from '../protocol/http1/field-names.ts';
 import { type Head, METHOD_TRACE } from '../protocol/http1/head.ts';
 
 /** The answer to TRACE or OPTIONS with `Max-Forwards: 0`, whose final recipient is carpool (RFC 9110 sections 7.6.2, 9.3.7, 9.3.8). */

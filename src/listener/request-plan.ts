@@ -2,13 +2,7 @@ import { CarpoolError } from '../errors.ts';
 import type { ExchangePlan } from '../forward/forward.ts';
 import { equalsIgnoringCase } from '../protocol/http1/bytes.ts';
 import { FIELD_MAX_FORWARDS, FIELD_VIA } from '../protocol/http1/field-names.ts';
-import {
-  FORM_ABSOLUTE,
-  FORM_ASTERISK,
-  type Head,
-  METHOD_OPTIONS,
-  METHOD_TRACE,
-} from '../protocol/http1/head.ts';
+import { FORM_ABSOLUTE, FORM_ASTERISK, type Head, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/http1/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ListenerContext } from './listener-context.ts';
 
@@ -84,7 +78,8 @@ export class RequestPlanner {
           hint: ORIGIN_FORM_HINT,
         });
       }
-      if (head.hostField < 0) throw new CarpoolError('BAD_REQUEST', 'neither target nor Host says where the request is to go');
+      if (head.hostField < 0)
+        throw new CarpoolError('BAD_REQUEST', 'neither target nor Host says where the request is to go');
     }
     if (head.secure) {
       throw new CarpoolError('BAD_REQUEST', 'carpool does not open TLS for https:// targets', {

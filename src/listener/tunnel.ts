@@ -53,8 +53,8 @@ class Side implements ByteHandler {
 
   onBytes(buffer: Buffer, length: number): void {
     this.#tunnel.moved = true;
-    if (!this.#to.write(buffer, 0, length)) return this.#from.pause();
-    // What the slab could not hand to the kernel is known only after the flush.
+    this.#to.write(buffer, 0, length);
+    // What the kernel did not take is known only after the flush.
     this.#to.flush();
     if (this.#to.full) this.#from.pause();
   }

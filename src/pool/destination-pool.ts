@@ -176,7 +176,10 @@ export class DestinationPool implements EndpointParent, CapacityUser {
   #room(endpoint: EndpointPool): boolean {
     if (this.counted < this.#policy.pool.maxConnections) return true;
     // Its own idle ones are the last to go: they were not fit for this request, but may be for another.
-    return (this.#closeOldestIdle(endpoint) || this.#closeOldestIdle(null)) && this.counted < this.#policy.pool.maxConnections;
+    return (
+      (this.#closeOldestIdle(endpoint) || this.#closeOldestIdle(null)) &&
+      this.counted < this.#policy.pool.maxConnections
+    );
   }
 
   #closeOldestIdle(except: EndpointPool | null): boolean {
@@ -435,7 +438,12 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     if (idleMs !== null && endpoint.state === 'ready') {
       const learned = this.idleTime.closedAfter(idleMs);
       if (learned !== null) {
-        events.emit({ type: 'idle_learned', destination: this.name, endpoint: endpoint.spec.id, seconds: learned / 1000 });
+        events.emit({
+          type: 'idle_learned',
+          destination: this.name,
+          endpoint: endpoint.spec.id,
+          seconds: learned / 1000,
+        });
       }
     }
     if (endpoint.open.size === 0) this.#leaving.delete(endpoint);
@@ -483,7 +491,13 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     if (endpoint.health.ejection.state === 'none' && !this.rotation.mayEject(this.endpoints)) return;
     const forMs = endpoint.health.eject(by, this.#policy.breaker.recoveryMs);
     this.rotation.update(this.endpoints);
-    this.#context.events.emit({ type: 'endpoint_ejected', destination: this.name, endpoint: endpoint.spec.id, forMs, cause });
+    this.#context.events.emit({
+      type: 'endpoint_ejected',
+      destination: this.name,
+      endpoint: endpoint.spec.id,
+      forMs,
+      cause,
+    });
   }
 
   // --- endpoints, as discovery tells
@@ -534,7 +548,8 @@ export class DestinationPool implements EndpointParent, CapacityUser {
 
   /** Opens a connection that nobody waits for. @returns whether there was room */
   warm(endpoint: EndpointPool): boolean {
-    if (this.#closed || this.counted >= this.#policy.pool.maxConnections || !this.#context.capacity.take(this)) return false;
+    if (this.#closed || this.counted >= this.#policy.pool.maxConnections || !this.#context.capacity.take(this))
+      return false;
     this.#dial(endpoint, null);
     return true;
   }

@@ -91,7 +91,8 @@ export class IdleTime {
 
   /** Whether one idle connection should now be left alone past its time, to see how long the server really waits. */
   startProbe(now: number): boolean {
-    if (this.#learnedMs === null || this.effectiveMs >= this.#cap || now - this.#lastProbeAt < PROBE_EVERY_MS) return false;
+    if (this.#learnedMs === null || this.effectiveMs >= this.#cap || now - this.#lastProbeAt < PROBE_EVERY_MS)
+      return false;
     this.#lastProbeAt = now;
     return true;
   }

@@ -35,7 +35,8 @@ export class Sweep {
           idleTime.probeSurvived(idleMs);
           connection.retire('idle_timeout');
         } else if (now >= connection.expiresAt) connection.retire('max_age');
-        else if (idleMs >= idleTime.effectiveMs && !this.#leftAsProbe(endpoint, connection, now)) connection.retire('idle_timeout');
+        else if (idleMs >= idleTime.effectiveMs && !this.#leftAsProbe(endpoint, connection, now))
+          connection.retire('idle_timeout');
       }
     }
   }

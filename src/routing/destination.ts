@@ -94,11 +94,16 @@ export class Destination implements EndpointSink {
       throw state.error;
     }
     if (state.waiting.size >= this.#policy.pool.maxPending) {
-      throw new CarpoolError('POOL_PENDING_FULL', `${this.name}: ${state.waiting.size} requests wait for its first address`);
+      throw new CarpoolError(
+        'POOL_PENDING_FULL',
+        `${this.name}: ${state.waiting.size} requests wait for its first address`,
+      );
     }
     const timer = this.#clock.setTimer(() => {
       state.waiting.delete(waiter);
-      waiter.acquireFailed(new CarpoolError('DNS_TIMEOUT', `${this.name}: no answer within ${this.#policy.timeouts.connectMs} ms`));
+      waiter.acquireFailed(
+        new CarpoolError('DNS_TIMEOUT', `${this.name}: no answer within ${this.#policy.timeouts.connectMs} ms`),
+      );
     }, this.#policy.timeouts.connectMs);
     state.waiting.set(waiter, timer);
     return false;

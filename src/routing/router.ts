@@ -54,7 +54,10 @@ export class Router {
       return known;
     }
     if (this.#destinations.size >= this.#config.limits.destinations && !this.#dropOldest()) {
-      throw new CarpoolError('OVERLOADED', `over ${this.#config.limits.destinations} destinations are in use (limits.destinations)`);
+      throw new CarpoolError(
+        'OVERLOADED',
+        `over ${this.#config.limits.destinations} destinations are in use (limits.destinations)`,
+      );
     }
     return this.#make(key, name, port);
   }
@@ -137,7 +140,8 @@ export class Router {
     for (const [key, destination] of this.#destinations) {
       destination.pool.tick(now);
       if (destination.identity.configured) continue;
-      if (destination.idleFor(destination.failing ? DROP_FAILING_AFTER_MS : DROP_AFTER_MS, now)) this.#drop(key, destination);
+      if (destination.idleFor(destination.failing ? DROP_FAILING_AFTER_MS : DROP_AFTER_MS, now))
+        this.#drop(key, destination);
     }
     for (const destination of this.#closing) {
       destination.pool.tick(now);

@@ -112,7 +112,8 @@ export class BodyReader {
           const byte = buffer[at] ?? 0;
           if (byte === CR) this.#state = SIZE_LF;
           else if (byte < 32 && byte !== 9) return this.#fail('a chunk extension may not hold control bytes', at);
-          else if (++this.#lineBytes > MAX_CHUNK_LINE) return this.#fail('a chunk line may have at most 4096 bytes', at);
+          else if (++this.#lineBytes > MAX_CHUNK_LINE)
+            return this.#fail('a chunk line may have at most 4096 bytes', at);
           else if (++this.#extensionBytes > MAX_EXTENSIONS) {
             return this.#fail('the chunk extensions of a message may have at most 16384 bytes', at);
           }

@@ -1,5 +1,5 @@
-import { CR, equalsIgnoringCase, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN_LOWER } from './bytes.ts';
 import { scanAuthority } from './authority.ts';
+import { CR, equalsIgnoringCase, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN_LOWER } from './bytes.ts';
 import {
   FIELD_AUTHORIZATION,
   FIELD_CONNECTION,
@@ -109,7 +109,8 @@ export class HeadScanner {
     let at = start;
     while (TOKEN_LOWER[buffer[at] ?? 0] !== 0 && at < end) at++;
     if (at >= end) return this.#incomplete(start, end);
-    if (buffer[at] !== SP || at === start) return this.#bad('the request line must begin with a method token and one space');
+    if (buffer[at] !== SP || at === start)
+      return this.#bad('the request line must begin with a method token and one space');
     head.methodEnd = at;
     head.method = methodId(buffer, start, at);
     const target = at + 1;
@@ -123,14 +124,16 @@ export class HeadScanner {
     if (buffer[at] !== SP) return this.#bad('the request target has a byte that is not allowed there');
     const targetEnd = at;
     const version = this.#version(buffer, at + 1, end);
-    if (version < 0) return version === -1 ? this.#incomplete(start, end) : this.#bad('the version must be HTTP/1.1 or HTTP/1.0');
+    if (version < 0)
+      return version === -1 ? this.#incomplete(start, end) : this.#bad('the version must be HTTP/1.1 or HTTP/1.0');
     head.minor = version;
     at += 9;
     if (at + 1 >= end) {
       if (at < end && buffer[at] !== CR) return this.#bad('the request line must end with CRLF after the version');
       return this.#incomplete(start, end);
     }
-    if (buffer[at] !== CR || buffer[at + 1] !== LF) return this.#bad('the request line must end with CRLF after the version');
+    if (buffer[at] !== CR || buffer[at + 1] !== LF)
+      return this.#bad('the request line must end with CRLF after the version');
     head.lineEnd = at;
     if (!this.#target(buffer, target, targetEnd)) return SCAN_FAULT;
     const result = this.#fields(buffer, at + 2, end);
@@ -143,7 +146,10 @@ export class HeadScanner {
     const head = this.head;
     head.reset(buffer, start);
     const version = this.#version(buffer, start, end);
-    if (version < 0) return version === -1 ? this.#incomplete(start, end) : this.#bad('the status line must begin with HTTP/1.1 or HTTP/1.0');
+    if (version < 0)
+      return version === -1
+        ? this.#incomplete(start, end)
+        : this.#bad('the status line must begin with HTTP/1.1 or HTTP/1.0');
     head.minor = version;
     let at = start + 8;
     if (at + 4 >= end) return this.#incomplete(start, end);
@@ -378,7 +384,8 @@ export class HeadScanner {
     if (head.contentLength >= 0) return this.#bad('there must be one Content-Length field') !== SCAN_FAULT;
     let length = 0;
     // 2^53 has 16 digits; 16 nines are above it, so the value is looked at too.
-    if (end === start || end - start > 16) return this.#bad('Content-Length must be a decimal number below 2^53') !== SCAN_FAULT;
+    if (end === start || end - start > 16)
+      return this.#bad('Content-Length must be a decimal number below 2^53') !== SCAN_FAULT;
     for (let at = start; at < end; at++) {
       const digit = (buffer[at] ?? 0) - 48;
       if (digit < 0 || digit > 9) return this.#bad('Content-Length must be digits and nothing else') !== SCAN_FAULT;
@@ -432,7 +439,8 @@ export class HeadScanner {
       const start = this.#nominated[pair] ?? 0;
       const name = buffer.toString('latin1', start, this.#nominated[pair + 1] ?? 0).toLowerCase();
       for (let index = 0; index < head.fieldCount; index++) {
-        if (equalsIgnoringCase(buffer, head.lineStarts[index] ?? 0, head.nameEnds[index] ?? 0, name)) head.dropped[index] = 1;
+        if (equalsIgnoringCase(buffer, head.lineStarts[index] ?? 0, head.nameEnds[index] ?? 0, name))
+          head.dropped[index] = 1;
       }
     }
   }

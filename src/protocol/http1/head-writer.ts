@@ -118,7 +118,13 @@ export function writeResponseHead(head: Head, options: ResponseHeadOptions, out:
     case 'upgrade':
       if (head.upgradeField >= 0) {
         to = put(UPGRADE, out, to);
-        to = copyBytes(buffer, head.valueStarts[head.upgradeField] ?? 0, head.valueEnds[head.upgradeField] ?? 0, out, to);
+        to = copyBytes(
+          buffer,
+          head.valueStarts[head.upgradeField] ?? 0,
+          head.valueEnds[head.upgradeField] ?? 0,
+          out,
+          to,
+        );
         to = put(CRLF, out, to);
       }
       to = put(CONNECTION_UPGRADE, out, to);

@@ -1,0 +1,68 @@
+/**
+ * The arrows between the rooms of src/, as docs/architecture.md draws them:
+ *
+ *   app → listener → forward → routing → pool → connection → transport, protocol
+ *   discovery → (nothing above it; routing and pool listen through its interface)
+ *
+ * Everything may use clock, errors, observer and the types of config. protocol imports nothing of ours.
+ */
+const room = (name) => `^src/${name}/`;
+const rooms = (...names) => `^src/(${names.join('|')})/`;
+
+/** What each room may import, itself aside. */
+const MAY = {
+  protocol: [],
+  transport: [],
+  connection: ['protocol', 'transport', 'discovery/discovery.ts'],
+  pool: ['connection', 'protocol', 'transport', 'discovery/discovery.ts'],
+  routing: ['pool', 'connection', 'protocol', 'transport', 'discovery'],
+  forward: ['routing', 'pool', 'connection', 'protocol', 'transport'],
+  listener: ['forward', 'routing', 'pool', 'connection', 'protocol', 'transport'],
+  discovery: [],
+  config: ['discovery/address-range.ts'],
+  telemetry: ['admin/inspector.ts', 'pool/stats.ts'],
+  admin: ['telemetry', 'pool/stats.ts', 'config'],
+};
+const COMMON = '^src/(clock|errors|observer)\\.ts$|^src/config/types\\.ts$';
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycle', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    ...Object.entries(MAY).map(([name, others]) => ({
+      name: `arrows-of-${name}`,
+      comment: `src/${name} may import ${others.join(', ') || 'nothing of ours'} and the common files`,
+      severity: 'error',
+      from: { path: room(name) },
+      to: {
+        path: '^src/',
+        pathNot: [room(name), ...(name === 'protocol' ? [] : [COMMON]), ...others.map((other) => (other.endsWith('.ts') ? `^src/${other}$` : room(other)))],
+      },
+    })),
+    {
+      name: 'nothing-imports-the-top',
+      comment: 'app, run, main and the command line stand above everything',
+      severity: 'error',
+      from: { path: rooms('protocol', 'transport', 'connection', 'pool', 'routing', 'forward', 'listener', 'discovery', 'config', 'telemetry', 'admin') },
+      to: { path: '^src/(app|run|main)\\.ts$|^src/cli/' },
+    },
+    {
+      name: 'protocol-is-bytes-only',
+      severity: 'error',
+      from: { path: room('protocol') },
+      to: { dependencyTypes: ['core', 'npm'] },
+    },
+    {
+      name: 'no-dev-packages-in-src',
+      severity: 'error',
+      from: { path: '^src' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+  ],
+  options: {
+    parser: 'swc',
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+  },
+};
