@@ -1,7 +1,24 @@
 import { readFileSync } from 'node:fs';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as { version: string };
+
+/**
+ * Loads Node's own modules by `require`. An ES import of `node:http` reads every export once, and with them comes undici,
+ * HTTP/2 and the web streams: 20 MB and 40 ms, where `require` costs 4 MB (Node 26.10).
+ */
+const requireBuiltins: Plugin = {
+  name: 'require-builtins',
+  setup(build) {
+    build.onResolve({ filter: /^node:/ }, ({ path, namespace }) =>
+      namespace === 'builtin' ? { path, external: true } : { path, namespace: 'builtin' },
+    );
+    build.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+      loader: 'js',
+    }));
+  },
+};
 
 /**
  * One file. What an idle sidecar does not need (metrics text, the other commands, the demo) is in it too, but esbuild keeps
@@ -12,6 +29,7 @@ await build({
   entryPoints: { carpool: 'src/main.ts' },
   outdir: 'dist',
   bundle: true,
+  plugins: [requireBuiltins],
   minifyWhitespace: true,
   minifySyntax: true,
   format: 'esm',

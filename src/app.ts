@@ -31,6 +31,7 @@ import { EventLoopMonitor } from './telemetry/event-loop.ts';
 import { openLog, type SidecarLog } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { Ticker } from './ticker.ts';
+import { EventClock } from './transport/event-clock.ts';
 
 /** After a stop begins, idle downstream connections are closed when so long has passed, … */
 const CLOSE_IDLE_AFTER_MS = 1000;
@@ -93,7 +94,7 @@ export class App implements Inspector, Controller {
   readonly #startedAt: number;
 
   constructor(options: AppOptions) {
-    const { clock } = options;
+    const clock = new EventClock(options.clock);
     const { config } = options.loaded;
     this.#options = options;
     this.#clock = clock;
@@ -308,10 +309,17 @@ export class App implements Inspector, Controller {
 
   /**
    * Stops gently: goes on accepting and serving, closes what is idle, and resolves when nothing is left or the grace is
-   * over. Calling it again changes nothing.
+   * over. Calling it again changes nothing, and resolves with the first call.
    */
-  async stop(): Promise<void> {
-    if (this.#state === 'draining' || this.#state === 'stopped') return;
+  stop(): Promise<void> {
+    if (this.#state === 'stopped') return Promise.resolve();
+    this.#stopping ??= this.#drain();
+    return this.#stopping;
+  }
+
+  #stopping: Promise<void> | null = null;
+
+  async #drain(): Promise<void> {
     this.#state = 'draining';
     this.#listening.phase = 'draining';
     const { graceMs } = this.#config.shutdown;
@@ -320,7 +328,7 @@ export class App implements Inspector, Controller {
     await new Promise<void>((resolve) => {
       this.#ticker.add((now) => {
         if (now - begun >= graceMs - REFUSE_BEFORE_END_MS) this.#listening.phase = 'refusing';
-        if (now - begun >= CLOSE_IDLE_AFTER_MS) this.#sessions.drain();
+        if (now - begun >= CLOSE_IDLE_AFTER_MS) this.#sessions.drain(now, CLOSE_IDLE_AFTER_MS);
         const quiet = now - Math.max(begun, this.#listening.lastRequestAt) >= QUIET_BEFORE_EXIT_MS;
         const empty = this.#sessions.count === 0 && this.#tunnels.count === 0;
         if ((quiet && empty) || now - begun >= graceMs) resolve();

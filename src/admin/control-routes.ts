@@ -53,7 +53,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 
 /** Looks up a command, or says what is wrong with the call. */
 export function findCommand(method: string, path: string): Command | Answer {
-  const command = Object.hasOwn(COMMANDS, path) ? COMMANDS[path] : undefined;
+  const command = COMMANDS[path];
   if (!command) {
     const commands = Object.entries(COMMANDS).map(([name, known]) => `${known.method} ${name}`);
     return json(404, { code: 'NOT_FOUND', message: `there is no command ${path}`, commands });

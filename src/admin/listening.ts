@@ -22,7 +22,7 @@ export function listen(server: Server, options: ListenOptions): Promise<AddressI
   });
 }
 
-/** Ends a server: no new connection, idle ones close now, answers in progress have a second. */
+/** Ends a server: no new connection, idle ones close now (`close` does that), answers in progress have a second. */
 export function stopServer(server: Server, clock: Clock): Promise<void> {
   return new Promise((resolve) => {
     const grace = clock.setTimer(() => server.closeAllConnections(), STOP_GRACE_MS);
@@ -30,7 +30,6 @@ export function stopServer(server: Server, clock: Clock): Promise<void> {
       grace.cancel();
       resolve();
     });
-    server.closeIdleConnections();
   });
 }
 

@@ -79,9 +79,9 @@ export const PROBE_PATHS: ReadonlySet<string> = new Set(['/livez', '/readyz']);
 /** Finds the answer for a path; a redirect keeps the query. */
 export function answerFor(target: URL, accept: string | undefined, context: RouteContext): Answer | Promise<Answer> {
   const path = target.pathname.length > 1 ? target.pathname.replace(/\/+$/, '') || '/' : target.pathname;
-  const route = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined;
+  const route = ROUTES[path];
   if (route) return route(context, { query: target.searchParams, accept });
-  const moved = Object.hasOwn(REDIRECTS, path) ? REDIRECTS[path] : undefined;
+  const moved = REDIRECTS[path];
   if (moved !== undefined) {
     const location = `${moved}${target.search}`;
     return { ...text(308, `moved to ${location}`), headers: { location } };

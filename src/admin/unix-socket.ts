@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
@@ -34,7 +34,7 @@ export async function listenOnUnixSocket(server: Server, path: string, clock: Cl
     if (error instanceof CarpoolError) throw error;
     return `no control socket: what is at ${path} can neither be used nor removed (${errorCode(error)}); ${hint}`;
   }
-  // The file must never exist with wider rights, not even until a chmod: bind itself obeys the umask.
+  // Mode 0600. The file must never exist with wider rights, not even until a chmod: bind itself obeys the umask.
   const umask = process.umask(0o177);
   let bound: Promise<unknown>;
   try {
@@ -44,7 +44,6 @@ export async function listenOnUnixSocket(server: Server, path: string, clock: Cl
   }
   try {
     await bound;
-    chmodSync(path, 0o600);
     return null;
   } catch (error) {
     const code = errorCode(error);

@@ -592,10 +592,10 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     if (before !== 'closed') this.#owner.sessionClosed(this);
   }
 
-  /** Closes an idle connection now; a busy one after its answer. */
-  drain(): void {
+  /** Closes a connection that has been idle for `idleMs`; a busy one after its answer. */
+  drain(now: number, idleMs: number): void {
     this.#close = true;
-    if (!this.busy && this.#partial.empty) this.#linger();
+    if (!this.busy && this.#partial.empty && now - this.#since >= idleMs) this.#linger();
   }
 
   destroy(): void {

@@ -35,8 +35,9 @@ export class Sessions implements SessionOwner {
     for (const session of this.#sessions) session.tick(now);
   }
 
-  drain(): void {
-    for (const session of [...this.#sessions]) session.drain();
+  /** Closes connections that have been idle for `idleMs`; one that has just come keeps that long for its request. */
+  drain(now: number, idleMs: number): void {
+    for (const session of [...this.#sessions]) session.drain(now, idleMs);
   }
 
   destroy(): void {

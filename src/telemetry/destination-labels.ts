@@ -195,8 +195,8 @@ export class DestinationLabels {
       if (group.configured && group.members.size > 0) continue;
       this.#groups.delete(group.label);
       if (!group.configured) this.#slotsUsed--;
-      addCounters(group.total, this.#archive);
       for (const entry of group.members) this.#move(entry, this.#other());
+      addCounters(group.total, this.#archive);
     }
   }
 
@@ -212,6 +212,7 @@ export class DestinationLabels {
   }
 
   #move(entry: Entry, group: Group): void {
+    // Requests may have gone on since this one was drained, in the pauses of `drain`.
     moveCounters(entry.observer, entry.group.total);
     entry.group.members.delete(entry);
     entry.group = group;

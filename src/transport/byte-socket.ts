@@ -133,6 +133,7 @@ export class ByteSocket {
     this.bytesRead += bytes;
     const nested = ReadEvent.running;
     ReadEvent.running = true;
+    if (!nested) ReadEvent.count++;
     try {
       this.#handler.onBytes(buffer, bytes);
     } finally {

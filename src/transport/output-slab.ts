@@ -63,8 +63,8 @@ export class OutputSlab {
   }
 }
 
-/** Whether a read event is being handled right now; its end flushes the slab. */
-export const ReadEvent = { running: false };
+/** Whether a read event is being handled right now (its end flushes the slab), and how many there were. */
+export const ReadEvent = { running: false, count: 0 };
 
 /** The slab that all connections share: the process has one thread, and an event ends before the next begins. */
 export const outputSlab = new OutputSlab();

@@ -117,8 +117,9 @@ t.test('a destination that there is not is a failure that says where to look', a
 t.test('where nobody listens the message names the address and the setting', async (t) => {
   const { operator, port, cli } = await setup(t);
   await operator.stop();
-  const { code, err } = await cli(['stats']);
+  const { code, err, clock } = await cli(['stats']);
   t.equal(code, 1);
+  t.equal(clock.waiting, 0);
   t.match(err, new RegExp(`nothing listens on http://127\\.0\\.0\\.1:${port}: is the sidecar running`));
   const socket = await runCli(['stats', '--socket', join(shortDirectory(t), 'none.sock')]);
   t.equal(socket.code, 1);

@@ -133,6 +133,36 @@ t.test('totals and other never go down, whatever comes and goes', (t) => {
   t.end();
 });
 
+t.test('requests that end in the pauses of a collection are counted once, whatever becomes of their label', (t) => {
+  const { clock, labels, total } = setup(1);
+  const first = labels.open('first:80', null);
+  first.requestEnded(0, 200, 1);
+  const late = Array.from({ length: 500 }, (_, i) => labels.open(`late-${i}:80`, null));
+  labels.collect();
+  clock.advance(LABEL_IDLE_MS);
+  late[0]?.requestEnded(0, 200, 1);
+  let pauses = 0;
+  for (const _ of labels.drain()) {
+    pauses++;
+    first.requestEnded(0, 200, 1);
+    late[0]?.requestEnded(0, 200, 1);
+  }
+  t.equal(pauses, 2);
+  t.equal(labels.labelOf('late-0:80'), 'late-0:80', 'the slot changed hands meanwhile');
+  t.equal(total(), 6, 'nothing is lost');
+  labels.collect();
+  t.equal(total(), 6, 'nothing is counted twice');
+  t.same(
+    [...labels.groups()].map(({ label, total: { requestDuration } }) => [label, requestDuration.total]),
+    [
+      ['other', 3],
+      ['late-0:80', 0],
+    ],
+    'what ended before belongs to the label of that time',
+  );
+  t.end();
+});
+
 t.test('a million host names leave memory flat', (t) => {
   const { clock, labels } = setup(50);
   const flood = (from: number, to: number) => {

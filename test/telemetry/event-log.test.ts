@@ -69,6 +69,7 @@ t.test('a failure to connect is logged at once, then once in ten seconds with a 
   clock.advance(1);
   t.match(lines(), [{ level: 'warn', destination: 'a:80', code: 'ECONNREFUSED', count: 4 }]);
   fail();
+  t.same(lines(), [], 'another ten seconds have begun');
   clock.advance(10_000);
   t.match(
     lines(),

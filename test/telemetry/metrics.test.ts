@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import t from 'tap';
 import { CLOSE_REASONS, type DestinationObserver } from '../../src/observer.ts';
-import { DestinationLabels } from '../../src/telemetry/destination-labels.ts';
+import { DestinationLabels, LABEL_IDLE_MS } from '../../src/telemetry/destination-labels.ts';
 import { EventLoopMonitor } from '../../src/telemetry/event-loop.ts';
 import { METRICS } from '../../src/telemetry/metric-definitions.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
@@ -224,7 +224,7 @@ t.test('a destination where everything happened has at most 120 series, and none
 });
 
 t.test('a state that a connection was in once goes to 0 and does not end', async (t) => {
-  const { labels, inspector, eventLoop, scrape } = setup();
+  const { clock, labels, inspector, eventLoop, scrape } = setup();
   t.teardown(() => eventLoop.stop());
   const observer = labels.open('a:80', null);
   const active = { destination: 'a:80', protocol: 'http1', state: 'active' };
@@ -235,6 +235,11 @@ t.test('a state that a connection was in once goes to 0 and does not end', async
   labels.close(observer);
   inspector.stats = [];
   t.equal(sampleValue(await scrape(), 'carpool_pool_connections', active), undefined, 'the destination is gone');
+  clock.advance(LABEL_IDLE_MS);
+  await scrape();
+  labels.open('a:80', null);
+  inspector.stats = [destination('a:80')];
+  t.equal(sampleValue(await scrape(), 'carpool_pool_connections', active), undefined, 'and forgotten with its label');
 });
 
 t.test('destinations that share a label are added up', async (t) => {
@@ -307,7 +312,7 @@ t.test('a scrape of 50 busy destinations lets the event loop run many times in b
   const { body } = await metrics.scrape(undefined);
   running = false;
   lag.disable();
-  t.ok(body.split('\n').length > 5000);
+  t.ok(seriesOf(parseExposition(body, 'prometheus')).length > 5000);
   t.ok(turns > 2, `${turns} turns`);
   t.comment(`longest hold: ${(lag.max / 1e6).toFixed(1)} ms`);
 });
