@@ -73,7 +73,6 @@ export class App implements Inspector, Controller {
   readonly #budget: BufferBudget;
   readonly #events: EventLog;
   readonly #labels: DestinationLabels;
-  readonly #observers = new Map<string, DestinationObserver>();
   /** Counts what belongs to no destination: requests that could not be read. */
   readonly #strays: DestinationObserver;
   readonly #accessLog: AccessLog;
@@ -140,16 +139,8 @@ export class App implements Inspector, Controller {
         random: Math.random,
       },
       events: this.#events,
-      observe: (name, entry) => {
-        const observer = this.#labels.open(name, entry === null ? null : configuredLabel(entry));
-        this.#observers.set(name, observer);
-        return observer;
-      },
-      forget: (name) => {
-        const observer = this.#observers.get(name);
-        if (observer !== undefined) this.#labels.close(observer);
-        this.#observers.delete(name);
-      },
+      observe: (name, entry) => this.#labels.open(name, entry === null ? null : configuredLabel(entry)),
+      forget: (observer) => this.#labels.close(observer),
     });
     this.#forward = { clock, budget: this.#budget, keptScanner: scanner(), accessLog: null };
     this.#listening = {

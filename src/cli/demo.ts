@@ -4,13 +4,18 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { flagsFrom } from '../config/flags.ts';
 import { runSidecar } from '../run.ts';
 import { EXIT } from './deps.ts';
+import { parseRunArguments } from './run-arguments.ts';
 
 /** One origin is replaced by another, on another port, this often. */
 const REPLACE_EVERY_MS = 20_000;
 /** The origins close a connection that was idle for so long, which carpool learns. */
 const KEEP_ALIVE_MS = 4000;
+
+const DEFAULT_OPERATOR_PORT = 14191;
+const FREE_PORTS = 'carpool demo --port 0 --set operator.port=0 takes free ports instead\n';
 
 type Origin = { readonly name: string; readonly port: number; readonly server: Server };
 
@@ -36,6 +41,8 @@ async function startOrigin(name: string): Promise<Origin> {
 const demoConfig = (origins: readonly Origin[], directory: string): string =>
   stringify({
     profile: 'production',
+    // What is tried on somebody's own machine is nobody else's to see.
+    operator: { host: '127.0.0.1' },
     control: { socket: join(directory, 'control.sock') },
     telemetry: { logLevel: 'info' },
     destinations: [
@@ -47,11 +54,11 @@ const demoConfig = (origins: readonly Origin[], directory: string): string =>
     ],
   });
 
-const words = (listener: string, operator: string, directory: string): string => `
+const words = (listener: string, operator: string, asks: string, socket: string): string => `
 carpool demo: http://hello.demo is served by three small origins; one is replaced every ${REPLACE_EVERY_MS / 1000} s.
 
 Try, in another terminal:
-  curl -x http://${listener} http://hello.demo/            # a call through the pool; call it again: same connection
+  curl -x http://${listener} http://hello.demo/            # the origins take turns, each over one connection
   http_proxy=http://${listener} curl -d x=1 http://hello.demo/post
   for i in 1 2 3 4 5 6; do curl -s -x http://${listener} http://hello.demo/$i; done
   curl -x http://${listener} http://no-such-host.example/  # what an error says
@@ -60,18 +67,23 @@ See the pools:
   curl http://${operator}/stats
   curl http://${operator}/metrics
   curl http://${operator}/health/connections
-  node dist/carpool.js pools
-  node dist/carpool.js connections
-  node dist/carpool.js evict hello.demo:80 --socket ${join(directory, 'control.sock')}
+  node dist/carpool.js pools${asks}
+  node dist/carpool.js connections${asks}
+  node dist/carpool.js evict hello.demo:80 --socket ${socket}
 
 Ctrl-C stops it.
 
 `;
 
-/** `carpool demo`: the sidecar with a destination of its own, whose origins come and go. @returns the exit code */
+/**
+ * `carpool demo`: the sidecar with a destination of its own, whose origins come and go.
+ * @param args flags of `carpool run`, but for --config
+ * @returns the exit code
+ */
 export async function runDemo(args: readonly string[], version: string): Promise<number> {
-  if (args.length > 0) {
-    process.stderr.write('carpool demo takes no arguments\n');
+  const options = parseRunArguments(args);
+  if (options === null || options.config !== undefined) {
+    process.stderr.write('carpool demo takes --port PORT, --set PATH=VALUE, --profile NAME and --log-level LEVEL\n');
     return EXIT.usage;
   }
   const directory = mkdtempSync(join(tmpdir(), 'carpool-demo-'));
@@ -97,15 +109,20 @@ export async function runDemo(args: readonly string[], version: string): Promise
   const timer = setInterval(() => void replace(), REPLACE_EVERY_MS);
   timer.unref();
   try {
-    return await runSidecar({
+    let ready = false;
+    const code = await runSidecar({
       file,
-      flags: [],
+      flags: flagsFrom(options, {}).flags,
       version,
       onReady: (_app, { listener, operator }) => {
-        const operatorAddress = operator === null ? '' : `127.0.0.1:${operator.port}`;
-        process.stdout.write(words(`${listener.host}:${listener.port}`, operatorAddress, directory));
+        ready = true;
+        const shows = `127.0.0.1:${operator?.port ?? DEFAULT_OPERATOR_PORT}`;
+        const asks = operator?.port === DEFAULT_OPERATOR_PORT ? '' : ` --url http://${shows}`;
+        process.stdout.write(words(`${listener.host}:${listener.port}`, shows, asks, join(directory, 'control.sock')));
       },
     });
+    if (!ready && code === EXIT.failure) process.stderr.write(FREE_PORTS);
+    return code;
   } finally {
     clearInterval(timer);
     for (const { server } of origins) {

@@ -33,7 +33,7 @@ const TREE = {
       format: 'choice',
       choices: ORIGIN_FORMS,
       default: 'refuse',
-      applies: 'restart',
+      applies: 'at once',
     },
     idleTimeout: {
       doc: 'When an idle connection of the app is closed. Closing it races with the app’s next request, so it is off.',
@@ -41,14 +41,14 @@ const TREE = {
       min: 1000,
       zero: 'never',
       default: 0,
-      applies: 'restart',
+      applies: 'at once',
     },
     headTimeout: {
       doc: 'A request head must be complete this long after its first byte.',
       format: 'duration',
       min: 100,
       default: '10s',
-      applies: 'restart',
+      applies: 'at once',
     },
     maxHeadBytes: {
       doc: 'The largest head of a request or response.',
@@ -80,13 +80,13 @@ const TREE = {
       min: 1,
       max: 1_000_000,
       default: 10_000,
-      applies: 'restart',
+      applies: 'at once',
     },
     upgradeProtocols: {
       doc: 'Protocols that `Upgrade` may ask for; any other is taken off and the request goes on as plain HTTP.',
       format: 'tokens',
       default: ['websocket'],
-      applies: 'restart',
+      applies: 'at once',
     },
   },
   operator: {
@@ -288,7 +288,7 @@ const TREE = {
       zero: 'stops at once',
       max: 3_600_000,
       default: '30s',
-      applies: 'restart',
+      applies: 'at once',
     },
   },
 } as const satisfies SettingGroup;

@@ -31,6 +31,9 @@ const MAX_INTERIM = 32;
 /** An idle time that is worth telling the learner of idle time-outs. */
 const WORTH_NOTING_MS = 500;
 
+/** From this length on it pays to read a body into a buffer of its own and to send it from there. */
+const LARGE_BODY_BYTES = 128 * 1024;
+
 const LAST_CHUNK = Buffer.from('0\r\n', 'latin1');
 const LAST_CHUNK_WITHOUT_TRAILERS = Buffer.from('0\r\n\r\n', 'latin1');
 
@@ -136,10 +139,12 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     outputSlab.length = writeRequestHead(head, options, outputSlab.buffer, outputSlab.length);
   }
 
-  sendData(buffer: Buffer, start: number, end: number): boolean {
+  sendData(buffer: Buffer, start: number, end: number, stable: boolean): boolean {
     const length = end - start;
     if (length === 0) return true;
-    if (!this.#requestChunked) return this.#socket.write(buffer, start, end);
+    if (!this.#requestChunked) {
+      return stable ? this.#socket.sendStable(buffer, start, end) : this.#socket.write(buffer, start, end);
+    }
     outputSlab.reserve(this.#socket, length + CHUNK_ROOM);
     const out = outputSlab.buffer;
     const at = writeChunkSize(length, out, outputSlab.length);
@@ -204,6 +209,8 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     else if (this.#state === 'active') {
       this.#state = 'draining';
       this.#retireReason = reason;
+      // Pinned and between two exchanges: there is nothing to wait for.
+      if (this.#pinnedTo !== null && this.#receiver === null && this.#requestEnded) this.#close(reason);
     }
   }
 
@@ -273,8 +280,9 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     }
     const next = head.end;
     this.#inBody = true;
+    if (kind === BODY_LENGTH && head.contentLength >= LARGE_BODY_BYTES) this.#socket.expectLargeBody();
     this.#receiver?.response(head, kind);
-    if (this.#reader.done) this.#responseEnded();
+    if (this.#reader.done) this.#responseEnded(next < end);
     return next;
   }
 
@@ -325,12 +333,13 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
       this.#fail('protocol_error', 'UPSTREAM_PROTOCOL', this.#reader.fault);
       return end;
     }
-    if (this.#reader.done && this.#receiver !== null) this.#responseEnded();
+    if (this.#reader.done && this.#receiver !== null) this.#responseEnded(next < end);
     return next;
   }
 
   bodyData(buffer: Buffer, start: number, end: number): void {
-    this.#receiver?.responseData(buffer, start, end);
+    // The last range is copied: the next response may be read over it before it has left.
+    this.#receiver?.responseData(buffer, start, end, this.#socket.stableReads && !this.#reader.done);
   }
 
   bodyTrailers(buffer: Buffer, start: number, end: number): void {
@@ -340,13 +349,16 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     else this.#fail('protocol_error', 'UPSTREAM_PROTOCOL', `trailers: ${this.#scanner.fault.rule}`);
   }
 
-  #responseEnded(): void {
+  /** @param stray more bytes came with its end */
+  #responseEnded(stray: boolean): void {
     const receiver = this.#receiver;
     if (receiver === null) return;
     this.#inBody = false;
     this.#receiver = null;
     // First back to the pool, so that a request that was pipelined behind this one finds the connection free.
-    if (this.#requestEnded) this.#exchangeEnded();
+    // Stray bytes would become the answer of the request that gets the connection next (robustness rule 15).
+    if (stray) this.#close('protocol_error');
+    else if (this.#requestEnded) this.#exchangeEnded();
     receiver.responseEnd();
   }
 
@@ -364,7 +376,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
 
   onEnd(): void {
     if (this.#receiver !== null && this.#inBody && this.#reader.kind === BODY_UNTIL_CLOSE) {
-      this.#responseEnded();
+      this.#responseEnded(false);
       if (this.#state !== 'closed') this.#close('not_reusable');
       return;
     }

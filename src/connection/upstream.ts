@@ -23,8 +23,11 @@ export interface UpstreamLease {
   readonly reused: boolean;
   /** Writes the request head. `body` false: nothing follows, the request ends with its head. */
   sendHead(head: Head, options: RequestHeadOptions, receiver: ResponseReceiver, body: boolean): void;
-  /** Passes request body bytes on. @returns false: pause until `requestWritable` */
-  sendData(buffer: Buffer, start: number, end: number): boolean;
+  /**
+   * Passes request body bytes on. `stable`: they stay as they are until their source is resumed.
+   * @returns false: pause until `requestWritable`
+   */
+  sendData(buffer: Buffer, start: number, end: number, stable: boolean): boolean;
   sendTrailers(head: Head): void;
   sendEnd(): void;
   /** Sends what was gathered. @returns false where the kernel refused all of this request so far: provably unprocessed */
@@ -43,7 +46,8 @@ export interface ResponseReceiver {
   interim(head: Head): void;
   /** @param bodyKind one of the BODY_… kinds of body-reader.ts */
   response(head: Head, bodyKind: number): void;
-  responseData(buffer: Buffer, start: number, end: number): void;
+  /** @param stable the bytes stay as they are until `resumeResponse`, if the response is paused by then */
+  responseData(buffer: Buffer, start: number, end: number, stable: boolean): void;
   responseTrailers(head: Head): void;
   responseEnd(): void;
   /** 101: the connection is the exchange's own now; `rest` holds what came behind the head. */

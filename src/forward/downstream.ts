@@ -18,12 +18,15 @@ export interface Downstream {
   pinned: UpstreamLease | null;
   interim(head: Head): void;
   responseHead(head: Head, bodyKind: number): void;
-  /** @returns false: pause until the exchange hears `downstreamWritable` */
-  responseData(buffer: Buffer, start: number, end: number): boolean;
+  /**
+   * @param stable the bytes stay as they are while their source is paused
+   * @returns false: pause until the exchange hears `downstreamWritable`
+   */
+  responseData(buffer: Buffer, start: number, end: number, stable: boolean): boolean;
   responseTrailers(head: Head): void;
   responseEnd(): void;
-  /** 101: from here on both sides' bytes belong to each other. */
-  upgraded(head: Head, upstream: ByteSocket, rest: Buffer, destination: Destination): void;
+  /** 101: from here on both sides' bytes belong to each other; `closed` is to be called once when both are gone. */
+  upgraded(head: Head, upstream: ByteSocket, rest: Buffer, destination: Destination, closed: () => void): void;
   /** A local answer, or where a response has begun, a cut that the app can see. */
   fail(error: CarpoolError): void;
   pauseRequest(): void;

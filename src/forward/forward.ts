@@ -140,10 +140,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   }
 
   #usePinned(lease: UpstreamLease): boolean {
-    if (!lease.leaseAgain(this.#plan.destination.name)) {
-      this.#downstream.pinned = null;
-      return false;
-    }
+    // Of another destination, or closed meanwhile: it stays the app's own until the app's connection ends.
+    if (!lease.leaseAgain(this.#plan.destination.name)) return false;
     this.leased(lease, null);
     this.#head = null;
     return true;
@@ -175,6 +173,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
       this.#fail(new CarpoolError('INTERNAL', 'the kept request could not be read again'));
       return;
     }
+    if (head.connectionAuthField >= 0) this.#pin(lease);
     lease.sendHead(head, this.#plan.options, this, this.#plan.body);
     this.#sentAt = this.#context.clock.now();
     if (inPlace !== null) {
@@ -183,6 +182,14 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
       return;
     }
     this.#sendKept(lease);
+  }
+
+  /** NTLM and Negotiate authenticate a connection, not a request: it must never serve anybody else (rule 17a). */
+  #pin(lease: UpstreamLease): void {
+    const { pinned } = this.#downstream;
+    if (pinned !== null && pinned !== lease) pinned.cancel();
+    lease.pin(this.#plan.destination.name);
+    this.#downstream.pinned = lease;
   }
 
   #keptHead(): Head | null {
@@ -195,7 +202,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   #sendKept(lease: UpstreamLease): void {
     const { kept } = this.#downstream;
     const body = kept.bodyBytes();
-    if (body.length > 0) lease.sendData(body, 0, body.length);
+    if (body.length > 0) lease.sendData(body, 0, body.length, false);
     if (kept.trailers !== null) {
       const scanner = this.#context.keptScanner;
       if (scanner.scanTrailers(kept.trailers, 0, kept.trailers.length) === SCAN_DONE) lease.sendTrailers(scanner.head);
@@ -215,7 +222,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
 
   // --- 3. the request body goes up
 
-  requestData(buffer: Buffer, start: number, end: number): void {
+  requestData(buffer: Buffer, start: number, end: number, stable: boolean): void {
     this.#activity++;
     this.#bytesUp += end - start;
     const { kept } = this.#downstream;
@@ -229,7 +236,13 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
       if (kept.bodyLength + end - start > replayBytes || this.#context.budget.tight) kept.forget();
       else kept.addBody(buffer, start, end);
     }
-    if (this.#lease !== null && !this.#lease.sendData(buffer, start, end)) this.#pauseRequest();
+    // After the response nobody would hear that the upstream takes bytes again; what may still come then is bounded.
+    if (
+      this.#lease !== null &&
+      !this.#lease.sendData(buffer, start, end, stable && this.#state !== 'ended') &&
+      this.#state !== 'ended'
+    )
+      this.#pauseRequest();
   }
 
   requestTrailers(head: Head): void {
@@ -291,18 +304,15 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     if (this.#endpoint !== null) destination.pool.answered(this.#endpoint, head.status, now - this.#sentAt, now);
     if (this.#retryReason !== null) this.#retried('success');
     if (head.contentTypeField >= 0 && !this.#streaming) this.#streaming = isStreaming(head);
-    if (head.connectionAuthField >= 0 && this.#lease !== null) {
-      this.#lease.pin(destination.name);
-      this.#downstream.pinned = this.#lease;
-    }
+    if (head.connectionAuthField >= 0 && this.#lease !== null) this.#pin(this.#lease);
     this.#downstream.kept.forget();
     this.#downstream.responseHead(head, bodyKind);
   }
 
-  responseData(buffer: Buffer, start: number, end: number): void {
+  responseData(buffer: Buffer, start: number, end: number, stable: boolean): void {
     this.#activity++;
     this.#bytesDown += end - start;
-    if (this.#downstream.responseData(buffer, start, end) || this.#responsePaused) return;
+    if (this.#downstream.responseData(buffer, start, end, stable) || this.#responsePaused) return;
     this.#responsePaused = true;
     this.#lease?.pauseResponse();
   }
@@ -322,6 +332,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   responseEnd(): void {
     // An answer before the end of the request: the upload goes on for a bounded while (see the listener).
     if (this.#requestEnded) this.#lease = null;
+    if (this.#endpoint !== null) this.#plan.destination.pool.completed(this.#endpoint, this.#status);
     this.#downstream.responseEnd();
     this.#end();
   }
@@ -334,8 +345,11 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     this.#status = 101;
     const { pool } = this.#plan.destination;
     const now = this.#context.clock.now();
-    if (this.#endpoint !== null) pool.answered(this.#endpoint, 101, now - this.#sentAt, now);
-    this.#downstream.upgraded(head, socket, rest, this.#plan.destination);
+    if (this.#endpoint !== null) {
+      pool.answered(this.#endpoint, 101, now - this.#sentAt, now);
+      pool.completed(this.#endpoint, 101);
+    }
+    this.#downstream.upgraded(head, socket, rest, this.#plan.destination, pool.becameTunnel(this.#endpoint));
     this.#end();
   }
 

@@ -1,8 +1,10 @@
 import type { Head } from '../protocol/http1/head.ts';
 import type { BufferBudget } from './buffer-budget.ts';
 
-/** A buffer up to this size stays with its downstream connection for the next request. */
-const STAYS_BYTES = 4096;
+/** Most requests fit in here; buffers of this size go round among all downstream connections. */
+const SMALL_BYTES = 1024;
+const MAX_SPARE = 256;
+const spare: Buffer[] = [];
 
 /**
  * The bytes of one request, kept while it may have to be sent (again): it waits for a connection, or the one that it
@@ -66,7 +68,7 @@ export class KeptRequest {
     this.#headLength = 0;
     this.#bodyLength = 0;
     this.trailers = null;
-    if (this.#buffer !== null && this.#buffer.length > STAYS_BYTES) this.#drop();
+    this.#drop();
   }
 
   /** The downstream connection is gone. */
@@ -78,7 +80,10 @@ export class KeptRequest {
   #reserve(needed: number): void {
     const held = this.#buffer;
     if (held !== null && held.length >= needed) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(512, 2 ** Math.ceil(Math.log2(needed))));
+    const larger =
+      needed <= SMALL_BYTES
+        ? (spare.pop() ?? Buffer.allocUnsafeSlow(SMALL_BYTES))
+        : Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(needed)));
     held?.copy(larger, 0, 0, this.#headLength + this.#bodyLength);
     this.#drop();
     this.#budget.charge(larger.length);
@@ -86,7 +91,10 @@ export class KeptRequest {
   }
 
   #drop(): void {
-    if (this.#buffer !== null) this.#budget.release(this.#buffer.length);
+    const buffer = this.#buffer;
+    if (buffer === null) return;
+    this.#budget.release(buffer.length);
     this.#buffer = null;
+    if (buffer.length === SMALL_BYTES && spare.length < MAX_SPARE) spare.push(buffer);
   }
 }

@@ -27,9 +27,7 @@ export class ConnectRequest implements LeaseWaiter {
     if (!context.config.security.connectPorts.some(({ from, to }) => port >= from && port <= to)) {
       throw new CarpoolError('PORT_DENIED', `CONNECT to port ${port} is not allowed`);
     }
-    if (context.tunnels.full) {
-      throw new CarpoolError('OVERLOADED', `over ${context.config.limits.tunnels} tunnels are open (limits.tunnels)`);
-    }
+    context.tunnels.admit();
     this.#outcome = outcome;
     this.#destination = context.router.find(host.startsWith('[') ? host.slice(1, -1) : host, port);
   }

@@ -32,7 +32,7 @@ import { outputSlab } from '../transport/output-slab.ts';
 import { type ConnectOutcome, ConnectRequest } from './connect.ts';
 import type { ListenerContext } from './listener-context.ts';
 import { ownAnswer } from './own-answer.ts';
-import { type LocalDestination, RequestPlanner } from './request-plan.ts';
+import type { RequestPlanner } from './request-plan.ts';
 import { Tunnel } from './tunnel.ts';
 
 /**
@@ -45,6 +45,8 @@ type SessionState = 'open' | 'lingering' | 'tunnel' | 'closed';
 /** Bytes of an upload that are still read after its response is complete. */
 const DRAIN_BYTES = 256 * 1024;
 const DRAIN_MS = 5000;
+/** From this length on it pays to read a body into a buffer of its own and to send it from there. */
+const LARGE_BODY_BYTES = 128 * 1024;
 const LINGER_MS = 2000;
 const LINGER_BYTES = 1024 * 1024;
 /** Requests that are sent ahead wait in here, within bounds. */
@@ -104,11 +106,11 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     accept: (handler: ByteHandler) => ByteSocket,
     context: ListenerContext,
     owner: SessionOwner,
-    local: LocalDestination | null,
+    planner: RequestPlanner,
   ) {
     this.#context = context;
     this.#owner = owner;
-    this.#planner = new RequestPlanner(context, local);
+    this.#planner = planner;
     this.kept = new KeptRequest(context.budget);
     this.#since = context.forward.clock.now();
     this.#socket = accept(this);
@@ -136,8 +138,11 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     this.#partial.add(buffer, 0, length);
     if (!this.#partial.worthScanning()) return;
     const whole = this.#partial.bytes();
+    const since = this.#since;
     this.#clearPartial();
     this.#read(whole, 0, whole.length);
+    // Still the same head: its time runs from its first byte.
+    if (this.#partial.length === whole.length) this.#since = since;
   }
 
   #clearPartial(): void {
@@ -183,6 +188,7 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     this.#emptyLine = false;
     if (result !== SCAN_DONE) {
       this.#startRequest(null);
+      this.#headRequest = scanner.head.method === METHOD_HEAD;
       this.#requestEnded = false;
       this.#refuse(new CarpoolError(scanner.fault.code, scanner.fault.rule));
       return end;
@@ -225,6 +231,7 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
         this.#answerHere(head);
         return next;
       }
+      if (kind === BODY_LENGTH && head.contentLength >= LARGE_BODY_BYTES) this.#socket.expectLargeBody();
       const exchange = new Exchange(head, this.#planner.plan(head), this, this.#context.forward);
       this.#exchange = exchange;
       exchange.begin();
@@ -278,7 +285,7 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
         return;
       }
     }
-    this.#exchange?.requestData(buffer, start, end);
+    this.#exchange?.requestData(buffer, start, end, this.#socket.stableReads && !this.#reader.done);
   }
 
   bodyTrailers(buffer: Buffer, start: number, end: number): void {
@@ -290,13 +297,14 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
 
   /** The body broke a rule: where it ends is not known, so neither the request nor the connection can go on. */
   #breakOff(error: CarpoolError): void {
-    const exchange = this.#exchange;
-    this.#exchange = null;
-    exchange?.abort(error);
     if (this.#state !== 'open') return;
+    const exchange = this.#exchange;
     if (this.#headSent) this.#socket.reset();
     else this.#answer(error);
+    // The answer first: the end of the exchange would close a connection that says `close` before it had one.
     this.#linger();
+    this.#exchange = null;
+    exchange?.abort(error);
   }
 
   // --- answers of our own
@@ -384,6 +392,14 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
       upstream.write(ahead, 0, ahead.length);
       upstream.flush();
     }
+    if (this.#halfClosed !== null) {
+      // The app's FIN came before the tunnel was open, and will not be told again.
+      this.#halfClosed.cancel();
+      this.#halfClosed = null;
+      upstream.end();
+    }
+    this.pinned?.cancel();
+    this.pinned = null;
     new Tunnel(this.#socket, upstream, destination.policy.timeouts.streamIdleMs, this.#context.tunnels, closed);
     this.kept.close();
     this.#owner.sessionClosed(this);
@@ -416,7 +432,8 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     // An app that still waits for 100 Continue may or may not send its body now: only a close leaves no doubt.
     if (this.#expects && !this.#requestEnded) this.#close = true;
     this.#writeHead(head, {
-      chunked: chunked && this.#minor === 1,
+      // 204 has no body to encode, and says so (RFC 9112 section 6.1).
+      chunked: chunked && this.#minor === 1 && head.status !== 204,
       dropContentLength: head.status === 204,
       connection: connectionWord(this.#close, this.#keepAlive10),
       extraLines: this.#viaLine(head),
@@ -434,8 +451,10 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     outputSlab.length = writeResponseHead(head, options, outputSlab.buffer, outputSlab.length);
   }
 
-  responseData(buffer: Buffer, start: number, end: number): boolean {
-    if (!this.#responseChunked) return this.#socket.write(buffer, start, end);
+  responseData(buffer: Buffer, start: number, end: number, stable: boolean): boolean {
+    if (!this.#responseChunked) {
+      return stable ? this.#socket.sendStable(buffer, start, end) : this.#socket.write(buffer, start, end);
+    }
     const length = end - start;
     if (length === 0) return true;
     outputSlab.reserve(this.#socket, length + CHUNK_ROOM);
@@ -462,10 +481,10 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     this.#responseChunked = false;
   }
 
-  upgraded(head: Head, upstream: ByteSocket, rest: Buffer, destination: Destination): void {
+  upgraded(head: Head, upstream: ByteSocket, rest: Buffer, destination: Destination, closed: () => void): void {
     this.#writeHead(head, { chunked: false, dropContentLength: true, connection: 'upgrade', extraLines: null });
     this.#exchange = null;
-    this.#toTunnel(upstream, rest, destination, () => {});
+    this.#toTunnel(upstream, rest, destination, closed);
   }
 
   fail(error: CarpoolError): void {
@@ -523,7 +542,7 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
       this.#linger();
       return;
     }
-    this.#since = this.#context.lastRequestAt;
+    this.#since = this.#context.forward.clock.now();
     this.resumeRequest();
     const ahead = this.#ahead;
     if (ahead === null || this.#reading) return;

@@ -1,8 +1,9 @@
 import net from 'node:net';
-import { ByteSocket } from '../transport/byte-socket.ts';
+import { type ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
+import { acceptHandles, type Handle } from '../transport/node-handle.ts';
 import { Http1Session, type SessionOwner } from './http1-session.ts';
 import type { ListenerContext } from './listener-context.ts';
-import type { LocalDestination } from './request-plan.ts';
+import { type LocalDestination, RequestPlanner } from './request-plan.ts';
 
 /** A port that could not be bound; the message names it and its setting. */
 export class ListenError extends Error {}
@@ -50,24 +51,34 @@ const REFUSED = Buffer.from(
   'latin1',
 );
 
+const ignore: ByteHandler = { onBytes() {}, onEnd() {}, onDrain() {}, onClose() {} };
+
+/** Over the limit: an answer, and the end. */
+function refuse(accepted: Handle | net.Socket): void {
+  const socket = ByteSocket.accept(accepted, ignore);
+  socket.write(REFUSED, 0, REFUSED.length);
+  socket.endAndClose();
+}
+
 /** One listening socket: the main port, or the local port of one destination. */
 export class Listener {
   readonly #server: net.Server;
   readonly #setting: string;
+  readonly #accept: (accepted: Handle | net.Socket) => void;
   #bound: { host: string; port: number } | null = null;
 
   /** @param setting where its port is configured, for errors */
   constructor(context: ListenerContext, sessions: Sessions, local: LocalDestination | null, setting: string) {
     this.#setting = setting;
-    this.#server = net.createServer({ noDelay: true, pauseOnConnect: true, allowHalfOpen: true }, (accepted) => {
-      if (sessions.count >= context.config.listener.maxConnections) {
-        accepted.on('error', () => {});
-        accepted.end(REFUSED);
-        accepted.destroySoon();
+    this.#server = net.createServer({ noDelay: true, pauseOnConnect: true, allowHalfOpen: true });
+    const planner = new RequestPlanner(context, local);
+    this.#accept = (accepted) => {
+      if (sessions.count + context.tunnels.count >= context.config.listener.maxConnections) {
+        refuse(accepted);
         return;
       }
-      sessions.add(new Http1Session((handler) => ByteSocket.accept(accepted, handler), context, sessions, local));
-    });
+      sessions.add(new Http1Session((handler) => ByteSocket.accept(accepted, handler), context, sessions, planner));
+    };
     // Accepting goes on whatever happened to one connection (EMFILE among it).
     this.#server.on('error', () => {});
   }
@@ -86,6 +97,7 @@ export class Listener {
         resolve();
       });
     });
+    acceptHandles(this.#server, this.#accept);
     const address = this.#server.address();
     if (address !== null && typeof address === 'object') this.#bound = { host: address.address, port: address.port };
   }

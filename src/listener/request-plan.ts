@@ -1,8 +1,8 @@
 import { CarpoolError } from '../errors.ts';
 import type { ExchangePlan } from '../forward/forward.ts';
 import { equalsIgnoringCase } from '../protocol/http1/bytes.ts';
-import { FIELD_MAX_FORWARDS, FIELD_VIA } from '../protocol/http1/field-names.ts';
-import { FORM_ABSOLUTE, FORM_ASTERISK, type Head, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/http1/head.ts';
+import { FIELD_VIA } from '../protocol/http1/field-names.ts';
+import { FORM_ABSOLUTE, FORM_ASTERISK, type Head } from '../protocol/http1/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ListenerContext } from './listener-context.ts';
 
@@ -15,6 +15,8 @@ export type LocalDestination = {
   readonly basePath: Buffer;
 };
 
+const MEMO_SLOTS = 128;
+
 const NO_PREFIX = Buffer.alloc(0);
 
 const ORIGIN_FORM_HINT =
@@ -22,13 +24,17 @@ const ORIGIN_FORM_HINT =
 
 /**
  * Decides where a request goes and what its head becomes: the destination by the target, what concerns this hop (Via,
- * Max-Forwards, Upgrade), for one downstream connection, which remembers the destination that it named last.
+ * Upgrade). One for each listening socket.
  */
 export class RequestPlanner {
   readonly #context: ListenerContext;
   readonly #local: LocalDestination | null;
-  #lastAuthority = Buffer.alloc(0);
-  #lastDestination: Destination | null = null;
+  /** Authorities as bytes, each in the slot of its hash: names that share one push each other out. */
+  readonly #memo: ({ readonly authority: Buffer; readonly destination: Destination } | undefined)[] = new Array(
+    MEMO_SLOTS,
+  ).fill(undefined);
+  #slot = 0;
+  #lastLocal: Destination | null = null;
 
   constructor(context: ListenerContext, local: LocalDestination | null) {
     this.#context = context;
@@ -41,6 +47,7 @@ export class RequestPlanner {
     const body = head.chunked || head.contentLength > 0;
     const destination = local === null ? this.#named(head) : this.#fixed(local);
     const upgrade = head.upgradeField >= 0 && this.#mayUpgrade(head, body);
+    if (upgrade) this.#context.tunnels.admit();
     const extraLines = this.#ownLines(head);
     return {
       destination,
@@ -64,10 +71,10 @@ export class RequestPlanner {
   }
 
   #fixed(local: LocalDestination): Destination {
-    const last = this.#lastDestination;
+    const last = this.#lastLocal;
     if (last !== null && !last.closed) return last;
     const destination = this.#context.router.find(local.host, local.port);
-    this.#lastDestination = destination;
+    this.#lastLocal = destination;
     return destination;
   }
 
@@ -87,22 +94,31 @@ export class RequestPlanner {
         hint: 'Let the app use CONNECT (HTTPS_PROXY) for https:// URLs.',
       });
     }
+    return this.#remembered(head) ?? this.#find(head);
+  }
+
+  /** The destination of an authority that was seen before, without making a string of it. */
+  #remembered(head: Head): Destination | null {
     const { buffer, authorityStart, authorityEnd } = head;
-    const last = this.#lastDestination;
-    const known = this.#lastAuthority;
-    if (last !== null && !last.closed && known.length === authorityEnd - authorityStart) {
-      let at = 0;
-      while (at < known.length && known[at] === buffer[authorityStart + at]) at++;
-      if (at === known.length) {
-        last.usedAt = this.#context.lastRequestAt;
-        return last;
-      }
-    }
+    let hash = 5;
+    for (let at = authorityStart; at < authorityEnd; at++) hash = Math.imul(hash ^ (buffer[at] ?? 0), 16777619);
+    this.#slot = (hash ^ (hash >>> 15)) & (MEMO_SLOTS - 1);
+    const seen = this.#memo[this.#slot];
+    if (seen === undefined || seen.destination.closed || seen.authority.length !== authorityEnd - authorityStart)
+      return null;
+    const { authority } = seen;
+    for (let at = 0; at < authority.length; at++) if (authority[at] !== buffer[authorityStart + at]) return null;
+    seen.destination.usedAt = this.#context.lastRequestAt;
+    return seen.destination;
+  }
+
+  #find(head: Head): Destination {
+    const { buffer, authorityStart, authorityEnd } = head;
     const host = buffer.toString('latin1', authorityStart, head.hostEnd);
     const bare = host.startsWith('[') ? host.slice(1, -1) : host;
     const destination = this.#context.router.find(bare, head.port === -1 ? 80 : head.port);
-    this.#lastAuthority = Buffer.from(buffer.subarray(authorityStart, authorityEnd));
-    this.#lastDestination = destination;
+    const authority = Buffer.from(buffer.subarray(authorityStart, authorityEnd));
+    this.#memo[this.#slot] = { authority, destination };
     return destination;
   }
 
@@ -116,24 +132,13 @@ export class RequestPlanner {
     );
   }
 
-  /** Lines that carpool writes itself, in place of the fields that it takes out. */
+  /** Lines that carpool adds, or null. */
   #ownLines(head: Head): Buffer | null {
     const { via } = this.#context.config;
     const adds = via.mode === 'request' || via.mode === 'both';
-    const counts = head.maxForwards > 0 && (head.method === METHOD_TRACE || head.method === METHOD_OPTIONS);
-    if (!adds && !counts) return null;
-    let lines = '';
-    if (adds) {
-      this.#refuseLoop(head);
-      lines += `via: 1.${head.minor} ${this.#context.viaToken}\r\n`;
-    }
-    if (counts) {
-      for (let index = 0; index < head.fieldCount; index++) {
-        if (head.idAt(index) === FIELD_MAX_FORWARDS) head.dropped[index] = 1;
-      }
-      lines += `max-forwards: ${head.maxForwards - 1}\r\n`;
-    }
-    return Buffer.from(lines, 'latin1');
+    if (!adds) return null;
+    this.#refuseLoop(head);
+    return Buffer.from(`via: 1.${head.minor} ${this.#context.viaToken}\r\n`, 'latin1');
   }
 
   #refuseLoop(head: Head): void {

@@ -1,3 +1,4 @@
+import { CarpoolError } from '../errors.ts';
 import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
 
 /** The tunnels that are open, and their limit (`limits.tunnels`). */
@@ -13,8 +14,13 @@ export class TunnelRegistry {
     return this.#open.size;
   }
 
-  get full(): boolean {
-    return this.#open.size >= this.#max;
+  /** @throws CarpoolError where there is no room for another tunnel */
+  admit(): void {
+    if (this.#open.size < this.#max) return;
+    throw new CarpoolError(
+      'OVERLOADED',
+      `${this.#open.size} tunnels are open, the limit is ${this.#max} (limits.tunnels)`,
+    );
   }
 
   setMax(max: number): void {

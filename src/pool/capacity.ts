@@ -25,6 +25,11 @@ export class Capacity {
     return this.#max;
   }
 
+  /** Whether somebody waits for a place: then an idle connection is better closed than kept. */
+  get wanted(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   setMax(max: number): void {
     this.#max = max;
   }
@@ -48,14 +53,18 @@ export class Capacity {
     return true;
   }
 
+  /** Takes one more place, whatever the limit, for a connection that stays open beyond its lease. */
+  hold(): void {
+    this.#used++;
+  }
+
   release(): void {
     this.#used--;
-    if (this.#waiting.size === 0) return;
+    // A set is walked in the order of joining: who waited longest is asked first, and the next where it needs it no more.
     for (const user of this.#waiting) {
-      // A set is walked in the order of joining: who waited longest is asked first.
+      if (this.#used >= this.#max) return;
       this.#waiting.delete(user);
       user.roomFreed();
-      break;
     }
   }
 

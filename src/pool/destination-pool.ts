@@ -125,7 +125,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
       }
       throw new CarpoolError('INTERNAL', `${this.name}: no endpoint was picked`);
     }
-    if (this.#policy.pool.enabled && this.pending.size === 0 && !waiter.fresh && !waiter.tunnel) {
+    if (this.#policy.pool.enabled && !waiter.fresh && !waiter.tunnel) {
       const connection = endpoint.takeIdle(now, waiter.unsafe ? this.#unsafeIdleMs() : Number.POSITIVE_INFINITY);
       if (connection !== null) {
         this.#observer.acquireDuration.observe(0);
@@ -277,14 +277,19 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     );
     connection.expiresAt = this.#expiry(connection.createdAt);
     endpoint.adopt(connection);
-    if (this.#closed || endpoint.state === 'terminating' || endpoint.state === 'removed') {
-      connection.retire(this.#closed ? 'shutdown' : endpoint.drainReason);
+    const unwanted = this.#closed && this.pending.size === 0;
+    const drains = endpoint.state === 'terminating' || endpoint.state === 'removed';
+    // One that terminates still serves where there is no other.
+    if (unwanted || (drains && !this.rotation.candidates.includes(endpoint))) {
+      connection.retire(unwanted ? 'shutdown' : endpoint.drainReason);
       this.pump();
       return;
     }
     const entry = this.pending.firstFor(endpoint, this.rotation.candidates.length > 1) ?? handle.waiter;
     if (entry === null || !this.pending.has(entry)) {
-      endpoint.keepIdle(connection);
+      const reason = drains ? endpoint.drainReason : this.whyRetire(connection, clock.now());
+      if (reason === null) endpoint.keepIdle(connection);
+      else connection.retire(reason);
       return;
     }
     // The request that is served first need not be the one that this connect was begun for: they swap their connects.
@@ -308,11 +313,25 @@ export class DestinationPool implements EndpointParent, CapacityUser {
   #openTunnel(entry: Pending, socket: ByteSocket, endpoint: EndpointPool): void {
     this.pending.remove(entry);
     this.#orphanDials(entry);
-    endpoint.tunnels++;
-    entry.waiter.tunnelReady(socket, endpoint, () => {
-      endpoint.tunnels--;
+    entry.waiter.tunnelReady(socket, endpoint, this.#tunnelOpened(endpoint));
+  }
+
+  /**
+   * An exchange's connection has become a tunnel: it has left the pool, and still counts in limits.maxConnections.
+   * @returns what to call once when it is closed
+   */
+  becameTunnel(endpoint: EndpointPool | null): () => void {
+    // The connection is about to give its place back.
+    this.#context.capacity.hold();
+    return this.#tunnelOpened(endpoint);
+  }
+
+  #tunnelOpened(endpoint: EndpointPool | null): () => void {
+    if (endpoint !== null) endpoint.tunnels++;
+    return () => {
+      if (endpoint !== null) endpoint.tunnels--;
       this.#context.capacity.release();
-    });
+    };
   }
 
   #serve(entry: Pending, connection: Http1Connection, endpoint: EndpointPool): void {
@@ -355,7 +374,13 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     }
     entry.tried.push(endpoint);
     if (entry.dials.size > 0) return;
-    if (entry.tries < MAX_TRIES && this.#dialAgain(entry)) return;
+    if (entry.tries < MAX_TRIES && this.rotation.candidates.length > 0) {
+      // Where a limit keeps it from another try it waits for room like any other.
+      if (!this.#dialAgain(entry)) {
+        this.pending.setDeadline(entry, this.#policy.pool.acquireTimeoutMs, (late) => this.#acquireExpired(late));
+      }
+      return;
+    }
     this.pending.remove(entry);
     entry.waiter.acquireFailed(connectError(this.name, endpoint, failure));
     this.pump();
@@ -389,9 +414,11 @@ export class DestinationPool implements EndpointParent, CapacityUser {
   pump(): void {
     for (;;) {
       const entry = this.pending.firstLimited();
-      if (entry === null || this.#closed) return;
+      if (entry === null) return;
       const endpoint = this.#pick(entry.tried, this.#context.clock.now());
-      if (endpoint === null || this.counted >= this.#policy.pool.maxConnections) return;
+      if (endpoint === null || !(entry.waiter.tunnel || this.#room(endpoint))) return;
+      // To make room a connection was closed, and that pumps too: it may have been served meanwhile.
+      if (entry.dials.size > 0 || !this.pending.has(entry)) continue;
       if (!this.#context.capacity.take(this)) return;
       this.pending.setDeadline(entry, this.#policy.timeouts.connectMs, (late) => this.#connectExpired(late));
       this.#dial(endpoint, entry);
@@ -413,10 +440,17 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     const { pool } = this.#policy;
     if (!pool.enabled) return 'not_reusable';
     if (pool.maxRequests > 0 && connection.requests >= pool.maxRequests) return 'max_requests';
-    return this.#closed ? 'shutdown' : null;
+    return this.#closed && this.pending.size === 0 ? 'shutdown' : null;
   }
 
   idleAdded(endpoint: EndpointPool): void {
+    if (this.#closed) {
+      endpoint.retireAll('shutdown', true);
+      return;
+    }
+    // It was of no use to who waits here, and is in the way of who waits elsewhere.
+    if (this.pending.size > 0) this.pump();
+    if (this.#context.capacity.wanted) this.#closeOldestIdle(null);
     const { maxIdle } = this.#policy.pool;
     if (maxIdle === 0) return;
     let idle = 0;
@@ -457,7 +491,12 @@ export class DestinationPool implements EndpointParent, CapacityUser {
   answered(endpoint: EndpointPool, status: number, ms: number, now: number): void {
     endpoint.latency.observe(ms, now);
     if (status >= 502 && status <= 504) this.#failure(endpoint, `status ${status}`);
-    else if (endpoint.health.consecutiveFailures > 0 || endpoint.health.out) this.#recovered(endpoint);
+    else if (endpoint.health.out) this.#recovered(endpoint);
+  }
+
+  /** A response of `status` came from `endpoint` to its end. A head alone proves little: see a pod that resets in mid-response. */
+  completed(endpoint: EndpointPool, status: number): void {
+    if (status < 502 || status > 504) endpoint.health.consecutiveFailures = 0;
   }
 
   /** An exchange on `endpoint` failed (reset, cut, timed out) after `ms`. */
@@ -526,6 +565,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     this.rotation.update(this.endpoints);
     this.#context.events.emit({ type: `endpoint_${state}`, destination: this.name, endpoint: id });
     if (state !== 'suspended') endpoint.retireAll(endpoint.drainReason, false);
+    this.pump();
   }
 
   #leave(endpoint: EndpointPool): void {
@@ -538,10 +578,12 @@ export class DestinationPool implements EndpointParent, CapacityUser {
   /** Once a second: idle times, ages, ejections whose time is over, the warm floor, the surplus. */
   tick(now: number): void {
     for (const endpoint of this.#endpoints.values()) {
-      if (!endpoint.health.expire(now)) continue;
-      this.rotation.update(this.endpoints);
+      if (endpoint.health.expire(now)) this.rotation.update(this.endpoints);
       const { ejection } = endpoint.health;
-      if (ejection.state === 'trial' && ejection.by === 'connect') this.warm(endpoint);
+      // Again at each tick until there is room for the connect, else it would stay out for good.
+      if (ejection.state === 'trial' && ejection.by === 'connect' && endpoint.dialing === 0 && this.#room(endpoint)) {
+        this.warm(endpoint);
+      }
     }
     this.#sweep.run(now);
   }
@@ -584,6 +626,8 @@ export class DestinationPool implements EndpointParent, CapacityUser {
   evict(reason: CloseReason, idleOnly: boolean): number {
     let count = 0;
     for (const endpoint of this.allEndpoints) count += endpoint.retireAll(reason, idleOnly);
+    // What drains counts in the limit no more.
+    this.pump();
     return count;
   }
 
@@ -596,16 +640,19 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     }
   }
 
-  /** Nothing new; idle connections close, running exchanges finish. */
+  /** Nothing new; idle connections close, running exchanges finish, and requests that wait still get their connection. */
   close(): void {
     this.#closed = true;
-    for (const handle of [...this.#dials]) handle.cancel();
+    for (const handle of [...this.#dials]) if (handle.waiter === null) handle.cancel();
     this.evict('shutdown', false);
     this.#context.capacity.leave(this);
+    this.pump();
   }
 
-  /** Ends running exchanges too. */
+  /** Ends running exchanges too, and what waits. */
   destroy(): void {
+    this.failPending(new CarpoolError('SHUTTING_DOWN', `${this.name}: the sidecar has stopped`));
+    for (const handle of [...this.#dials]) handle.cancel();
     this.close();
     for (const endpoint of this.allEndpoints) endpoint.destroyAll('shutdown');
   }

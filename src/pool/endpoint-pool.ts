@@ -102,6 +102,7 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
   }
 
   connectionFree(connection: Http1Connection): void {
+    if (this.busy === 0) throw new Error(`connection ${connection.id} was released twice`);
     this.busy--;
     const drains = this.state === 'terminating' || this.state === 'removed';
     const reason = drains ? this.drainReason : this.#parent.whyRetire(connection, this.#clock.now());

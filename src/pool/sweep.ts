@@ -62,9 +62,20 @@ export class Sweep {
       this.#windowEnds = now + WINDOW_MS;
     }
     const needed = Math.max(this.#peak, this.#previousPeak, this.#pool.policy.pool.minConnections, 1);
-    for (let surplus = busy + idle - needed; surplus > 0; surplus--) {
+    // The replacement of an aging connection stands beside it until that one retires.
+    for (let surplus = busy + idle - needed - this.#aging(now); surplus > 0; surplus--) {
       if (!this.#pool.giveUpIdle()) break;
     }
+  }
+
+  /** Idle connections of a kept-warm pool that are so old that their replacements are open. */
+  #aging(now: number): number {
+    if (this.#pool.policy.pool.minConnections === 0) return 0;
+    let aging = 0;
+    for (const endpoint of this.#pool.endpoints) {
+      for (const connection of endpoint.idle) if (now >= connection.expiresAt - REPLACE_BEFORE_MS) aging++;
+    }
+    return aging;
   }
 
   /** Keeps `pool.minConnections` open, and opens the replacement of an aging connection before its time. */

@@ -7,7 +7,7 @@ const SLOWER_FACTOR = 3;
 const SLOWER_MS = 2;
 
 /** A trial endpoint with a request under way must not get another before that one has told how it is. */
-const onTrial = (endpoint: EndpointPool): boolean => endpoint.health.out && endpoint.busy > 0;
+const onTrial = (endpoint: EndpointPool): boolean => endpoint.health.out && endpoint.outstanding > 0;
 
 /**
  * The load that a choice compares: exchanges under way, weighted by recent latency where one endpoint is clearly slower

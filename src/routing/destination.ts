@@ -20,6 +20,8 @@ export type DestinationIdentity = {
   /** Metric label. */
   readonly label: string;
   readonly configured: boolean;
+  /** Which entry of the configuration it goes by, or null. */
+  readonly entry: string | null;
   /** Written in the configuration, or null: to be found. */
   readonly endpoints: readonly { readonly address: string; readonly port: number }[] | null;
 };
@@ -45,6 +47,7 @@ export class Destination implements EndpointSink {
   #state: State = { state: 'resolving', waiting: new Map() };
   #denied: CarpoolError | null = null;
   #subscription: EndpointSubscription | null = null;
+  #closed = false;
   readonly #allowed: AddressCheck;
   readonly #clock: Clock;
   readonly #random: () => number;
@@ -153,6 +156,7 @@ export class Destination implements EndpointSink {
       }
     }
     before.waiting.clear();
+    if (this.#closed) this.#unsubscribe();
   }
 
   // --- upkeep
@@ -190,14 +194,19 @@ export class Destination implements EndpointSink {
 
   /** Whether it was dropped: whoever remembers it has to ask the router again. */
   get closed(): boolean {
-    return this.#subscription === null;
+    return this.#closed;
   }
 
-  /** No new request comes: idle connections close, running exchanges finish. */
+  /** No new request comes: idle connections close, running exchanges finish, and those that wait are still served. */
   close(): void {
+    this.#closed = true;
+    if (this.#state.state !== 'resolving' || this.#state.waiting.size === 0) this.#unsubscribe();
+    this.pool.close();
+  }
+
+  #unsubscribe(): void {
     this.#subscription?.close();
     this.#subscription = null;
-    this.pool.close();
   }
 
   stats(): DestinationStats {

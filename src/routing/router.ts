@@ -18,9 +18,13 @@ export type RouterOptions = {
   readonly events: EventSink;
   /** Counters for a destination by its name; the label may be shared (`other`). */
   observe(name: string, entry: DestinationConfig | null): DestinationObserver;
-  /** The destination of this name is gone. */
-  forget(name: string): void;
+  /** A destination is gone, with the last of its exchanges: nothing counts there any more. */
+  forget(observer: DestinationObserver): void;
 };
+
+/** Which entry of the configuration a destination goes by; null: none. */
+const entryKey = (entry: DestinationConfig | null): string | null =>
+  entry === null ? null : (entry.name ?? `${entry.match.host}:${entry.match.port ?? '*'}`);
 
 /** Finds, makes and drops destinations: the one map from what apps name to where it goes. */
 export class Router {
@@ -72,6 +76,7 @@ export class Router {
         port,
         label: observer.label,
         configured: entry !== null,
+        entry: entryKey(entry),
         endpoints: entry?.endpoints ?? null,
       },
       entry?.policy ?? this.#config.defaults,
@@ -89,7 +94,6 @@ export class Router {
     this.#destinations.delete(key);
     this.#closing.add(destination);
     destination.close();
-    this.#options.forget(destination.name);
     this.#options.events.emit({ type: 'destination_removed', destination: destination.name });
   }
 
@@ -115,6 +119,8 @@ export class Router {
 
   /** Takes a new configuration: policies and written endpoints change at once; a destination that is found by other means now is made anew. */
   reconfigure(config: Config): void {
+    // Addresses are checked when an endpoint is told: where other ones are allowed now, they have to be told again.
+    const sameAddresses = this.#config.security.allowAddresses.join() === config.security.allowAddresses.join();
     this.#config = config;
     for (const [key, destination] of [...this.#destinations]) {
       const { host, port } = destination.identity;
@@ -123,7 +129,9 @@ export class Router {
       const policy = entry?.policy ?? config.defaults;
       const same =
         (endpoints === null) === (destination.identity.endpoints === null) &&
-        (entry !== null) === destination.identity.configured &&
+        // Its metric label, among other things.
+        entryKey(entry) === destination.identity.entry &&
+        (sameAddresses || endpoints !== null) &&
         policy.vanished === destination.policy.vanished;
       if (same) {
         destination.setPolicy(policy);
@@ -145,7 +153,9 @@ export class Router {
     }
     for (const destination of this.#closing) {
       destination.pool.tick(now);
-      if (destination.idleFor(0, now)) this.#closing.delete(destination);
+      if (!destination.idleFor(0, now)) continue;
+      this.#closing.delete(destination);
+      this.#options.forget(destination.observer);
     }
   }
 

@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { type Handle, handleOf, isSocket, wrapHandle } from './node-handle.ts';
 import { outputSlab, ReadEvent } from './output-slab.ts';
 
 /** What a byte socket tells its owner. Every callback may call back into the socket. */
@@ -21,8 +22,11 @@ const WRITE_HIGH_WATER = 32 * 1024;
 /** One read buffer for all sockets: a read event is handled to its end before the next one begins. */
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
-/** Options that `net.Socket` takes and its types leave out: see `onread` of `net.connect`. */
-type OnRead = { buffer: Uint8Array; callback: (bytes: number, buffer: Uint8Array) => boolean };
+/** Ranges from this size on are worth sending without a copy; not below the high-water mark, see `sendStable`. */
+const STABLE_BYTES = WRITE_HIGH_WATER;
+/** So many sockets may have a read buffer of their own (64 KiB each). */
+const MAX_OWN_BUFFERS = 256;
+let ownBuffers = 0;
 
 /**
  * A TCP socket for a relay: reads into one buffer that all sockets share (Node's `onread`), writes from the output slab,
@@ -36,6 +40,8 @@ export class ByteSocket {
   bytesRead = 0;
   /** Bytes that the kernel, or the queue before it, took. */
   bytesWritten = 0;
+  /** A read buffer of its own, for large bodies; else all sockets share one. */
+  #ownBuffer: Buffer | null = null;
   /** A write was refused whole: what it held was provably not sent. */
   writeFailed = false;
 
@@ -49,26 +55,24 @@ export class ByteSocket {
     socket.on('drain', () => this.#handler.onDrain());
     socket.on('close', () => {
       this.#closed = true;
+      if (this.#ownBuffer !== null) ownBuffers--;
       outputSlab.forget(this);
       this.#handler.onClose(this.#error);
     });
   }
 
-  /**
-   * Takes over a socket that a server accepted with `pauseOnConnect`. Node documents `onread` for `net.connect` only; an
-   * accepted socket gets it by wrapping its handle anew. Where that is not possible the socket's `data` events serve: the
-   * same behaviour, a little slower.
-   */
-  static accept(accepted: net.Socket, handler: ByteHandler): ByteSocket {
-    const rewrapped = rewrapWithSharedBuffer(accepted);
-    if (rewrapped === null) {
+  /** Takes over what a server has accepted: its bare handle, or a paused socket (see node-handle.ts). */
+  static accept(accepted: Handle | net.Socket, handler: ByteHandler): ByteSocket {
+    if (isSocket(accepted)) {
       const socket = new ByteSocket(accepted, handler);
       accepted.on('data', (chunk: Buffer) => socket.#onRead(chunk, chunk.length));
       accepted.resume();
       return socket;
     }
-    const socket = new ByteSocket(rewrapped.socket, handler);
-    rewrapped.begin((bytes) => socket.#onRead(readBuffer, bytes));
+    accepted.setNoDelay?.(true);
+    const wrapped = wrapHandle(accepted, readBuffer, WRITE_HIGH_WATER);
+    const socket = new ByteSocket(wrapped.socket, handler);
+    wrapped.begin((bytes) => socket.#onRead(socket.#ownBuffer ?? readBuffer, bytes));
     return socket;
   }
 
@@ -92,7 +96,7 @@ export class ByteSocket {
       onread: {
         buffer: readBuffer,
         callback: (bytes: number) => {
-          if (socket !== null) socket.#onRead(readBuffer, bytes);
+          if (socket !== null) socket.#onRead(socket.#ownBuffer ?? readBuffer, bytes);
           return true;
         },
       },
@@ -176,6 +180,37 @@ export class ByteSocket {
     return !this.full;
   }
 
+  /**
+   * A large body is about to be read: gives this socket a read buffer of its own, so that what it reads can be sent from
+   * where it stands. Where Node has the means no more, or too many have one, nothing changes and bytes are copied.
+   */
+  expectLargeBody(): void {
+    if (this.#ownBuffer !== null || ownBuffers >= MAX_OWN_BUFFERS) return;
+    const handle = handleOf(this.#socket);
+    if (handle?.useUserBuffer === undefined) return;
+    const own = Buffer.allocUnsafeSlow(READ_BYTES);
+    handle.useUserBuffer(own);
+    this.#ownBuffer = own;
+    ownBuffers++;
+  }
+
+  /** Whether what this socket reads stays as it is while the socket is paused. */
+  get stableReads(): boolean {
+    return this.#ownBuffer !== null;
+  }
+
+  /**
+   * Writes a range that stays as it is until its source is resumed: a large one without a copy. The source must pause
+   * where this returns false, and be resumed by `onDrain` alone: a range over the high-water mark that the kernel does
+   * not take whole makes the socket full, so that `onDrain` is sure to follow.
+   */
+  sendStable(buffer: Buffer, start: number, end: number): boolean {
+    if (end - start < STABLE_BYTES) return this.write(buffer, start, end);
+    outputSlab.flushFor(this);
+    this.send(buffer, start, end);
+    return !this.full;
+  }
+
   /** Whether the source should pause; `onDrain` follows when there is room again. */
   get full(): boolean {
     return this.#socket.writableNeedDrain;
@@ -201,6 +236,12 @@ export class ByteSocket {
     this.#socket.end();
   }
 
+  /** Sends what is gathered, then closes without waiting for the peer. */
+  endAndClose(): void {
+    outputSlab.flushFor(this);
+    this.#socket.destroySoon();
+  }
+
   /** Closes now; what is queued is lost. */
   destroy(): void {
     outputSlab.forget(this);
@@ -212,35 +253,4 @@ export class ByteSocket {
     outputSlab.flushFor(this);
     this.#socket.resetAndDestroy();
   }
-}
-
-type Rewrapped = { socket: net.Socket; begin: (onRead: (bytes: number) => void) => void };
-
-/** The one place that touches what Node does not document; null where this Node has it no more. */
-function rewrapWithSharedBuffer(accepted: net.Socket): Rewrapped | null {
-  const holder: { _handle?: unknown } = accepted as unknown as { _handle?: unknown };
-  const handle = holder._handle;
-  if (handle === null || handle === undefined || process.env.CARPOOL_PLAIN_ACCEPT === '1') return null;
-  holder._handle = null;
-  let onRead: ((bytes: number) => void) | null = null;
-  const onread: OnRead = {
-    buffer: readBuffer,
-    callback: (bytes) => {
-      onRead?.(bytes);
-      return true;
-    },
-  };
-  const socket = new net.Socket({
-    handle,
-    onread,
-    allowHalfOpen: true,
-    writableHighWaterMark: WRITE_HIGH_WATER,
-  } as unknown as net.SocketConstructorOpts);
-  return {
-    socket,
-    begin: (callback) => {
-      onRead = callback;
-      socket.resume();
-    },
-  };
 }

@@ -1,4 +1,4 @@
-import { CR, HEX_DIGIT, LF } from './bytes.ts';
+import { CR, FIELD_VALUE, HEX_DIGIT, HTAB, LF, SP, TOKEN_LOWER } from './bytes.ts';
 
 /** How a body's end is known (RFC 9112 section 6.3). */
 export const BODY_NONE = 0;
@@ -27,6 +27,47 @@ const DATA_CR = 4;
 const DATA_LF = 5;
 const TRAILERS = 6;
 
+// Places inside chunk extensions; a line may end only at those from EXT_NAME on.
+const EXT_BEFORE_NAME = 0;
+const EXT_BEFORE_VALUE = 1;
+const EXT_QUOTED = 2;
+const EXT_QUOTED_PAIR = 3;
+/** White space behind a name or a value: only `;` (or behind a name `=`) may follow. */
+const EXT_SPACE_AFTER_NAME = 4;
+const EXT_SPACE_AFTER_VALUE = 5;
+const EXT_NAME = 6;
+const EXT_VALUE = 7;
+const EXT_AFTER_QUOTED = 8;
+
+/**
+ * The place behind `byte`, or -1 where it may not stand there: chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS ( token /
+ * quoted-string ) ] ), RFC 9112 section 7.1.1.
+ */
+function afterExtensionByte(place: number, byte: number): number {
+  if (place === EXT_QUOTED) {
+    if (byte === 34) return EXT_AFTER_QUOTED;
+    return byte === 92 ? EXT_QUOTED_PAIR : FIELD_VALUE[byte] === 1 ? EXT_QUOTED : -1;
+  }
+  if (place === EXT_QUOTED_PAIR) return FIELD_VALUE[byte] === 1 ? EXT_QUOTED : -1;
+  const token = TOKEN_LOWER[byte] !== 0;
+  const space = byte === SP || byte === HTAB;
+  switch (place) {
+    case EXT_BEFORE_NAME:
+      return token ? EXT_NAME : space ? EXT_BEFORE_NAME : -1;
+    case EXT_BEFORE_VALUE:
+      if (byte === 34) return EXT_QUOTED;
+      return token ? EXT_VALUE : space ? EXT_BEFORE_VALUE : -1;
+    case EXT_NAME:
+    case EXT_SPACE_AFTER_NAME:
+      if (token && place === EXT_NAME) return EXT_NAME;
+      if (byte === 61) return EXT_BEFORE_VALUE;
+      return byte === 59 ? EXT_BEFORE_NAME : space ? EXT_SPACE_AFTER_NAME : -1;
+    default:
+      if (token && place === EXT_VALUE) return EXT_VALUE;
+      return byte === 59 ? EXT_BEFORE_NAME : space ? EXT_SPACE_AFTER_VALUE : -1;
+  }
+}
+
 // Places inside a trailer line.
 const LINE_START = 0;
 const LINE_START_CR = 1;
@@ -48,6 +89,7 @@ export class BodyReader {
   #digits = 0;
   #lineBytes = 0;
   #extensionBytes = 0;
+  #extensionPlace = EXT_SPACE_AFTER_VALUE;
   /** Trailer bytes that came in earlier reads. */
   #trailers: Buffer | null = null;
   #line = LINE_START;
@@ -104,17 +146,24 @@ export class BodyReader {
             at++;
           } else if (byte === 59) {
             this.#state = EXTENSION;
+            // The semicolon itself is read there.
+            this.#extensionPlace = EXT_SPACE_AFTER_VALUE;
             this.#lineBytes = this.#digits;
           } else return this.#fail('a chunk size must be hex digits, then CRLF or an extension', at);
           break;
         }
         case EXTENSION: {
           const byte = buffer[at] ?? 0;
-          if (byte === CR) this.#state = SIZE_LF;
-          else if (byte < 32 && byte !== 9) return this.#fail('a chunk extension may not hold control bytes', at);
-          else if (++this.#lineBytes > MAX_CHUNK_LINE)
+          if (byte === CR && this.#extensionPlace >= EXT_NAME) {
+            this.#state = SIZE_LF;
+            at++;
+            break;
+          }
+          this.#extensionPlace = afterExtensionByte(this.#extensionPlace, byte);
+          if (this.#extensionPlace < 0) return this.#fail('a chunk extension must be ;name or ;name=value', at);
+          if (++this.#lineBytes > MAX_CHUNK_LINE)
             return this.#fail('a chunk line may have at most 4096 bytes', at);
-          else if (++this.#extensionBytes > MAX_EXTENSIONS) {
+          if (++this.#extensionBytes > MAX_EXTENSIONS) {
             return this.#fail('the chunk extensions of a message may have at most 16384 bytes', at);
           }
           at++;

@@ -1,5 +1,5 @@
 import { scanAuthority } from './authority.ts';
-import { CR, equalsIgnoringCase, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN_LOWER } from './bytes.ts';
+import { COLON, CR, equalsIgnoringCase, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN_LOWER } from './bytes.ts';
 import {
   FIELD_AUTHORIZATION,
   FIELD_CONNECTION,
@@ -44,6 +44,10 @@ export const SCAN_MORE = 0;
 export const SCAN_DONE = 1;
 /** `scanner.fault` says which rule was broken. */
 export const SCAN_FAULT = 2;
+
+const NOTES_NOTHING = 0;
+const NOTES_RESPONSE = 1;
+const NOTES_REQUEST = 2;
 
 export type FaultCode = 'BAD_REQUEST' | 'HEAD_TOO_LARGE' | 'URI_TOO_LONG' | 'EXPECTATION_FAILED' | 'TRANSFER_CODING';
 
@@ -96,6 +100,8 @@ export class HeadScanner {
   readonly #limits: HeadLimits;
   /** Ranges of field names that Connection fields of this head nominated: start, end, start, end … */
   readonly #nominated: number[] = [];
+  /** What the fields under way mean: trailers say nothing about the message, and some fields mean something in requests alone. */
+  #notes = NOTES_REQUEST;
 
   constructor(head: Head, limits: HeadLimits) {
     this.head = head;
@@ -106,6 +112,9 @@ export class HeadScanner {
   scanRequest(buffer: Buffer, start: number, end: number): number {
     const head = this.head;
     head.reset(buffer, start);
+    this.#notes = NOTES_REQUEST;
+    // Whoever refuses a head asks whether it was HEAD's.
+    head.method = METHOD_OTHER;
     let at = start;
     while (TOKEN_LOWER[buffer[at] ?? 0] !== 0 && at < end) at++;
     if (at >= end) return this.#incomplete(start, end);
@@ -145,6 +154,7 @@ export class HeadScanner {
   scanResponse(buffer: Buffer, start: number, end: number): number {
     const head = this.head;
     head.reset(buffer, start);
+    this.#notes = NOTES_RESPONSE;
     const version = this.#version(buffer, start, end);
     if (version < 0)
       return version === -1
@@ -178,6 +188,7 @@ export class HeadScanner {
   scanTrailers(buffer: Buffer, start: number, end: number): number {
     const head = this.head;
     head.reset(buffer, start);
+    this.#notes = NOTES_NOTHING;
     head.lineEnd = start;
     const result = this.#fields(buffer, start, end);
     return result === SCAN_MORE ? this.#incomplete(start, end) : result;
@@ -254,6 +265,7 @@ export class HeadScanner {
     const maxFields = this.#limits.maxFields;
     const { fieldIds, lineStarts, nameEnds, valueStarts, valueEnds, dropped } = head;
     if (this.#nominated.length > 0) this.#nominated.length = 0;
+    const noted = this.#notes;
     let at = from;
     let count = 0;
     for (;;) {
@@ -291,7 +303,7 @@ export class HeadScanner {
       valueStarts[count] = value;
       valueEnds[count] = valueEnd;
       dropped[count] = HOP_BY_HOP[id] ?? 0;
-      if (id !== FIELD_OTHER && !this.#fact(buffer, id, count, value, valueEnd)) return SCAN_FAULT;
+      if (id !== FIELD_OTHER && noted !== NOTES_NOTHING && !this.#fact(buffer, id, count, value, valueEnd)) return SCAN_FAULT;
       count++;
       at += 2;
     }
@@ -309,7 +321,7 @@ export class HeadScanner {
     if (at === line && (byte === SP || byte === HTAB)) return this.#bad('a field line may not be folded');
     if (byte === LF) return this.#bad('a line must end with CRLF, not with a bare LF');
     if (byte === SP || byte === HTAB) return this.#bad('no white space may stand before the colon of a field');
-    if (at === line) return this.#bad('a field must have a name');
+    if (byte === COLON) return this.#bad('a field must have a name');
     return this.#bad('a field name must be a token');
   }
 
@@ -324,6 +336,7 @@ export class HeadScanner {
     const head = this.head;
     switch (id) {
       case FIELD_HOST:
+        if (this.#notes !== NOTES_REQUEST) return true;
         if (head.hostField >= 0) return this.#bad('there must be one Host field') !== SCAN_FAULT;
         head.hostField = index;
         return true;
@@ -331,7 +344,7 @@ export class HeadScanner {
         return this.#contentLength(buffer, start, end);
       case FIELD_TRANSFER_ENCODING:
         if (head.chunked) return this.#bad('there must be one Transfer-Encoding field') !== SCAN_FAULT;
-        if (!equalsIgnoringCase(buffer, start, end, 'chunked')) {
+        if (!equalsIgnoringCase(buffer, start, end, 'chunked') || this.#tabAround(buffer, index, start, end)) {
           this.#fail('TRANSFER_CODING', 'the only transfer coding understood is chunked, once and alone');
           return false;
         }
@@ -346,6 +359,7 @@ export class HeadScanner {
         head.upgradeField = head.upgradeField === -1 ? index : -2;
         return true;
       case FIELD_EXPECT:
+        if (this.#notes !== NOTES_REQUEST) return true;
         if (!equalsIgnoringCase(buffer, start, end, '100-continue')) {
           this.#fail('EXPECTATION_FAILED', 'the only expectation that can be met is 100-continue');
           return false;
@@ -356,7 +370,7 @@ export class HeadScanner {
         head.viaField = index;
         return true;
       case FIELD_MAX_FORWARDS:
-        return this.#maxForwards(buffer, start, end);
+        return this.#notes !== NOTES_REQUEST || this.#maxForwards(buffer, start, end);
       case FIELD_AUTHORIZATION:
       case FIELD_WWW_AUTHENTICATE:
         if (
@@ -377,6 +391,13 @@ export class HeadScanner {
       default:
         return true;
     }
+  }
+
+  /** A tab is white space to some readers and a part of the value to others: beside a transfer coding that is a doubt. */
+  #tabAround(buffer: Buffer, index: number, start: number, end: number): boolean {
+    for (let at = (this.head.nameEnds[index] ?? 0) + 1; at < start; at++) if (buffer[at] === HTAB) return true;
+    for (let at = end; buffer[at] !== CR; at++) if (buffer[at] === HTAB) return true;
+    return false;
   }
 
   #contentLength(buffer: Buffer, start: number, end: number): boolean {

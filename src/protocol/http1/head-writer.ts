@@ -1,5 +1,5 @@
-import { FIELD_CONTENT_LENGTH, FIELD_EXPECT } from './field-names.ts';
-import { type Head, METHOD_OPTIONS } from './head.ts';
+import { FIELD_CONTENT_LENGTH, FIELD_EXPECT, FIELD_MAX_FORWARDS } from './field-names.ts';
+import { type Head, METHOD_OPTIONS, METHOD_TRACE } from './head.ts';
 
 /**
  * Writes HTTP/1.1 heads into an output buffer: the start line anew, end-to-end fields as the bytes that were read, what
@@ -72,6 +72,7 @@ export function writeRequestHead(head: Head, options: RequestHeadOptions, out: B
     to = put(CRLF, out, to);
     if (head.hostField >= 0) head.dropped[head.hostField] = 1;
   }
+  if (countsHops(head)) to = writeHop(head, out, to);
   to = copyFields(head, out, to, head.minor === 0 && head.expectContinue ? FIELD_EXPECT : 0);
   if (head.chunked) to = put(CHUNKED_LINE, out, to);
   if (options.upgrade && head.upgradeField >= 0) {
@@ -87,6 +88,19 @@ export function writeRequestHead(head: Head, options: RequestHeadOptions, out: B
   out[to] = 13;
   out[to + 1] = 10;
   return to + 2;
+}
+
+/** Whether this hop counts in Max-Forwards (RFC 9110 section 7.6.2). */
+function countsHops(head: Head): boolean {
+  return head.maxForwards > 0 && (head.method === METHOD_TRACE || head.method === METHOD_OPTIONS);
+}
+
+/** Writes Max-Forwards less one, in place of the field that was read. */
+function writeHop(head: Head, out: Buffer, at: number): number {
+  for (let index = 0; index < head.fieldCount; index++) {
+    if (head.idAt(index) === FIELD_MAX_FORWARDS) head.dropped[index] = 1;
+  }
+  return at + out.write(`max-forwards: ${head.maxForwards - 1}\r\n`, at, 'latin1');
 }
 
 export type ResponseHeadOptions = {

@@ -1,0 +1,77 @@
+import net from 'node:net';
+
+/**
+ * The one file that touches what Node does not document: the handle of a socket. It is what lets accepted sockets read
+ * into a shared buffer (`onread`, documented for `net.connect` only). Everything here says by null where this Node has it
+ * no more; then plain sockets with `data` events serve, the same but slower.
+ */
+export type Handle = {
+  readonly useUserBuffer?: (buffer: Uint8Array) => void;
+  readonly setNoDelay?: (on: boolean) => void;
+};
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+/** Turns the short cuts off, to test what they fall back to. */
+const plain = (): boolean => process.env.CARPOOL_PLAIN_ACCEPT === '1';
+
+export function handleOf(socket: net.Socket): Handle | null {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  return isObject(handle) ? handle : null;
+}
+
+/** A socket over a bare handle that reads into `buffer`, and where to say who gets what it reads. */
+export type Wrapped = { readonly socket: net.Socket; begin(onRead: (bytes: number) => void): void };
+
+/** Makes a socket over `handle`; nothing is read before `begin`. */
+export function wrapHandle(handle: Handle, buffer: Buffer, writableHighWaterMark: number): Wrapped {
+  let onRead: ((bytes: number) => void) | null = null;
+  const options = {
+    handle,
+    allowHalfOpen: true,
+    pauseOnCreate: true,
+    writableHighWaterMark,
+    onread: {
+      buffer,
+      callback: (bytes: number) => {
+        onRead?.(bytes);
+        return true;
+      },
+    },
+  };
+  // The types of Node know no handle that comes from a server.
+  const socket: unknown = Reflect.construct(net.Socket, [options]);
+  if (!(socket instanceof net.Socket)) throw new Error('net.Socket made no socket');
+  return {
+    socket,
+    begin: (callback) => {
+      onRead = callback;
+      socket.resume();
+    },
+  };
+}
+
+/**
+ * Calls `accept` for each connection of a listening server: with its bare handle where Node lets us have it before it
+ * makes a socket of it, else with the handle taken out of the socket, else with the socket.
+ */
+export function acceptHandles(server: net.Server, accept: (accepted: Handle | net.Socket) => void): void {
+  server.on('connection', (socket: net.Socket) => {
+    const handle = plain() ? null : handleOf(socket);
+    if (handle === null) {
+      accept(socket);
+      return;
+    }
+    Reflect.set(socket, '_handle', null);
+    accept(handle);
+  });
+  const listening: unknown = Reflect.get(server, '_handle');
+  if (plain() || !isObject(listening) || typeof listening.onconnection !== 'function') return;
+  listening.onconnection = (error: number, handle: unknown): void => {
+    // A failed accept (EMFILE) concerns that one connection only.
+    if (error !== 0 || !isObject(handle)) return;
+    accept(handle);
+  };
+}
+
+export const isSocket = (accepted: Handle | net.Socket): accepted is net.Socket => accepted instanceof net.Socket;
