@@ -51,6 +51,8 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
   /** When it became idle last (monotonic ms). */
   idleSince: number;
   requests = 0;
+  /** It has been idle in its pool. One that was opened ahead may be stale before it has carried anything. */
+  waited = false;
   /** After this it takes no new exchange (monotonic ms; Infinity: never). */
   expiresAt = Number.POSITIVE_INFINITY;
   #state: Http1State = 'idle';
@@ -58,6 +60,8 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
   /** The destination for which it is bound to one downstream connection, or null. */
   #pinnedTo: string | null = null;
   #receiver: ResponseReceiver | null = null;
+  /** The exchange whose upload outlives its response: it has to hear when there is room again. */
+  #uploader: ResponseReceiver | null = null;
   #requestEnded = true;
   #requestChunked = false;
   #headRequest = false;
@@ -101,7 +105,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
   }
 
   get reused(): boolean {
-    return this.requests > 1;
+    return this.requests > 1 || this.waited;
   }
 
   get retireReason(): CloseReason | null {
@@ -169,6 +173,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
       this.#requestChunked = false;
     }
     this.#requestEnded = true;
+    this.#uploader = null;
     if (this.#receiver === null && this.#state !== 'closed' && this.#state !== 'idle') this.#exchangeEnded();
   }
 
@@ -187,6 +192,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
 
   cancel(): void {
     this.#receiver = null;
+    this.#uploader = null;
     this.#close('aborted');
   }
 
@@ -359,6 +365,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     // Stray bytes would become the answer of the request that gets the connection next (robustness rule 15).
     if (stray) this.#close('protocol_error');
     else if (this.#requestEnded) this.#exchangeEnded();
+    else this.#uploader = receiver;
     receiver.responseEnd();
   }
 
@@ -384,7 +391,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
   }
 
   onDrain(): void {
-    this.#receiver?.requestWritable();
+    (this.#receiver ?? this.#uploader)?.requestWritable();
   }
 
   onClose(error: NodeJS.ErrnoException | null): void {
@@ -425,5 +432,9 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     this.#partial.clear();
     this.#socket.destroy();
     this.#owner.connectionClosed(this, from, reason, idleMs);
+    // The rest of an upload whose response is complete goes nowhere: it is read on, within bounds.
+    const uploader = this.#uploader;
+    this.#uploader = null;
+    uploader?.requestWritable();
   }
 }

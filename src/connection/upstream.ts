@@ -19,7 +19,7 @@ export interface UpstreamLease {
   readonly id: number;
   /** The endpoint that serves this attempt. */
   readonly endpointId: string;
-  /** Whether it carried an exchange before: only then may the peer have closed it meanwhile. */
+  /** Whether it carried an exchange before, or waited for one: only then may the peer have closed it meanwhile. */
   readonly reused: boolean;
   /** Writes the request head. `body` false: nothing follows, the request ends with its head. */
   sendHead(head: Head, options: RequestHeadOptions, receiver: ResponseReceiver, body: boolean): void;

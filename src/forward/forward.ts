@@ -236,13 +236,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
       if (kept.bodyLength + end - start > replayBytes || this.#context.budget.tight) kept.forget();
       else kept.addBody(buffer, start, end);
     }
-    // After the response nobody would hear that the upstream takes bytes again; what may still come then is bounded.
-    if (
-      this.#lease !== null &&
-      !this.#lease.sendData(buffer, start, end, stable && this.#state !== 'ended') &&
-      this.#state !== 'ended'
-    )
-      this.#pauseRequest();
+    if (this.#lease !== null && !this.#lease.sendData(buffer, start, end, stable)) this.#pauseRequest();
   }
 
   requestTrailers(head: Head): void {

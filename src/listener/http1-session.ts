@@ -520,9 +520,9 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     this.#ended = true;
     this.#drained = 0;
     this.#since = this.#context.forward.clock.now();
+    // Where the upstream takes nothing now, the exchange goes on reading when it does.
     if (this.#close || (this.#reader.kind === BODY_LENGTH && this.#reader.remaining > DRAIN_BYTES))
       this.#stopDraining();
-    else this.resumeRequest();
   }
 
   #stopDraining(): void {

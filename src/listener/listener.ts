@@ -1,4 +1,6 @@
 import net from 'node:net';
+import { CarpoolError } from '../errors.ts';
+import { localAnswer } from '../forward/local-answer.ts';
 import { type ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
 import { acceptHandles, type Handle } from '../transport/node-handle.ts';
 import { Http1Session, type SessionOwner } from './http1-session.ts';
@@ -46,10 +48,16 @@ export class Sessions implements SessionOwner {
   }
 }
 
-const REFUSED = Buffer.from(
-  'HTTP/1.1 503 Service Unavailable\r\nproxy-status: carpool; error=connection_limit_reached; details="listener.maxConnections"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n',
-  'latin1',
-);
+const REFUSED = localAnswer({
+  error: new CarpoolError('OVERLOADED', 'the app has as many connections open as listener.maxConnections allows', {
+    proxyError: 'connection_limit_reached',
+    hint: 'Raise listener.maxConnections (and the file-descriptor limit), or let the app keep fewer connections.',
+  }),
+  destination: null,
+  headRequest: false,
+  close: true,
+  keepAlive10: false,
+});
 
 const ignore: ByteHandler = { onBytes() {}, onEnd() {}, onDrain() {}, onClose() {} };
 
@@ -74,6 +82,7 @@ export class Listener {
     const planner = new RequestPlanner(context, local);
     this.#accept = (accepted) => {
       if (sessions.count + context.tunnels.count >= context.config.listener.maxConnections) {
+        context.countError('OVERLOADED');
         refuse(accepted);
         return;
       }

@@ -58,6 +58,13 @@ export class Capacity {
     this.#used++;
   }
 
+  /** Takes one place only where one is free: for what nobody waits for. @returns whether it was had */
+  takeFree(): boolean {
+    if (this.#used >= this.#max) return false;
+    this.#used++;
+    return true;
+  }
+
   release(): void {
     this.#used--;
     // A set is walked in the order of joining: who waited longest is asked first, and the next where it needs it no more.

@@ -220,8 +220,10 @@ export class DestinationPool implements EndpointParent, CapacityUser {
 
   #dial(endpoint: EndpointPool, entry: Pending | null): void {
     const { timeouts, pool } = this.#policy;
+    const tunnel = entry?.waiter.tunnel === true;
     endpoint.dialing++;
-    const handle: DialHandle = { waiter: entry, cancel: () => {} };
+    if (tunnel) endpoint.dialingTunnels++;
+    const handle: DialHandle = { waiter: entry, tunnel, cancel: () => {} };
     this.#dials.add(handle);
     if (entry !== null) {
       entry.dials.add(handle);
@@ -229,6 +231,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     }
     const ended = (): void => {
       endpoint.dialing--;
+      if (tunnel) endpoint.dialingTunnels--;
       this.#dials.delete(handle);
       handle.waiter?.dials.delete(handle);
     };
@@ -347,6 +350,10 @@ export class DestinationPool implements EndpointParent, CapacityUser {
   #orphanDials(entry: Pending): void {
     for (const handle of entry.dials) {
       const next = this.pending.firstLimited();
+      if (handle.tunnel && next?.waiter.tunnel !== true) {
+        handle.cancel();
+        continue;
+      }
       handle.waiter = next;
       if (next === null) continue;
       next.dials.add(handle);
@@ -399,7 +406,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
   #dialAgain(entry: Pending, elsewhereOnly = false): boolean {
     const endpoint = this.#pick(entry.tried, this.#context.clock.now());
     if (endpoint === null || (elsewhereOnly && entry.tried.includes(endpoint))) return false;
-    if (!this.#room(endpoint) || !this.#context.capacity.take(this)) return false;
+    if (!(entry.waiter.tunnel || this.#room(endpoint)) || !this.#context.capacity.take(this)) return false;
     this.#dial(endpoint, entry);
     return true;
   }
@@ -590,7 +597,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
 
   /** Opens a connection that nobody waits for. @returns whether there was room */
   warm(endpoint: EndpointPool): boolean {
-    if (this.#closed || this.counted >= this.#policy.pool.maxConnections || !this.#context.capacity.take(this))
+    if (this.#closed || this.counted >= this.#policy.pool.maxConnections || !this.#context.capacity.takeFree())
       return false;
     this.#dial(endpoint, null);
     return true;

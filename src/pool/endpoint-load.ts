@@ -14,12 +14,8 @@ export class EndpointLatency {
   observe(ms: number, now: number): void {
     const current = this.at(now);
     if (ms >= current) this.#value = ms;
-    else {
-      const weight = Math.exp(-(now - this.#at) / DECAY_MS);
-      // A floor on the new sample's weight: many answers within a moment must bring it down as well.
-      const keep = Math.min(weight, 0.9);
-      this.#value = this.#value * keep + ms * (1 - keep);
-    }
+    // Time brings it down by itself, and so must many answers within a moment.
+    else this.#value = current * 0.9 + ms * 0.1;
     this.#at = now;
   }
 

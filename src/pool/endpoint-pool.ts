@@ -30,6 +30,8 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
   lastConnectMs: number | null = null;
   /** Connects under way. */
   dialing = 0;
+  /** Those of them that are for tunnels, which pool.maxConnections does not limit. */
+  dialingTunnels = 0;
   /** Leased connections, those that drain among them: the outstanding exchanges. */
   busy = 0;
   /** Tunnels through this endpoint, which are no part of the pool. */
@@ -60,7 +62,7 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
 
   /** Connections that count in pool.maxConnections: all but the draining ones. */
   get counted(): number {
-    return this.open.size - this.draining + this.dialing;
+    return this.open.size - this.draining + this.dialing - this.dialingTunnels;
   }
 
   /**
@@ -97,6 +99,7 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
   }
 
   keepIdle(connection: Http1Connection): void {
+    connection.waited = true;
     this.idle.push(connection);
     this.#parent.idleAdded(this);
   }

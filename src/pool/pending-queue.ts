@@ -5,6 +5,8 @@ import type { EndpointPool } from './endpoint-pool.ts';
 /** One connect under way, and the request that it was begun for (another may be served by it, and this by another). */
 export interface DialHandle {
   waiter: Pending | null;
+  /** Begun for a tunnel, outside of pool.maxConnections: nothing else may use it. */
+  readonly tunnel: boolean;
   cancel(): void;
 }
 

@@ -183,6 +183,7 @@ export class Destination implements EndpointSink {
   /** Whether nothing is going on and nobody has asked for it for `ms`. */
   idleFor(ms: number, now: number): boolean {
     if (now - this.usedAt < ms) return false;
+    if (this.#state.state === 'resolving' && this.#state.waiting.size > 0) return false;
     const totals = this.pool.totals();
     return totals.active + totals.draining + totals.connecting === 0 && this.pool.pending.size === 0;
   }

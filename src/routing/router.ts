@@ -92,8 +92,10 @@ export class Router {
 
   #drop(key: string, destination: Destination): void {
     this.#destinations.delete(key);
-    this.#closing.add(destination);
     destination.close();
+    // Names by the thousand must not gather here until the next tick.
+    if (destination.idleFor(0, this.#options.context.clock.now())) this.#options.forget(destination.observer);
+    else this.#closing.add(destination);
     this.#options.events.emit({ type: 'destination_removed', destination: destination.name });
   }
 
@@ -101,11 +103,17 @@ export class Router {
     const now = this.#options.context.clock.now();
     let oldest: [string, Destination] | null = null;
     for (const entry of this.#destinations) {
-      if (entry[1].identity.configured || !entry[1].idleFor(0, now)) continue;
+      if (this.#stays(entry[1]) || !entry[1].idleFor(0, now)) continue;
       if (oldest === null || entry[1].usedAt < oldest[1].usedAt) oldest = entry;
     }
     if (oldest !== null) this.#drop(oldest[0], oldest[1]);
     return oldest !== null;
+  }
+
+  /** One that the configuration names in full; what a `*` or a missing port covers may be any number. */
+  #stays({ identity }: Destination): boolean {
+    if (!identity.configured) return false;
+    return this.#config.destinations.some(({ match }) => match.port === identity.port && match.host === identity.host);
   }
 
   /** Destinations that are to be warm, or have a port of their own, exist from the start. */
@@ -147,7 +155,7 @@ export class Router {
   tick(now: number): void {
     for (const [key, destination] of this.#destinations) {
       destination.pool.tick(now);
-      if (destination.identity.configured) continue;
+      if (this.#stays(destination)) continue;
       if (destination.idleFor(destination.failing ? DROP_FAILING_AFTER_MS : DROP_AFTER_MS, now))
         this.#drop(key, destination);
     }

@@ -134,6 +134,8 @@ export class ByteSocket {
   }
 
   #onRead(buffer: Buffer, bytes: number): void {
+    // What scans a head stops at a NUL, so that it need not look for the end of the bytes at each of them.
+    if (bytes < buffer.length) buffer[bytes] = 0;
     this.bytesRead += bytes;
     const nested = ReadEvent.running;
     ReadEvent.running = true;

@@ -1,6 +1,8 @@
 import type { ByteSocket } from './byte-socket.ts';
 
 const SLAB_BYTES = 128 * 1024;
+/** Below this a piece that has to wait is copied to memory of its own. */
+const SHORT_BYTES = 32 * 1024;
 
 /**
  * One output buffer for the whole process: what one read event makes for one peer is gathered here and leaves in one
@@ -46,6 +48,13 @@ export class OutputSlab {
     const length = this.length;
     this.length = 0;
     if (length === 0) return;
+    if (length < SHORT_BYTES && owner.queued > 0) {
+      // It will wait behind others, and would keep a whole slab: a slow reader of short pieces would hold hundreds.
+      const own = Buffer.allocUnsafeSlow(length);
+      this.buffer.copy(own, 0, 0, length);
+      owner.send(own, 0, length);
+      return;
+    }
     const kept = owner.send(this.buffer, 0, length);
     if (kept) this.buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
   }

@@ -53,7 +53,9 @@ class Lines {
   /** The first line from number `from` on that holds `text`; rejects when the stream ends without one. */
   async with(text: string | RegExp, from = 0): Promise<string> {
     for (;;) {
-      const found = this.all.slice(from).find((line) => (typeof text === 'string' ? line.includes(text) : text.test(line)));
+      const found = this.all
+        .slice(from)
+        .find((line) => (typeof text === 'string' ? line.includes(text) : text.test(line)));
       if (found !== undefined) return found;
       if (this.#ended) throw new Error(`no line with ${text} came:\n${this.text}`);
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
@@ -87,10 +89,13 @@ export class Child {
   }
 }
 
-export type RunningSidecar = Child & { readonly port: number; readonly operatorPort: number };
-
 /** Starts `node dist/carpool.js` with these arguments. */
-export function carpool(t: Test, args: readonly string[], env: NodeJS.ProcessEnv = {}, nodeArgs: readonly string[] = []): Child {
+export function carpool(
+  t: Test,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  nodeArgs: readonly string[] = [],
+): Child {
   return new Child(t, process.execPath, [...nodeArgs, BUNDLE, ...args], { ...cleanEnvironment(), ...env });
 }
 

@@ -10,7 +10,10 @@ const curl = spawnSync('curl', ['--version']).status === 0;
 /** Runs a line as a user would type it, in the project's directory. */
 async function typed(t: Test, line: string) {
   const env = cleanEnvironment();
-  const child = new Child(t, 'sh', ['-c', line], { ...env, PATH: `${dirname(process.execPath)}${delimiter}${env.PATH}` });
+  const child = new Child(t, 'sh', ['-c', line], {
+    ...env,
+    PATH: `${dirname(process.execPath)}${delimiter}${env.PATH}`,
+  });
   const { code } = await child.ended;
   return { code, out: child.out.text, err: child.err.text };
 }
@@ -18,7 +21,7 @@ async function typed(t: Test, line: string) {
 t.test('each line that the demo prints works as it stands', { skip: curl ? false : 'no curl here' }, async (t) => {
   const demo = carpool(t, ['demo', '--port', '0', '--set', 'operator.port=0']);
   await demo.out.with('Ctrl-C stops it');
-  const lines = demo.out.all.filter((line) => /^ {2}(curl|http_proxy=|for|node) /.test(line.replace('=', '= '))).map((line) => line.trim());
+  const lines = demo.out.all.filter((line) => line.startsWith('  ')).map((line) => line.trim());
   const expected: [string, RegExp][] = [
     ['http://hello.demo/ ', /^\{"hello":"\w+","answered":1,"method":"GET","path":"\/"/],
     ['hello.demo/post', /^\{"hello":"\w+","answered":\d+,"method":"POST","path":"\/post"/],
@@ -29,12 +32,14 @@ t.test('each line that the demo prints works as it stands', { skip: curl ? false
     ['/health/connections', /"destination": ?"hello\.demo:80"/],
     [' pools', /^DESTINATION .*\nhello\.demo:80 /],
     [' connections', /^ *ID .*\n *\d+ +hello\.demo:80 /],
-    [' evict', /^3 connections retired/],
+    [' evict', /^\d connections? retired/],
   ];
   t.equal(lines.length, expected.length, lines.join('\n'));
   for (const [index, [part, output]] of expected.entries()) {
     const line = lines[index] ?? '';
     t.ok(line.includes(part), line);
+    // Its origins close a connection that was idle for four seconds: there shall be one to look at.
+    if (part === ' connections') await typed(t, lines[0] ?? '');
     const { code, out, err } = await typed(t, line);
     t.equal(code, 0, err);
     t.match(out, output, line);
@@ -51,7 +56,10 @@ t.test('where a port of the demo is taken it says how to have others', async (t)
   t.teardown(() => server.close());
   const demo = carpool(t, ['demo', '--port', String(portOf(server))]);
   t.match(await demo.ended, { code: 1 });
-  t.match(demo.err.text, /\(listener\.port\) is in use .*\ncarpool demo --port 0 --set operator\.port=0 takes free ports/);
+  t.match(
+    demo.err.text,
+    /\(listener\.port\) is in use .*\ncarpool demo --port 0 --set operator\.port=0 takes free ports/,
+  );
   t.notMatch(demo.out.text, 'Try,');
 });
 

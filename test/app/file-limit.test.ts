@@ -1,7 +1,7 @@
 import net from 'node:net';
 import t, { type Test } from 'tap';
-import { connectionLimits } from '../../src/file-limit.ts';
 import { defaultConfig } from '../../src/config/load.ts';
+import { connectionLimits } from '../../src/file-limit.ts';
 import { call } from '../admin/call.ts';
 import { type OriginConnection, rawClient, rawOrigin } from '../raw-origin.ts';
 import { BUNDLE, Child, childConfig, cleanEnvironment, untilReady } from './child.ts';
@@ -18,44 +18,54 @@ async function startWithFewFiles(t: Test) {
 }
 
 /** Settles when the client has an answer or was refused. */
-const answered = (client: OriginConnection) => client.until(({ received, ended }) => ended || received.includes('\r\n\r\n'));
+const answered = (client: OriginConnection) =>
+  client.until(({ received, ended }) => ended || received.includes('\r\n\r\n'));
 
 async function openFiles(operatorPort: number): Promise<number> {
   const { body } = await call({ port: operatorPort }, '/metrics');
   return Number(/^carpool_process_open_fds (\d+)/m.exec(body)?.[1]);
 }
 
-t.test('rule 25: more clients than the file limit holds are refused with 503, and what was accepted is served', async (t) => {
-  let hold = true;
-  const origin = await rawOrigin(t, (connection) => {
-    connection.socket.on('data', () => {
-      if (!hold) connection.write(OK);
+t.test(
+  'rule 25: more clients than the file limit holds are refused with 503, and what was accepted is served',
+  async (t) => {
+    let hold = true;
+    const origin = await rawOrigin(t, (connection) => {
+      connection.socket.on('data', () => {
+        if (!hold) connection.write(OK);
+      });
     });
-  });
-  const { child, port, operatorPort } = await startWithFewFiles(t);
-  const authority = `127.0.0.1:${origin.port}`;
-  const request = `GET http://${authority}/ HTTP/1.1\r\nHost: ${authority}\r\n\r\n`;
-  const clients = await Promise.all(Array.from({ length: 180 }, () => rawClient(t, port)));
-  for (const client of clients) client.write(request);
-  const fit = connectionLimits(defaultConfig(), FILES).downstream;
-  await Promise.all(Array.from({ length: fit }, async (_, index) => (await origin.connection(index)).untilReceived('\r\n\r\n')));
-  const refused = clients.slice(fit);
-  await Promise.all(refused.map(answered));
-  for (const client of refused) t.match(client.received, /^HTTP\/1\.1 503 Service Unavailable\r\nproxy-status: carpool; error=connection_limit_reached/);
-  t.equal(refused.filter(({ received }) => received.includes('connection: close')).length, refused.length);
-  t.match(await call({ port: operatorPort }, '/readyz'), { status: 200 }, 'probes go on');
-  t.match((await call({ port: operatorPort }, '/metrics')).body, `carpool_downstream_connections ${fit}`);
-  t.ok((await openFiles(operatorPort)) < FILES, 'there are files left');
-  hold = false;
-  for (const connection of origin.connections) connection.write(OK);
-  await Promise.all(clients.slice(0, fit).map((client) => client.untilReceived('ok')));
-  t.equal(origin.connections.length, fit);
-  for (const { socket } of clients) socket.destroy();
-  for (const client of clients) await client.until(({ closed }) => closed);
-  t.match((await servedClient(t, port, request)).received, '200 OK', 'when they have gone others are served');
-  t.equal(child.process.exitCode, null);
-  t.equal(child.err.text, '');
-});
+    const { child, port, operatorPort } = await startWithFewFiles(t);
+    const authority = `127.0.0.1:${origin.port}`;
+    const request = `GET http://${authority}/ HTTP/1.1\r\nHost: ${authority}\r\n\r\n`;
+    const clients = await Promise.all(Array.from({ length: 180 }, () => rawClient(t, port)));
+    for (const client of clients) client.write(request);
+    const fit = connectionLimits(defaultConfig(), FILES).downstream;
+    await Promise.all(
+      Array.from({ length: fit }, async (_, index) => (await origin.connection(index)).untilReceived('\r\n\r\n')),
+    );
+    const refused = clients.slice(fit);
+    await Promise.all(refused.map(answered));
+    for (const client of refused)
+      t.match(
+        client.received,
+        /^HTTP\/1\.1 503 Service Unavailable\r\nproxy-status: carpool; error=connection_limit_reached/,
+      );
+    t.equal(refused.filter(({ received }) => received.includes('connection: close')).length, refused.length);
+    t.match(await call({ port: operatorPort }, '/readyz'), { status: 200 }, 'probes go on');
+    t.match((await call({ port: operatorPort }, '/metrics')).body, `carpool_downstream_connections ${fit}`);
+    t.ok((await openFiles(operatorPort)) < FILES, 'there are files left');
+    hold = false;
+    for (const connection of origin.connections) connection.write(OK);
+    await Promise.all(clients.slice(0, fit).map((client) => client.untilReceived('ok')));
+    t.equal(origin.connections.length, fit);
+    for (const { socket } of clients) socket.destroy();
+    for (const client of clients) await client.until(({ closed }) => closed);
+    t.match((await servedClient(t, port, request)).received, '200 OK', 'when they have gone others are served');
+    t.equal(child.process.exitCode, null);
+    t.equal(child.err.text, '');
+  },
+);
 
 /** A client that is served: the closes of those before may still be on their way. */
 async function servedClient(t: Test, port: number, request: string): Promise<OriginConnection> {
@@ -104,16 +114,19 @@ async function untilNoTunnels(operatorPort: number): Promise<void> {
   }
 }
 
-t.test('rule 25: a flood of connections that send nothing does not keep the operator port from answering', async (t) => {
-  const { child, port, operatorPort } = await startWithFewFiles(t);
-  const sockets = Array.from({ length: 600 }, () => net.connect({ port, host: '127.0.0.1' }).on('error', () => {}));
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy();
-  });
-  t.match(await call({ port: operatorPort }, '/livez'), { status: 200 });
-  t.match(await call({ port: operatorPort }, '/stats'), { status: 200 });
-  t.equal(child.process.exitCode, null);
-});
+t.test(
+  'rule 25: a flood of connections that send nothing does not keep the operator port from answering',
+  async (t) => {
+    const { child, port, operatorPort } = await startWithFewFiles(t);
+    const sockets = Array.from({ length: 600 }, () => net.connect({ port, host: '127.0.0.1' }).on('error', () => {}));
+    t.teardown(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    t.match(await call({ port: operatorPort }, '/livez'), { status: 200 });
+    t.match(await call({ port: operatorPort }, '/stats'), { status: 200 });
+    t.equal(child.process.exitCode, null);
+  },
+);
 
 t.test('the limits leave a reserve, and never exceed what is configured', (t) => {
   const config = defaultConfig();

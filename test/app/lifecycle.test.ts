@@ -69,24 +69,27 @@ t.test('after a stop began, connections old and new are served, and every answer
   await untilStopped(sidecar, stopped);
 });
 
-t.test('an answer that was under way when the stop began is complete, and its connection closes after it', async (t) => {
-  const origin = await rawOrigin(t);
-  const sidecar = await startSidecar(t);
-  const client = await rawClient(t, sidecar.port);
-  client.write(request(origin.port));
-  const upstream = await origin.connection(0);
-  await upstream.untilReceived('\r\n\r\n');
-  upstream.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345');
-  await client.untilReceived('12345');
-  const stopped = sidecar.app.stop();
-  sidecar.clock.advance(20_000);
-  t.notOk(await isDone(stopped), 'an exchange runs, and the grace is not over');
-  t.notOk(client.ended);
-  upstream.write('67890');
-  await leave(client);
-  t.ok(client.received.endsWith('1234567890'));
-  t.ok((await untilStopped(sidecar, stopped)) < 1000, 'then nothing is waited for');
-});
+t.test(
+  'an answer that was under way when the stop began is complete, and its connection closes after it',
+  async (t) => {
+    const origin = await rawOrigin(t);
+    const sidecar = await startSidecar(t);
+    const client = await rawClient(t, sidecar.port);
+    client.write(request(origin.port));
+    const upstream = await origin.connection(0);
+    await upstream.untilReceived('\r\n\r\n');
+    upstream.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345');
+    await client.untilReceived('12345');
+    const stopped = sidecar.app.stop();
+    sidecar.clock.advance(20_000);
+    t.notOk(await isDone(stopped), 'an exchange runs, and the grace is not over');
+    t.notOk(client.ended);
+    upstream.write('67890');
+    await leave(client);
+    t.ok(client.received.endsWith('1234567890'));
+    t.ok((await untilStopped(sidecar, stopped)) < 1000, 'then nothing is waited for');
+  },
+);
 
 t.test('an idle connection of the app is closed one second after the stop began, not before', async (t) => {
   const sidecar = await startSidecar(t);

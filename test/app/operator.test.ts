@@ -34,7 +34,8 @@ async function sample(rig: Rig, name: string, labels: Record<string, string> = {
   for (const line of body.split('\n')) {
     const match = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line);
     if (match?.[1] !== name) continue;
-    if (Object.entries(labels).every(([key, value]) => match[2]?.includes(`${key}="${value}"`))) return Number(match[3]);
+    if (Object.entries(labels).every(([key, value]) => match[2]?.includes(`${key}="${value}"`)))
+      return Number(match[3]);
   }
   return null;
 }
@@ -77,7 +78,10 @@ t.test('every page answers, and shows the connections that there are', async (t)
     destinations: [{ destination: SHOP, idle: 1, endpoints: [{ connections: 1 }] }],
   });
   t.match(await json(rig, '/health/destinations'), { destinations: [{ destination: SHOP, status: 'ok' }] });
-  t.match(await json(rig, '/health'), { status: /ok|warn/, checks: { pools: { status: 'ok' }, memory: { status: 'ok' } } });
+  t.match(await json(rig, '/health'), {
+    status: /ok|warn/,
+    checks: { pools: { status: 'ok' }, memory: { status: 'ok' } },
+  });
   t.match(await json(rig, '/debug/config'), { destinations: [{ match: { host: 'shop.demo', port: 80 } }] });
 });
 
@@ -141,8 +145,14 @@ t.test('pools, connections and stats show a running sidecar, as tables and as JS
     cli(t, ['pools', 'nobody:1'], env),
     cli(t, ['stats', '-o', 'xml'], env),
   ]);
-  t.match(pools, { code: 0, out: /^DESTINATION +ACTIVE .*\nshop\.demo:80 +0 +1 +0 +0 +0 +1024 +1\/1 +static ready\n$/ });
-  t.match(connections.out, new RegExp(`^ *ID .*\n +\\d+ +shop\\.demo:80 +127\\.0\\.0\\.1:${rig.origin.port} +http1 +idle`));
+  t.match(pools, {
+    code: 0,
+    out: /^DESTINATION +ACTIVE .*\nshop\.demo:80 +0 +1 +0 +0 +0 +1024 +1\/1 +static ready\n$/,
+  });
+  t.match(
+    connections.out,
+    new RegExp(`^ *ID .*\n +\\d+ +shop\\.demo:80 +127\\.0\\.0\\.1:${rig.origin.port} +http1 +idle`),
+  );
   t.match(stats, { code: 0, out: /\nupstream +1 of \d+ connections: 0 active, 1 idle/ });
   t.equal(all.out, pools.out, 'the control socket shows the same');
   t.match(JSON.parse(one.out), [{ destination: SHOP, state: 'idle', requests: 1 }]);

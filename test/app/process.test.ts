@@ -109,8 +109,16 @@ async function freePort(): Promise<number> {
 t.test('a port that is taken is named with its setting, and the exit code is 1', async (t) => {
   const taken = await takenPort(t);
   const cases: [string, Record<string, unknown>, RegExp][] = [
-    ['the listener', { listener: { port: taken } }, new RegExp(`127\\.0\\.0\\.1:${taken} \\(listener\\.port\\) is in use`)],
-    ['the operator port', { operator: { port: taken } }, new RegExp(`operator port ${taken} is taken .*operator\\.port`)],
+    [
+      'the listener',
+      { listener: { port: taken } },
+      new RegExp(`127\\.0\\.0\\.1:${taken} \\(listener\\.port\\) is in use`),
+    ],
+    [
+      'the operator port',
+      { operator: { port: taken } },
+      new RegExp(`operator port ${taken} is taken .*operator\\.port`),
+    ],
     [
       'a local port',
       { destinations: [{ match: 'legacy:9000', endpoints: ['127.0.0.1:9'], localPort: taken }] },
@@ -185,7 +193,8 @@ t.test('an unknown flag is a mistake of usage: exit code 64', async (t) => {
 });
 
 t.test('a fault that nobody caught is logged as fatal and ends the process with 1', async (t) => {
-  const preload = (code: string) => `data:text/javascript,${encodeURIComponent(`process.on('SIGUSR2', () => { ${code} });`)}`;
+  const preload = (code: string) =>
+    `data:text/javascript,${encodeURIComponent(`process.on('SIGUSR2', () => { ${code} });`)}`;
   for (const [code, words] of [
     ['throw new Error("kaboom")', 'a fault that nobody caught'],
     ['Promise.reject(new Error("kaboom"))', 'a rejection that nobody handled'],
@@ -216,7 +225,11 @@ t.test('it starts without any file: destinations are found by DNS, and an error 
   const answer = await call({ port }, 'http://nowhere.invalid/');
   t.ok([502, 504].includes(answer.status), `${answer.status} ${answer.body}`);
   t.match(answer.body, /"code":"(NO_ROUTE|DNS_TIMEOUT)"/);
-  t.match(await call({ port }, 'http://localhost:1/'), { status: 403, body: /DESTINATION_DENIED/ }, '/etc/hosts is read');
+  t.match(
+    await call({ port }, 'http://localhost:1/'),
+    { status: 403, body: /DESTINATION_DENIED/ },
+    '/etc/hosts is read',
+  );
   child.signal('SIGKILL');
 });
 
@@ -253,31 +266,36 @@ t.test('the relay goes on when the reader of its output is gone', async (t) => {
   t.strictSame(await child.ended, { code: 0, signal: null }, 'and it still stops as it should');
 });
 
-t.test('the relay goes on when the reader of its output stands still, and counts the lines it had to drop', async (t) => {
-  const origin = await rawOrigin(t, (connection) => connection.socket.on('data', () => connection.write(OK)));
-  const { file } = childConfig(t, { telemetry: { accessLog: 'all', accessLogPath: true } });
-  const child = carpool(t, ['run', '--config', file]);
-  const { port, operatorPort } = await untilReady(child);
-  child.process.stdout?.pause();
-  const client = await rawClient(t, port);
-  const path = `/${'x'.repeat(15_000)}`;
-  const dropped = async () =>
-    Number(/carpool_log_dropped_lines_total (\d+)/.exec((await call({ port: operatorPort }, '/metrics')).body)?.[1]);
-  let count = 0;
-  while ((await dropped()) === 0) {
-    client.write(request(origin.port, path));
-    count++;
-    await client.until(({ received }) => received.split('200 OK').length === count + 1);
-  }
-  t.ok(count < 200, `${count} lines fitted`);
-  child.process.stdout?.resume();
-  await child.out.with('log lines dropped');
-  child.signal('SIGKILL');
-});
+t.test(
+  'the relay goes on when the reader of its output stands still, and counts the lines it had to drop',
+  async (t) => {
+    const origin = await rawOrigin(t, (connection) => connection.socket.on('data', () => connection.write(OK)));
+    const { file } = childConfig(t, { telemetry: { accessLog: 'all', accessLogPath: true } });
+    const child = carpool(t, ['run', '--config', file]);
+    const { port, operatorPort } = await untilReady(child);
+    child.process.stdout?.pause();
+    const client = await rawClient(t, port);
+    const path = `/${'x'.repeat(15_000)}`;
+    const dropped = async () =>
+      Number(/carpool_log_dropped_lines_total (\d+)/.exec((await call({ port: operatorPort }, '/metrics')).body)?.[1]);
+    let count = 0;
+    while ((await dropped()) === 0) {
+      client.write(request(origin.port, path));
+      count++;
+      await client.until(({ received }) => received.split('200 OK').length === count + 1);
+    }
+    t.ok(count < 200, `${count} lines fitted`);
+    child.process.stdout?.resume();
+    await child.out.with('log lines dropped');
+    child.signal('SIGKILL');
+  },
+);
 
 t.test('the bundle answers --version with the version of package.json', async (t) => {
   const child = carpool(t, ['--version']);
   t.strictSame(await child.ended, { code: 0, signal: null });
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
   t.equal(child.out.text, `${version}\n`);
 });

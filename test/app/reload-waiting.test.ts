@@ -44,35 +44,38 @@ t.test('a request that waits for a connection is served although a reload makes 
   t.pass('the pool that was given up keeps no connection');
 });
 
-t.test('a request that waits for the first DNS answer is served although a reload makes its destination anew', async (t) => {
-  const origin = await rawOrigin(t);
-  let release: () => void = () => {};
-  const released = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  const asked: string[] = [];
-  const dns = await DnsFixture.start(t, async (question) => {
-    asked.push(question.name);
-    await released;
-    return addressesFor(question, ['127.0.0.1']);
-  });
-  const { hostsFile, resolvConf } = dns;
-  const match = `shop.demo:${origin.port}`;
-  const sidecar = await startSidecar(t, {
-    discovery: { dns: { hostsFile, resolvConf } },
-    destinations: [{ match, vanished: 'keep' }],
-  });
-  const client = await rawClient(t, sidecar.port);
-  client.write(`GET http://${match}/waits HTTP/1.1\r\nHost: ${match}\r\n\r\n`);
-  while (asked.length === 0) await new Promise((resolve) => setImmediate(resolve));
-  await reload(sidecar, { destinations: [] });
-  release();
-  const upstream = await origin.connection(0);
-  await upstream.untilReceived('/waits');
-  upstream.write(OK);
-  await client.untilReceived('ok');
-  await upstream.until(({ ended }) => ended);
-});
+t.test(
+  'a request that waits for the first DNS answer is served although a reload makes its destination anew',
+  async (t) => {
+    const origin = await rawOrigin(t);
+    let release: () => void = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const asked: string[] = [];
+    const dns = await DnsFixture.start(t, async (question) => {
+      asked.push(question.name);
+      await released;
+      return addressesFor(question, ['127.0.0.1']);
+    });
+    const { hostsFile, resolvConf } = dns;
+    const match = `shop.demo:${origin.port}`;
+    const sidecar = await startSidecar(t, {
+      discovery: { dns: { hostsFile, resolvConf } },
+      destinations: [{ match, vanished: 'keep' }],
+    });
+    const client = await rawClient(t, sidecar.port);
+    client.write(`GET http://${match}/waits HTTP/1.1\r\nHost: ${match}\r\n\r\n`);
+    while (asked.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await reload(sidecar, { destinations: [] });
+    release();
+    const upstream = await origin.connection(0);
+    await upstream.untilReceived('/waits');
+    upstream.write(OK);
+    await client.untilReceived('ok');
+    await upstream.until(({ ended }) => ended);
+  },
+);
 
 t.test('a response that is under way comes to its end although a reload makes its destination anew', async (t) => {
   const origin = await rawOrigin(t);
@@ -96,7 +99,11 @@ t.test('a response that is under way comes to its end although a reload makes it
   const { body } = await call({ port: sidecar.operatorPort }, '/metrics');
   const before = `carpool_requests_total\\{.*code_class="2xx".*destination="${authority}"\\} 1$`;
   t.match(body, new RegExp(`^${before}`, 'm'), 'the exchange that outlived its destination is counted');
-  t.match(body, /^carpool_requests_total\{.*code_class="2xx".*destination="shop"\} 1$/m, 'its new label counts from here');
+  t.match(
+    body,
+    /^carpool_requests_total\{.*code_class="2xx".*destination="shop"\} 1$/m,
+    'its new label counts from here',
+  );
 });
 
 t.test('security.allowAddresses of a reload counts for destinations that are in use already, both ways', async (t) => {

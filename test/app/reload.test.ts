@@ -13,7 +13,11 @@ const URL_OF_APP = 'http://shop.demo/cart';
 
 type Pool = Record<string, unknown>;
 
-function settings(ports: readonly number[], pool: Pool = {}, rest: Record<string, unknown> = {}): Record<string, unknown> {
+function settings(
+  ports: readonly number[],
+  pool: Pool = {},
+  rest: Record<string, unknown> = {},
+): Record<string, unknown> {
   const endpoints = ports.map((port) => `127.0.0.1:${port}`);
   return { ...rest, destinations: [{ match: 'shop.demo:80', balancer: 'round_robin', endpoints, pool }] };
 }
@@ -41,41 +45,69 @@ const reloads = async (operatorPort: number, outcome: string): Promise<number> =
   return Number(new RegExp(`^carpool_config_reloads_total\\{outcome="${outcome}"\\} (\\d+)`, 'm').exec(body)?.[1] ?? 0);
 };
 
-t.test('limits, endpoints and policies change under traffic, by every way to replace a file, and no request fails', async (t) => {
-  const [a, b, c] = [await namedOrigin(t, 'a'), await namedOrigin(t, 'b'), await namedOrigin(t, 'c')];
-  const config = childConfig(t, settings([a.port]));
-  const { child, operatorPort, traffic } = await start(t, config);
-  const edit = (next: Record<string, unknown>) => () => writeConfig(config, next);
-  const rename = (next: Record<string, unknown>) => () => {
-    writeFileSync(`${config.file}.new`, configText(config.socket, next));
-    renameSync(`${config.file}.new`, config.file);
-  };
-  const at = 'applies at once: destinations[shop.demo:80]';
-  await change(child, traffic, edit(settings([a.port], { maxConnections: 2 })), `${at}.pool.maxConnections: 1024 → 2`);
-  const { body } = await call({ port: operatorPort }, '/health/connections');
-  t.match(JSON.parse(body), { destinations: [{ destination: 'shop.demo:80', maxConnections: 2 }] });
-  await change(child, traffic, rename(settings([a.port], { maxConnections: 50 })), `${at}.pool.maxConnections: 2 → 50`);
-  await change(child, traffic, rename(settings([a.port, b.port], { maxConnections: 50 })), `${at}.endpoints`);
-  t.ok((traffic.answers.get('b') ?? 0) > 20, 'the new endpoint takes its part');
-  await change(child, traffic, edit(settings([b.port, c.port], { maxConnections: 50 })), `${at}.endpoints`);
-  const afterLeaving = a.answered;
-  await traffic.more(50);
-  t.equal(a.answered, afterLeaving, 'an endpoint that was taken out gets no request');
-  await change(child, traffic, edit(settings([b.port, c.port], { enabled: false })), `${at}.pool.enabled: true → false`);
-  await change(child, traffic, edit(settings([b.port, c.port], { enabled: true, maxRequests: 3 })), `${at}.pool.maxRequests`);
-  await change(child, traffic, edit(settings([b.port, c.port], { maxIdle: 1, maxAge: '1s' })), `${at}.pool.maxIdle: 0 (no cap of its own) → 1`);
-  await change(
-    child,
-    traffic,
-    edit(settings([a.port], {}, { telemetry: { accessLog: 'off', logLevel: 'debug' } })),
-    'applies at once: telemetry.logLevel: info → debug',
-  );
-  await traffic.stop();
-  t.strictSame(traffic.failures, []);
-  t.equal(traffic.total, a.answered + b.answered + c.answered, 'each request reached an origin once');
-  t.equal(await reloads(operatorPort, 'applied'), 8);
-  t.equal(await reloads(operatorPort, 'refused'), 0);
-});
+t.test(
+  'limits, endpoints and policies change under traffic, by every way to replace a file, and no request fails',
+  async (t) => {
+    const [a, b, c] = [await namedOrigin(t, 'a'), await namedOrigin(t, 'b'), await namedOrigin(t, 'c')];
+    const config = childConfig(t, settings([a.port]));
+    const { child, operatorPort, traffic } = await start(t, config);
+    const edit = (next: Record<string, unknown>) => () => writeConfig(config, next);
+    const rename = (next: Record<string, unknown>) => () => {
+      writeFileSync(`${config.file}.new`, configText(config.socket, next));
+      renameSync(`${config.file}.new`, config.file);
+    };
+    const at = 'applies at once: destinations[shop.demo:80]';
+    await change(
+      child,
+      traffic,
+      edit(settings([a.port], { maxConnections: 2 })),
+      `${at}.pool.maxConnections: 1024 → 2`,
+    );
+    const { body } = await call({ port: operatorPort }, '/health/connections');
+    t.match(JSON.parse(body), { destinations: [{ destination: 'shop.demo:80', maxConnections: 2 }] });
+    await change(
+      child,
+      traffic,
+      rename(settings([a.port], { maxConnections: 50 })),
+      `${at}.pool.maxConnections: 2 → 50`,
+    );
+    await change(child, traffic, rename(settings([a.port, b.port], { maxConnections: 50 })), `${at}.endpoints`);
+    t.ok((traffic.answers.get('b') ?? 0) > 20, 'the new endpoint takes its part');
+    await change(child, traffic, edit(settings([b.port, c.port], { maxConnections: 50 })), `${at}.endpoints`);
+    const afterLeaving = a.answered;
+    await traffic.more(50);
+    t.equal(a.answered, afterLeaving, 'an endpoint that was taken out gets no request');
+    await change(
+      child,
+      traffic,
+      edit(settings([b.port, c.port], { enabled: false })),
+      `${at}.pool.enabled: true → false`,
+    );
+    await change(
+      child,
+      traffic,
+      edit(settings([b.port, c.port], { enabled: true, maxRequests: 3 })),
+      `${at}.pool.maxRequests`,
+    );
+    await change(
+      child,
+      traffic,
+      edit(settings([b.port, c.port], { maxIdle: 1, maxAge: '1s' })),
+      `${at}.pool.maxIdle: 0 (no cap of its own) → 1`,
+    );
+    await change(
+      child,
+      traffic,
+      edit(settings([a.port], {}, { telemetry: { accessLog: 'off', logLevel: 'debug' } })),
+      'applies at once: telemetry.logLevel: info → debug',
+    );
+    await traffic.stop();
+    t.strictSame(traffic.failures, []);
+    t.equal(traffic.total, a.answered + b.answered + c.answered, 'each request reached an origin once');
+    t.equal(await reloads(operatorPort, 'applied'), 8);
+    t.equal(await reloads(operatorPort, 'refused'), 0);
+  },
+);
 
 t.test('a mounted ConfigMap that is swapped is read under traffic, and no request fails', async (t) => {
   const [a, b] = [await namedOrigin(t, 'a'), await namedOrigin(t, 'b')];
@@ -117,7 +149,12 @@ t.test('a bad file is refused whole under traffic, the old one stays, and the ne
   await change(child, traffic, () => writeFileSync(config.file, 'a: [b'), 'YAML syntax');
   await change(child, traffic, () => renameSync(config.file, `${config.file}.away`), 'there is no such file');
   t.equal(await reloads(operatorPort, 'refused'), 3);
-  await change(child, traffic, () => writeConfig(config, settings([a.port], { maxConnections: 5 })), 'maxConnections: 9 → 5');
+  await change(
+    child,
+    traffic,
+    () => writeConfig(config, settings([a.port], { maxConnections: 5 })),
+    'maxConnections: 9 → 5',
+  );
   t.equal(await reloads(operatorPort, 'applied'), 1);
   await traffic.stop();
   t.strictSame(traffic.failures, []);
@@ -128,7 +165,12 @@ t.test('what needs a restart is told with each reload until it is taken back', a
   const config = childConfig(t, settings([a.port]));
   const { child, traffic } = await start(t, config);
   const other = { listener: { port: 14999 } };
-  await change(child, traffic, () => writeConfig(config, settings([a.port], {}, other)), 'needs a restart: listener.port: 0 → 14999');
+  await change(
+    child,
+    traffic,
+    () => writeConfig(config, settings([a.port], {}, other)),
+    'needs a restart: listener.port: 0 → 14999',
+  );
   const next = settings([a.port], { maxConnections: 5 }, other);
   await change(child, traffic, () => writeConfig(config, next), 'needs a restart: listener.port: 0 → 14999');
   await traffic.stop();

@@ -1,4 +1,4 @@
-import { createServer, request as send, Agent, type Server } from 'node:http';
+import { Agent, createServer, type Server, request as send } from 'node:http';
 import type { Test } from 'tap';
 import { portOf } from '../admin/port-of.ts';
 
@@ -32,7 +32,8 @@ export class Traffic {
 
   constructor(port: number, url: string, clients: number) {
     this.#agent = new Agent({ keepAlive: true, maxSockets: clients });
-    for (let index = 0; index < clients; index++) this.#clients.push(this.#loop(port, url, index % 2 === 0 ? 'GET' : 'POST'));
+    for (let index = 0; index < clients; index++)
+      this.#clients.push(this.#loop(port, url, index % 2 === 0 ? 'GET' : 'POST'));
   }
 
   async #loop(port: number, url: string, method: string): Promise<void> {

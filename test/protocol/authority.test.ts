@@ -61,21 +61,39 @@ const TAKEN: readonly [authority: string, host: string, port: number][] = [
 
 t.test('rule 6: what is no host and port is refused in an absolute target, each with its reason', async (t) => {
   for (const [authority, rule] of REFUSED) {
-    t.equal(ruleOf('request', `GET http://${authority}/ HTTP/1.1\r\nHost: a\r\n\r\n`), `BAD_REQUEST: ${rule}`, JSON.stringify(authority));
+    t.equal(
+      ruleOf('request', `GET http://${authority}/ HTTP/1.1\r\nHost: a\r\n\r\n`),
+      `BAD_REQUEST: ${rule}`,
+      JSON.stringify(authority),
+    );
   }
 });
 
 t.test('rule 6: the same is refused in Host, beside every form of target', async (t) => {
   for (const [authority, rule] of REFUSED) {
-    for (const line of ['GET / HTTP/1.1', 'GET http://b/ HTTP/1.1', 'GET / HTTP/1.0', 'CONNECT b:443 HTTP/1.1', 'OPTIONS * HTTP/1.1']) {
-      t.equal(ruleOf('request', `${line}\r\nHost: ${authority}\r\n\r\n`), `BAD_REQUEST: Host: ${rule}`, `${line} with ${JSON.stringify(authority)}`);
+    for (const line of [
+      'GET / HTTP/1.1',
+      'GET http://b/ HTTP/1.1',
+      'GET / HTTP/1.0',
+      'CONNECT b:443 HTTP/1.1',
+      'OPTIONS * HTTP/1.1',
+    ]) {
+      t.equal(
+        ruleOf('request', `${line}\r\nHost: ${authority}\r\n\r\n`),
+        `BAD_REQUEST: Host: ${rule}`,
+        `${line} with ${JSON.stringify(authority)}`,
+      );
     }
   }
 });
 
 t.test('rule 6: Host may not hold what a target could not', async (t) => {
   for (const value of ['a b', 'a\tb', 'a/b', 'a?b', 'http://a', 'a\xff', '\xffa', 'a, b', 'a#b']) {
-    t.match(ruleOf('request', `GET / HTTP/1.1\r\nHost: ${value}\r\n\r\n`), /^BAD_REQUEST: Host: /, JSON.stringify(value));
+    t.match(
+      ruleOf('request', `GET / HTTP/1.1\r\nHost: ${value}\r\n\r\n`),
+      /^BAD_REQUEST: Host: /,
+      JSON.stringify(value),
+    );
   }
 });
 
@@ -91,16 +109,30 @@ t.test('rule 6: hosts and ports that are taken', async (t) => {
 
 t.test('rule 6: one Host on HTTP/1.1, at most one on HTTP/1.0', async (t) => {
   t.equal(ruleOf('request', 'GET / HTTP/1.1\r\n\r\n'), 'BAD_REQUEST: an HTTP/1.1 request must have a Host field');
-  t.equal(ruleOf('request', 'GET http://a/ HTTP/1.1\r\nX: y\r\n\r\n'), 'BAD_REQUEST: an HTTP/1.1 request must have a Host field');
-  t.equal(ruleOf('request', 'GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n'), 'BAD_REQUEST: there must be one Host field');
-  t.equal(ruleOf('request', 'GET / HTTP/1.0\r\nHost: a\r\nHOST: b\r\n\r\n'), 'BAD_REQUEST: there must be one Host field');
+  t.equal(
+    ruleOf('request', 'GET http://a/ HTTP/1.1\r\nX: y\r\n\r\n'),
+    'BAD_REQUEST: an HTTP/1.1 request must have a Host field',
+  );
+  t.equal(
+    ruleOf('request', 'GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n'),
+    'BAD_REQUEST: there must be one Host field',
+  );
+  t.equal(
+    ruleOf('request', 'GET / HTTP/1.0\r\nHost: a\r\nHOST: b\r\n\r\n'),
+    'BAD_REQUEST: there must be one Host field',
+  );
   t.equal(facts('request', 'GET / HTTP/1.0\r\n\r\n').authority, '');
   t.equal(facts('request', 'GET http://a:81/ HTTP/1.0\r\n\r\n').port, 81);
 });
 
 t.test('rule 6: the target wins over Host, which agrees only to the letter', async (t) => {
   const of = (host: string): unknown => {
-    const { authority, host: name, port, hostAgrees } = facts('request', `GET http://a:81/ HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    const {
+      authority,
+      host: name,
+      port,
+      hostAgrees,
+    } = facts('request', `GET http://a:81/ HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
     return [authority, name, port, hostAgrees];
   };
   t.same(of('b:82'), ['a:81', 'a', 81, false]);

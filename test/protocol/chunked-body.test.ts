@@ -32,7 +32,8 @@ t.test('rule 3: a chunk size has at most 16 digits and is below 2^53', async (t)
 t.test('rule 3: every line of the framing ends with CRLF alone', async (t) => {
   t.equal(faultOf('5\nhello\r\n0\r\n\r\n'), LINE);
   for (const end of ['\r', '\rX', '\r\r\n']) t.equal(faultOf(`5${end}hello\r\n0\r\n\r\n`), CRLF, JSON.stringify(end));
-  for (const end of ['', '\n', '!!\r\n', '\n\r\n', ' \r\n', '\rX', '\r\r\n']) t.equal(faultOf(`5\r\nhello${end}0\r\n\r\n`), DATA, JSON.stringify(end));
+  for (const end of ['', '\n', '!!\r\n', '\n\r\n', ' \r\n', '\rX', '\r\r\n'])
+    t.equal(faultOf(`5\r\nhello${end}0\r\n\r\n`), DATA, JSON.stringify(end));
   t.equal(faultOf('5\r\nhell\r\n0\r\n\r\n'), DATA, 'data shorter than its size');
   for (const end of ['\n', 'X: y\n\r\n', 'X: y\n\n', 'X: y\r\nY: z\n']) {
     t.equal(faultOf(`0\r\n${end}`), 'a line must end with CRLF, not with a bare LF', JSON.stringify(end));
@@ -40,16 +41,46 @@ t.test('rule 3: every line of the framing ends with CRLF alone', async (t) => {
 });
 
 t.test('rule 3: extensions are dropped', async (t) => {
-  for (const extension of [';a', ';a=b', ';a="b"', ';a="b;c=\\"d\\""', ';a;b=c;d', '; a=b', ';\ta \t;b', ';a = b', ';a="b" ;c', ';a=""', ';a="\t\xff"']) {
+  for (const extension of [
+    ';a',
+    ';a=b',
+    ';a="b"',
+    ';a="b;c=\\"d\\""',
+    ';a;b=c;d',
+    '; a=b',
+    ';\ta \t;b',
+    ';a = b',
+    ';a="b" ;c',
+    ';a=""',
+    ';a="\t\xff"',
+  ]) {
     const { body, fault, done } = chunkedBody(`5${extension}\r\nhello\r\n0${extension}\r\n\r\n`);
     t.same([body, fault, done], ['hello', null, true], extension);
   }
 });
 
 t.test('rule 3: what is no extension is refused, an end of line inside quotes among it', async (t) => {
-  const wrong = [';', ';;a', ';a;', ';=b', ';a=', ';a="b', ';a="b"c', ';a=b"c"', ';a b', ';bad[=x', ';a=b=c', ';a ', ';a=b ', ';a="\\', ';a\x00', ';a\x7f'];
+  const wrong = [
+    ';',
+    ';;a',
+    ';a;',
+    ';=b',
+    ';a=',
+    ';a="b',
+    ';a="b"c',
+    ';a=b"c"',
+    ';a b',
+    ';bad[=x',
+    ';a=b=c',
+    ';a ',
+    ';a=b ',
+    ';a="\\',
+    ';a\x00',
+    ';a\x7f',
+  ];
   wrong.push(';a="\x01"', ';a="\\\x02"', ';\xff', ';a=\xff', ';a\n', ';a="b\n"');
-  for (const extension of wrong) t.equal(faultOf(`5${extension}\r\nhello\r\n0\r\n\r\n`), EXTENSION, JSON.stringify(extension));
+  for (const extension of wrong)
+    t.equal(faultOf(`5${extension}\r\nhello\r\n0\r\n\r\n`), EXTENSION, JSON.stringify(extension));
   t.equal(faultOf('5;a\rb\r\nhello\r\n0\r\n\r\n'), CRLF);
 });
 
@@ -73,7 +104,11 @@ t.test('rule 3: trailers are handed on whole, and bounded', async (t) => {
     const split = (bytes: Buffer): Buffer[] => [bytes.subarray(0, offset), bytes.subarray(offset)];
     t.equal(readBody(split(whole)).trailers?.length, 16_384);
     t.equal(readBody(split(large)).fault, 'the trailers may have at most 16384 bytes');
-    t.equal(readBody(split(endless)).fault, 'the trailers may have at most 16384 bytes', 'without waiting for their end');
+    t.equal(
+      readBody(split(endless)).fault,
+      'the trailers may have at most 16384 bytes',
+      'without waiting for their end',
+    );
   }
 });
 
@@ -89,12 +124,24 @@ t.test('a chunked body ends at its blank line, and what follows is left alone', 
 
 t.test('a body with a length ends with it, one without ends with the connection', async (t) => {
   const bytes = (text: string): Buffer => Buffer.from(text);
-  t.same(readBody([bytes('helloGET')], BODY_LENGTH, 5), { body: 'hello', trailers: null, fault: null, done: true, consumed: 5 });
+  t.same(readBody([bytes('helloGET')], BODY_LENGTH, 5), {
+    body: 'hello',
+    trailers: null,
+    fault: null,
+    done: true,
+    consumed: 5,
+  });
   t.same(readBody([bytes('hel'), bytes('lo')], BODY_LENGTH, 5).body, 'hello');
   t.equal(readBody([bytes('hell')], BODY_LENGTH, 5).done, false);
   t.equal(readBody([bytes('x')], BODY_LENGTH, 0).consumed, 0);
   t.equal(readBody([bytes('x')], BODY_NONE).body, '');
-  t.same(readBody([bytes('a'), bytes('b')], BODY_UNTIL_CLOSE), { body: 'ab', trailers: null, fault: null, done: false, consumed: 0 });
+  t.same(readBody([bytes('a'), bytes('b')], BODY_UNTIL_CLOSE), {
+    body: 'ab',
+    trailers: null,
+    fault: null,
+    done: false,
+    consumed: 0,
+  });
 });
 
 t.test('a reader that met a fault begins the next body afresh', async (t) => {

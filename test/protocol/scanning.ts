@@ -49,7 +49,8 @@ export function factsOf(head: Head, kind: Kind) {
   };
 }
 
-export const makeScanner = (limits: HeadLimits = LIMITS): HeadScanner => new HeadScanner(new Head(limits.maxFields), limits);
+export const makeScanner = (limits: HeadLimits = LIMITS): HeadScanner =>
+  new HeadScanner(new Head(limits.maxFields), limits);
 
 export function scanWith(scanner: HeadScanner, kind: Kind, buffer: Buffer, start: number, end: number): Scanned {
   const scan = { request: 'scanRequest', response: 'scanResponse', trailers: 'scanTrailers' } as const;
@@ -129,7 +130,8 @@ export function readBody(parts: readonly Buffer[], kind: number = BODY_CHUNKED, 
     const end = 3 + part.length;
     const next = reader.read(around, 3, end, sink);
     if (next < 3 || next > end) throw new Error(`the reader stopped at ${next - 3} of ${part.length} bytes`);
-    if (!reader.done && reader.fault === null && next !== end) throw new Error('bytes were left although the body goes on');
+    if (!reader.done && reader.fault === null && next !== end)
+      throw new Error('bytes were left although the body goes on');
     consumed += next - 3;
   }
   return { ...out, fault: reader.fault, done: reader.done, consumed: reader.done ? consumed : 0 };

@@ -22,7 +22,9 @@ t.test('a chunked body passes both ways, without its extensions', async (t) => {
   const relay = await startRelay(t);
   const client = await relay.client();
   await useOnce(relay, client);
-  client.write(`${relay.head('POST', '/', 'Transfer-Encoding: chunked\r\n')}3;ext=1\r\nabc\r\n0A\r\n0123456789\r\n0\r\n\r\n`);
+  client.write(
+    `${relay.head('POST', '/', 'Transfer-Encoding: chunked\r\n')}3;ext=1\r\nabc\r\n0A\r\n0123456789\r\n0\r\n\r\n`,
+  );
   const [upstream] = relay.origin.connections;
   if (upstream === undefined) throw new Error('no connection');
   await upstream.untilReceived('0\r\n\r\n');
@@ -37,8 +39,11 @@ t.test('rule 3: trailers pass both ways, those that may not stand there are drop
   const relay = await startRelay(t);
   const client = await relay.client();
   await useOnce(relay, client);
-  const trailers = 'X-Sum: 1\r\nContent-Length: 9\r\nHost: evil\r\nAuthorization: x\r\nTransfer-Encoding: chunked\r\nSet-Cookie: a=b\r\nX-End: 2\r\n';
-  client.write(`${relay.head('POST', '/', 'Trailer: X-Sum\r\nTransfer-Encoding: chunked\r\n')}3\r\nabc\r\n0\r\n${trailers}\r\n`);
+  const trailers =
+    'X-Sum: 1\r\nContent-Length: 9\r\nHost: evil\r\nAuthorization: x\r\nTransfer-Encoding: chunked\r\nSet-Cookie: a=b\r\nX-End: 2\r\n';
+  client.write(
+    `${relay.head('POST', '/', 'Trailer: X-Sum\r\nTransfer-Encoding: chunked\r\n')}3\r\nabc\r\n0\r\n${trailers}\r\n`,
+  );
   const [upstream] = relay.origin.connections;
   if (upstream === undefined) throw new Error('no connection');
   await upstream.untilReceived('X-End: 2\r\n\r\n');
@@ -57,7 +62,9 @@ t.test('a request that had to wait for its connection has its body and its trail
   const upstream = await relay.origin.connection(0);
   await upstream.untilReceived('\r\n\r\n');
   const second = await rawClient(t, relay.port);
-  second.write(`${relay.head('POST', '/second', 'Transfer-Encoding: chunked\r\n')}3\r\nabc\r\n4\r\ndefg\r\n0\r\nX-Sum: 7\r\nHost: evil\r\n\r\n`);
+  second.write(
+    `${relay.head('POST', '/second', 'Transfer-Encoding: chunked\r\n')}3\r\nabc\r\n4\r\ndefg\r\n0\r\nX-Sum: 7\r\nHost: evil\r\n\r\n`,
+  );
   // A third one behind it has been read when the second has.
   const third = await rawClient(t, relay.port);
   third.write(`GET / HTTP/1.1\r\nHost: x\r\n\r\n`);
@@ -86,7 +93,10 @@ t.test('rule 17: a close-delimited body is chunked to HTTP/1.1, and its connecti
   await client.untilReceived('defg\r\n');
   upstream.socket.end();
   await client.untilReceived('0\r\n\r\n');
-  t.equal(client.received, 'HTTP/1.1 200 OK\r\nX-A: 1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n');
+  t.equal(
+    client.received,
+    'HTTP/1.1 200 OK\r\nX-A: 1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n',
+  );
   await upstream.until(({ closed }) => closed);
   t.equal(relay.stats().idle, 0);
   await useOnce(relay, client);
@@ -138,33 +148,39 @@ t.test('rule 15: HEAD, 204 and 304 have no body whatever they declare', async (t
     await exchange('GET', '/5', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\nETag: "x"\r\n\r\n'),
     'HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\nETag: "x"\r\n\r\n',
   );
-  t.equal(await exchange('GET', '/6', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'), 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+  t.equal(
+    await exchange('GET', '/6', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'),
+    'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+  );
   t.equal(relay.origin.connections.length, 1, 'all over one connection');
 });
 
-t.test('rule 15: the bytes after a HEAD, a 204 or a complete body end the connection, and are nobody’s answer', async (t) => {
-  for (const [method, answer] of [
-    ['HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n'],
-    ['GET', 'HTTP/1.1 204 No Content\r\n\r\n'],
-    ['GET', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'],
-    ['GET', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'],
-  ] as const) {
-    const relay = await startRelay(t);
-    const client = await relay.client();
-    client.write(relay.head(method, '/1') + relay.head('GET', '/2'));
-    const upstream = await relay.origin.connection(0);
-    await upstream.untilReceived('/1 ');
-    upstream.write(`${answer}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL`);
-    await upstream.until(({ ended }) => ended);
-    const second = await relay.origin.connection(1);
-    await second.untilReceived('GET /2 ');
-    second.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood');
-    await client.untilReceived('good');
-    t.notMatch(client.received, 'EVIL', `${method}: ${answer}`);
-    t.notMatch(upstream.received, '/2', 'the next request never saw that connection');
-    t.equal(await relay.metric('pool_connections_closed_total', 'reason="protocol_error"'), 1);
-  }
-});
+t.test(
+  'rule 15: the bytes after a HEAD, a 204 or a complete body end the connection, and are nobody’s answer',
+  async (t) => {
+    for (const [method, answer] of [
+      ['HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n'],
+      ['GET', 'HTTP/1.1 204 No Content\r\n\r\n'],
+      ['GET', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'],
+      ['GET', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'],
+    ] as const) {
+      const relay = await startRelay(t);
+      const client = await relay.client();
+      client.write(relay.head(method, '/1') + relay.head('GET', '/2'));
+      const upstream = await relay.origin.connection(0);
+      await upstream.untilReceived('/1 ');
+      upstream.write(`${answer}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL`);
+      await upstream.until(({ ended }) => ended);
+      const second = await relay.origin.connection(1);
+      await second.untilReceived('GET /2 ');
+      second.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood');
+      await client.untilReceived('good');
+      t.notMatch(client.received, 'EVIL', `${method}: ${answer}`);
+      t.notMatch(upstream.received, '/2', 'the next request never saw that connection');
+      t.equal(await relay.metric('pool_connections_closed_total', 'reason="protocol_error"'), 1);
+    }
+  },
+);
 
 t.test('rule 15: bytes after a response are no answer for a request that waits for the connection', async (t) => {
   const relay = await startRelay(t, { defaults: { pool: { maxConnections: 1 } } });

@@ -1,5 +1,5 @@
-import net from 'node:net';
 import { once } from 'node:events';
+import net from 'node:net';
 import t from 'tap';
 import type { OriginConnection } from '../raw-origin.ts';
 import { checkError, eventually, type Relay, startRelay } from './relay-fixture.ts';
@@ -188,7 +188,12 @@ t.test('limits.tunnels: one too many is refused, and there is room again when on
   const refused = await relay.client();
   refused.write(`CONNECT ${relay.target} HTTP/1.1\r\nHost: ${relay.target}\r\n\r\n`);
   await refused.until(({ ended }) => ended);
-  const { message } = checkError(t, refused.received, { status: 503, code: 'OVERLOADED', error: 'proxy_internal_response', close: true });
+  const { message } = checkError(t, refused.received, {
+    status: 503,
+    code: 'OVERLOADED',
+    error: 'proxy_internal_response',
+    close: true,
+  });
   t.match(message, 'limits.tunnels');
   first.socket.end();
   upstream.socket.end();

@@ -6,7 +6,14 @@ const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const CHALLENGE = 'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: NTLM\r\nContent-Length: 2\r\n\r\nno';
 
 /** Sends `path` and lets `upstream` answer it. */
-async function exchange(relay: Relay, client: OriginConnection, upstream: OriginConnection, path: string, fields = '', answer = OK) {
+async function exchange(
+  relay: Relay,
+  client: OriginConnection,
+  upstream: OriginConnection,
+  path: string,
+  fields = '',
+  answer = OK,
+) {
   const before = client.received.length;
   client.write(relay.head('GET', path, fields));
   await upstream.untilReceived(`GET ${path} `);
@@ -54,7 +61,14 @@ t.test('rule 17a: other schemes pin nothing', async (t) => {
   const relay = await startRelay(t);
   const client = await relay.client();
   const upstream = await useOnce(relay, client);
-  await exchange(relay, client, upstream, '/1', 'Authorization: Bearer x\r\n', CHALLENGE.replace('NTLM', 'Basic realm="NTLM"'));
+  await exchange(
+    relay,
+    client,
+    upstream,
+    '/1',
+    'Authorization: Bearer x\r\n',
+    CHALLENGE.replace('NTLM', 'Basic realm="NTLM"'),
+  );
   t.equal(relay.stats().idle, 1);
 });
 

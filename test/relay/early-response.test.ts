@@ -3,24 +3,27 @@ import { startRelay, useOnce } from './relay-fixture.ts';
 
 const DONE = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone';
 
-t.test('rule 16: an early response is relayed while the upload goes on; the connection is pooled when both have ended', async (t) => {
-  const relay = await startRelay(t);
-  const client = await relay.client();
-  client.write(`${relay.head('PUT', '/up', 'Content-Length: 10\r\n')}01234`);
-  const upstream = await relay.origin.connection(0);
-  await upstream.untilReceived('01234');
-  upstream.write(DONE);
-  await client.untilReceived('done');
-  t.equal(relay.stats().active, 1, 'the request has not ended');
-  client.write('56789');
-  await upstream.untilReceived('0123456789');
-  t.equal(relay.stats().idle, 1);
-  client.write(relay.head('GET', '/next'));
-  await upstream.untilReceived('GET /next ');
-  upstream.write(DONE);
-  await client.until(({ received }) => received === DONE + DONE);
-  t.equal(relay.origin.connections.length, 1);
-});
+t.test(
+  'rule 16: an early response is relayed while the upload goes on; the connection is pooled when both have ended',
+  async (t) => {
+    const relay = await startRelay(t);
+    const client = await relay.client();
+    client.write(`${relay.head('PUT', '/up', 'Content-Length: 10\r\n')}01234`);
+    const upstream = await relay.origin.connection(0);
+    await upstream.untilReceived('01234');
+    upstream.write(DONE);
+    await client.untilReceived('done');
+    t.equal(relay.stats().active, 1, 'the request has not ended');
+    client.write('56789');
+    await upstream.untilReceived('0123456789');
+    t.equal(relay.stats().idle, 1);
+    client.write(relay.head('GET', '/next'));
+    await upstream.untilReceived('GET /next ');
+    upstream.write(DONE);
+    await client.until(({ received }) => received === DONE + DONE);
+    t.equal(relay.origin.connections.length, 1);
+  },
+);
 
 t.test('rule 16: a chunked upload goes on after its response, and what follows it is the next request', async (t) => {
   const relay = await startRelay(t);
@@ -35,22 +38,25 @@ t.test('rule 16: a chunked upload goes on after its response, and what follows i
   t.match(upstream.received, '3\r\nabc\r\n3\r\ndef\r\n0\r\nX-T: 1\r\n\r\nGET /next HTTP/1.1');
 });
 
-t.test('rule 16: an upload that has too much left after its response is stopped, and no byte of it becomes a request', async (t) => {
-  const relay = await startRelay(t);
-  const client = await relay.client();
-  client.write(`${relay.head('PUT', '/up', 'Content-Length: 1000000\r\n')}01234`);
-  const upstream = await relay.origin.connection(0);
-  await upstream.untilReceived('01234');
-  upstream.write(DONE);
-  await client.until(({ ended }) => ended);
-  t.equal(client.received, DONE);
-  await upstream.until(({ ended }) => ended);
-  client.write(relay.head('GET', '/body'));
-  await client.until(({ closed }) => closed || client.socket.writableLength === 0);
-  t.equal(relay.origin.connections.length, 1);
-  t.notMatch(upstream.received, '/body');
-  t.equal(relay.stats().active + relay.stats().idle, 0);
-});
+t.test(
+  'rule 16: an upload that has too much left after its response is stopped, and no byte of it becomes a request',
+  async (t) => {
+    const relay = await startRelay(t);
+    const client = await relay.client();
+    client.write(`${relay.head('PUT', '/up', 'Content-Length: 1000000\r\n')}01234`);
+    const upstream = await relay.origin.connection(0);
+    await upstream.untilReceived('01234');
+    upstream.write(DONE);
+    await client.until(({ ended }) => ended);
+    t.equal(client.received, DONE);
+    await upstream.until(({ ended }) => ended);
+    client.write(relay.head('GET', '/body'));
+    await client.until(({ closed }) => closed || client.socket.writableLength === 0);
+    t.equal(relay.origin.connections.length, 1);
+    t.notMatch(upstream.received, '/body');
+    t.equal(relay.stats().active + relay.stats().idle, 0);
+  },
+);
 
 t.test('rule 16: an endless chunked upload is stopped after a bounded number of bytes', async (t) => {
   const relay = await startRelay(t);

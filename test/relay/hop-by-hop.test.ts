@@ -15,7 +15,10 @@ t.test('rule 7: hop-by-hop fields and those that Connection names are removed fr
   );
   const upstream = await relay.origin.connection(0);
   await upstream.untilReceived('\r\n\r\n');
-  t.equal(upstream.received, `GET / HTTP/1.1\r\nHost: ${relay.target}\r\nX-Stays: 2\r\nAuthorization: Bearer t\r\n\r\n`);
+  t.equal(
+    upstream.received,
+    `GET / HTTP/1.1\r\nHost: ${relay.target}\r\nX-Stays: 2\r\nAuthorization: Bearer t\r\n\r\n`,
+  );
 });
 
 t.test('rule 7: hop-by-hop fields and those that Connection names are removed from a response', async (t) => {
@@ -41,7 +44,16 @@ t.test('rule 7: TE passes as trailers alone', async (t) => {
 });
 
 t.test('rule 7: a Connection field that names an end-to-end field is refused, both ways', async (t) => {
-  for (const name of ['Host', 'content-length', 'Transfer-Encoding', 'AUTHORIZATION', 'Via', 'Cookie', 'Content-Type', 'Expect']) {
+  for (const name of [
+    'Host',
+    'content-length',
+    'Transfer-Encoding',
+    'AUTHORIZATION',
+    'Via',
+    'Cookie',
+    'Content-Type',
+    'Expect',
+  ]) {
     const relay = await startRelay(t);
     const client = await relay.client();
     client.write(relay.head('GET', '/', `Connection: close, ${name}\r\n`));
@@ -113,12 +125,21 @@ t.test('rule 13: Max-Forwards: 0 on OPTIONS and TRACE is answered here', async (
   t.equal(options.status, 200);
   t.match(options.fields.get('allow'), /GET.*CONNECT/);
   const before = client.received.length;
-  client.write(relay.head('TRACE', '/x', 'Max-Forwards: 0\r\nX-Mine: 1\r\nAuthorization: secret\r\nCookie: secret\r\nProxy-Authorization: secret\r\n'));
+  client.write(
+    relay.head(
+      'TRACE',
+      '/x',
+      'Max-Forwards: 0\r\nX-Mine: 1\r\nAuthorization: secret\r\nCookie: secret\r\nProxy-Authorization: secret\r\n',
+    ),
+  );
   await client.untilReceived('X-Mine: 1\r\n');
   const trace = ownAnswer(client.received.slice(before));
   t.equal(trace.fields.get('content-type'), 'message/http');
   t.equal(Number(trace.fields.get('content-length')), trace.body.length);
-  t.equal(trace.body, `TRACE http://${relay.target}/x HTTP/1.1\r\nHost: ${relay.target}\r\nMax-Forwards: 0\r\nX-Mine: 1\r\n`);
+  t.equal(
+    trace.body,
+    `TRACE http://${relay.target}/x HTTP/1.1\r\nHost: ${relay.target}\r\nMax-Forwards: 0\r\nX-Mine: 1\r\n`,
+  );
   t.equal(relay.origin.connections.length, 0);
 });
 

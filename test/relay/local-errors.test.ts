@@ -157,7 +157,11 @@ t.test('UPSTREAM_CLOSED and UPSTREAM_RESET: the upstream goes before it answers'
 
 t.test('UPSTREAM_PROTOCOL: a response that cannot be read without doubt', async (t) => {
   const relay = await startRelay(t);
-  for (const answer of ['HTTP/2.0 200 OK\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', 'SSH-2.0\r\n']) {
+  for (const answer of [
+    'HTTP/2.0 200 OK\r\n\r\n',
+    'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+    'SSH-2.0\r\n',
+  ]) {
     const client = await relay.client();
     client.write(relay.head('GET', '/'));
     const upstream = await relay.origin.connection(relay.origin.connections.length);
@@ -206,7 +210,9 @@ t.test('OVERLOADED: limits.bufferBytes is used up by requests that wait', async 
     client.write(relay.head('POST', '/wait', 'Content-Length: 100000\r\n'));
     client.write(body);
     waiting++;
-    await eventually(() => relay.stats().pending === waiting && relay.app.process().bufferedBytes >= waiting * 128 * 1024);
+    await eventually(
+      () => relay.stats().pending === waiting && relay.app.process().bufferedBytes >= waiting * 128 * 1024,
+    );
   }
   t.ok(waiting <= 8, 'what waits is counted');
   const last = await relay.client();

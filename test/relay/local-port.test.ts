@@ -22,7 +22,8 @@ t.test('a local port serves its destination: Host is written anew, the rest pass
   const upstream = await origin.connection(0);
   await upstream.untilReceived('\r\n\r\n');
   t.equal(upstream.received, 'GET /items?id=1 HTTP/1.1\r\nhost: orders.shop:8080\r\nX-A: 1\r\nX-B: 2\r\n\r\n');
-  const answer = 'HTTP/1.1 302 Found\r\nLocation: http://orders.shop:8080/else\r\nSet-Cookie: a=b; Domain=orders.shop\r\nContent-Length: 0\r\n\r\n';
+  const answer =
+    'HTTP/1.1 302 Found\r\nLocation: http://orders.shop:8080/else\r\nSet-Cookie: a=b; Domain=orders.shop\r\nContent-Length: 0\r\n\r\n';
   upstream.write(answer);
   await client.untilReceived('\r\n\r\n');
   t.equal(client.received, answer, 'Location and Set-Cookie are the app’s to understand');

@@ -76,7 +76,7 @@ t.test('rule 12: a refused head ends the connection, with what was pipelined beh
 t.test('pipelined requests arrive in any pieces', async (t) => {
   const relay = await startRelay(t);
   const client = await relay.client();
-  const whole = relay.head('POST', '/1', 'Transfer-Encoding: chunked\r\n') + `3\r\nabc\r\n0\r\n\r\n${relay.head('GET', '/2')}`;
+  const whole = `${relay.head('POST', '/1', 'Transfer-Encoding: chunked\r\n')}3\r\nabc\r\n0\r\n\r\n${relay.head('GET', '/2')}`;
   const cut = Math.floor(whole.length / 3);
   for (let at = 0; at < whole.length; at += cut) {
     client.write(whole.slice(at, at + cut));
@@ -115,7 +115,8 @@ t.test('rule 31: requests sent ahead wait within bounds: the app cannot write on
   // The kernel takes some megabytes on its own; beyond them only a reader could make room.
   while (sent < 64 * 1024 * 1024 && client.socket.write(next)) sent += next.length;
   let turns = 0;
-  while (client.socket.writableLength > 0 && turns++ < 2000) await new Promise<void>((resolve) => setImmediate(resolve));
+  while (client.socket.writableLength > 0 && turns++ < 2000)
+    await new Promise<void>((resolve) => setImmediate(resolve));
   t.ok(relay.app.process().bufferedBytes < 256 * 1024, `${relay.app.process().bufferedBytes} bytes are held`);
   upstream.write(ok('one'));
   await upstream.untilReceived('GET /2 ');
@@ -141,7 +142,10 @@ t.test('two apps never see each other’s answers over shared connections', asyn
   await Promise.all(clients.map((client, index) => client.untilReceived(`</${index}-24>`)));
   clients.forEach((client, index) => {
     const bodies = [...client.received.matchAll(/<\/([^>]+)>/g)].map(([, name]) => name);
-    t.same(bodies, Array.from({ length: 25 }, (_, count) => `${index}-${count}`));
+    t.same(
+      bodies,
+      Array.from({ length: 25 }, (_, count) => `${index}-${count}`),
+    );
   });
   t.ok(relay.origin.connections.length <= 2);
 });

@@ -30,7 +30,8 @@ export async function startRelay(
     origin,
     target,
     client: () => rawClient(t, sidecar.port),
-    head: (method, path, fields = '') => `${method} http://${target}${path} HTTP/1.1\r\nHost: ${target}\r\n${fields}\r\n`,
+    head: (method, path, fields = '') =>
+      `${method} http://${target}${path} HTTP/1.1\r\nHost: ${target}\r\n${fields}\r\n`,
     stats() {
       const found = sidecar.app.destinations().find(({ name }) => name === target);
       return found ?? { connecting: 0, active: 0, idle: 0, draining: 0, pending: 0 };
@@ -73,7 +74,10 @@ export function ownAnswer(bytes: string): Answer {
   const headEnd = bytes.indexOf('\r\n\r\n');
   const [statusLine = '', ...lines] = bytes.slice(0, headEnd).split('\r\n');
   const fields = new Map(
-    lines.map((line): [string, string] => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+    lines.map((line): [string, string] => [
+      line.slice(0, line.indexOf(':')).toLowerCase(),
+      line.slice(line.indexOf(':') + 1).trim(),
+    ]),
   );
   return { status: Number(statusLine.split(' ')[1]), fields, body: bytes.slice(headEnd + 4) };
 }

@@ -1,9 +1,10 @@
 import t from 'tap';
-import { checkError, type Relay, startRelay } from './relay-fixture.ts';
 import type { OriginConnection } from '../raw-origin.ts';
+import { checkError, type Relay, startRelay } from './relay-fixture.ts';
 
 const ASK = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n';
-const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\n\r\n';
+const SWITCH =
+  'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 async function upgraded(relay: Relay): Promise<{ client: OriginConnection; upstream: OriginConnection }> {

@@ -40,7 +40,11 @@ t.test('HTTP/1.0 keep-alive ends where the body has no length: close is its end'
   await upstream.untilReceived('\r\n\r\n');
   upstream.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX-T: 1\r\n\r\n');
   await client.until(({ ended }) => ended);
-  t.equal(client.received, 'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabcde', 'no chunks, no trailers, no keep-alive');
+  t.equal(
+    client.received,
+    'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabcde',
+    'no chunks, no trailers, no keep-alive',
+  );
 });
 
 t.test('Connection: close of the app ends its connection alone', async (t) => {

@@ -4,7 +4,12 @@ import type { Test } from 'tap';
 import { readAtOrigin, readRequests, type StrictMessage } from './strict-reader.ts';
 
 /** One request that the origin read whole, and the answer that it gave. */
-export type Recorded = { readonly id: string; readonly connection: number; readonly seen: string; readonly message: StrictMessage };
+export type Recorded = {
+  readonly id: string;
+  readonly connection: number;
+  readonly seen: string;
+  readonly message: StrictMessage;
+};
 
 let nextId = 0;
 

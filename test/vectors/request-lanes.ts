@@ -2,7 +2,7 @@ import type { Test } from 'tap';
 import { type Sidecar, startSidecar } from '../sidecar.ts';
 import { CaseOrigin } from './case-origin.ts';
 import { Caller, cutAt, settle } from './client-exchange.ts';
-import { readRequests, readResponses, seenByOrigin, type StrictMessage } from './strict-reader.ts';
+import { readRequests, readResponses, type StrictMessage, seenByOrigin } from './strict-reader.ts';
 
 /** One input for the relay. `$HOST` in it stands for the origin's authority. */
 export type RequestCase = {
@@ -81,7 +81,10 @@ export class RequestLanes {
     }
     // Whatever came late, or was left on a pooled connection, shows here.
     const probe = 'GET /probe HTTP/1.1\r\nHost: $HOST\r\n\r\n';
-    await this.#runJob(lane, { case: { name: 'the probe after the cases', bytes: probe, way: 'local', splits: [] }, offset: 0 });
+    await this.#runJob(lane, {
+      case: { name: 'the probe after the cases', bytes: probe, way: 'local', splits: [] },
+      offset: 0,
+    });
   }
 
   async #runJob(lane: Lane, job: Job): Promise<void> {
@@ -98,15 +101,24 @@ export class RequestLanes {
     await settle();
     const { requests, cut } = await lane.origin.take();
     const wrong = (what: string): void => {
-      if (this.failures.length < MAX_FAILURES) this.failures.push(`${job.case.name}, ${job.case.way}, split at ${job.offset}: ${what}\n${JSON.stringify(bytes)}`);
+      if (this.failures.length < MAX_FAILURES)
+        this.failures.push(
+          `${job.case.name}, ${job.case.way}, split at ${job.offset}: ${what}\n${JSON.stringify(bytes)}`,
+        );
     };
     // 1. The capturing origin: a prefix of what the strict reader finds, and nothing else.
-    if (lane.origin.faults.length > 0) wrong(`the origin read what is malformed: ${JSON.stringify(lane.origin.faults.splice(0))}`);
+    if (lane.origin.faults.length > 0)
+      wrong(`the origin read what is malformed: ${JSON.stringify(lane.origin.faults.splice(0))}`);
     for (const [index, { seen }] of requests.entries()) {
-      if (seen !== expected[index]) wrong(`the origin read ${JSON.stringify(seen)} and not ${JSON.stringify(expected[index] ?? 'nothing')}`);
+      if (seen !== expected[index])
+        wrong(`the origin read ${JSON.stringify(seen)} and not ${JSON.stringify(expected[index] ?? 'nothing')}`);
     }
     for (const partial of cut) {
-      if (strict.partialBody === null ? !bodyBegins(strict.messages[requests.length], partial) : !strict.partialBody.startsWith(partial)) {
+      if (
+        strict.partialBody === null
+          ? !bodyBegins(strict.messages[requests.length], partial)
+          : !strict.partialBody.startsWith(partial)
+      ) {
         wrong(`the origin got part of a body that the input has not: ${JSON.stringify(partial)}`);
       }
     }
@@ -116,18 +128,27 @@ export class RequestLanes {
     for (const [index, { id, message }] of requests.entries()) {
       const answer = finals[index];
       const got = answer?.fields.find(([name]) => name === 'X-Answer')?.[1];
-      if (answer?.status !== 200 || got !== id || (message.method !== 'HEAD' && answer.body !== id)) wrong(`answer ${index} is ${got} and not ${id}`);
+      if (answer?.status !== 200 || got !== id || (message.method !== 'HEAD' && answer.body !== id))
+        wrong(`answer ${index} is ${got} and not ${id}`);
       else this.answers++;
     }
     const own = finals.slice(requests.length);
     if (own.length > 1 || own.some(({ fields }) => !fields.some(([name]) => name === 'proxy-status'))) {
       wrong(`answers that belong to no request: ${JSON.stringify(own)}`);
     }
-    if (answers.end === 'malformed' || answers.end === 'incomplete') wrong(`the client got what cannot be read: ${JSON.stringify(caller.received)}`);
+    if (answers.end === 'malformed' || answers.end === 'incomplete')
+      wrong(`the client got what cannot be read: ${JSON.stringify(caller.received)}`);
     if (job.offset === 0) {
       const wellFormed = strict.end === 'complete' || strict.end === 'closed';
       const forwarded = requests.length === expected.length;
-      this.outcomes.push({ case: job.case, refusal: own.at(-1)?.status ?? null, forwarded, messages: expected.length, wellFormed, malformed: strict.end === 'malformed' });
+      this.outcomes.push({
+        case: job.case,
+        refusal: own.at(-1)?.status ?? null,
+        forwarded,
+        messages: expected.length,
+        wellFormed,
+        malformed: strict.end === 'malformed',
+      });
     }
   }
 
@@ -143,9 +164,17 @@ export class RequestLanes {
     let idle = 0;
     for (const stats of this.sidecar.app.destinations()) {
       idle += stats.idle;
-      t.equal(stats.active + stats.connecting + stats.draining + stats.pending, 0, `${stats.name} holds nothing any more`);
+      t.equal(
+        stats.active + stats.connecting + stats.draining + stats.pending,
+        0,
+        `${stats.name} holds nothing any more`,
+      );
     }
-    t.equal(idle, this.lanes.reduce((sum, { origin }) => sum + origin.connections, 0), 'open connections are the idle ones of the pools');
+    t.equal(
+      idle,
+      this.lanes.reduce((sum, { origin }) => sum + origin.connections, 0),
+      'open connections are the idle ones of the pools',
+    );
   }
 }
 
@@ -154,11 +183,14 @@ function* eachJob(cases: readonly RequestCase[]): Generator<Job> {
     yield { case: each, offset: 0 };
     if (each.splits !== null) for (const offset of each.splits) yield { case: each, offset };
     // The host stands for itself here: its length differs by no more than a digit of a port.
-    else for (let offset = 1; offset < each.bytes.replaceAll('$HOST', '127.0.0.1:12345').length; offset++) yield { case: each, offset };
+    else
+      for (let offset = 1; offset < each.bytes.replaceAll('$HOST', '127.0.0.1:12345').length; offset++)
+        yield { case: each, offset };
   }
 }
 
-const bodyBegins = (message: StrictMessage | undefined, partial: string): boolean => message?.body.startsWith(partial) ?? partial === '';
+const bodyBegins = (message: StrictMessage | undefined, partial: string): boolean =>
+  message?.body.startsWith(partial) ?? partial === '';
 
 const finalsIn = (received: string, methods: readonly string[]): number =>
   readResponses(received, methods, false).messages.filter(({ status }) => status >= 200).length;

@@ -48,9 +48,23 @@ const OF_ORIGINS: Readonly<Record<string, readonly string[]>> = {
     'CAP-INM-UNQUOTED',
     'CAP-ETAG-WEAK',
   ],
-  'methods are allowed or not by the origin': ['COMP-UNKNOWN-METHOD', 'COMP-405-ALLOW', 'COMP-OPTIONS-ALLOW', 'COMP-METHOD-CASE'],
-  'TRACE without Max-Forwards goes on to the origin': ['COMP-METHOD-TRACE', 'COMP-TRACE-WITH-BODY', 'COMP-TRACE-SENSITIVE'],
-  'a proxy passes on the fields of the answer as they are': ['COMP-DATE-HEADER', 'COMP-DATE-FORMAT', 'COMP-CONTENT-TYPE', 'COMP-NO-CL-IN-204'],
+  'methods are allowed or not by the origin': [
+    'COMP-UNKNOWN-METHOD',
+    'COMP-405-ALLOW',
+    'COMP-OPTIONS-ALLOW',
+    'COMP-METHOD-CASE',
+  ],
+  'TRACE without Max-Forwards goes on to the origin': [
+    'COMP-METHOD-TRACE',
+    'COMP-TRACE-WITH-BODY',
+    'COMP-TRACE-SENSITIVE',
+  ],
+  'a proxy passes on the fields of the answer as they are': [
+    'COMP-DATE-HEADER',
+    'COMP-DATE-FORMAT',
+    'COMP-CONTENT-TYPE',
+    'COMP-NO-CL-IN-204',
+  ],
   'ranges, media types and negotiation are the origin’s': [
     'COMP-RANGE-POST',
     'COMP-RANGE-INVALID',
@@ -70,67 +84,83 @@ const OF_ORIGINS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-t.test('requests of the public suites, whole and split at every byte', { skip: withoutVectors, timeout: 200_000 }, async (t) => {
-  t.setTimeout(200_000);
-  const probes = http11probe();
-  const inputs = [
-    ...llhttp().filter(({ type }) => type.startsWith('request')),
-    ...gardenTrophies(),
-    ...probes.map(({ id, bytes }) => ({ name: id, bytes })),
-  ].filter(({ bytes }) => !bytes.startsWith('CONNECT '));
-  const lanes = await RequestLanes.start(t);
-  await lanes.run(inputs.flatMap(({ name, bytes }) => casesOf(name, bytes)));
+t.test(
+  'requests of the public suites, whole and split at every byte',
+  { skip: withoutVectors, timeout: 200_000 },
+  async (t) => {
+    t.setTimeout(200_000);
+    const probes = http11probe();
+    const inputs = [
+      ...llhttp().filter(({ type }) => type.startsWith('request')),
+      ...gardenTrophies(),
+      ...probes.map(({ id, bytes }) => ({ name: id, bytes })),
+    ].filter(({ bytes }) => !bytes.startsWith('CONNECT '));
+    const lanes = await RequestLanes.start(t);
+    await lanes.run(inputs.flatMap(({ name, bytes }) => casesOf(name, bytes)));
 
-  t.test('each is refused, or comes to the origin as a strict reader finds it, and each answer to its question', async (t) => {
-    t.same(lanes.failures, []);
-    t.ok(lanes.sent > inputs.length * 50, `${lanes.sent} runs of ${inputs.length} inputs`);
-  });
-  t.test('what a strict reader takes is forwarded, but for what a rule names', async (t) => {
-    const refused = lanes.outcomes.filter(({ wellFormed, forwarded }) => wellFormed && !forwarded);
-    t.same([...new Set(refused.map((outcome) => outcome.case.name))].sort(), Object.keys(REFUSED_BY_RULE).sort());
-    const whole = lanes.outcomes.filter(({ wellFormed, forwarded, messages }) => wellFormed && forwarded && messages > 0);
-    t.ok(whole.length > 250, `${whole.length} inputs in one form or another were forwarded to their end`);
-  });
-  t.test('what a strict reader calls malformed is answered with an error', async (t) => {
-    const silent = lanes.outcomes.filter(({ malformed, refusal }) => malformed && refusal === null);
-    t.same(silent.map((outcome) => [outcome.case.name, outcome.case.bytes]), []);
-  });
-  t.test('what Http11Probe wants refused is refused', async (t) => {
-    for (const { id } of probes.filter(({ expect }) => expect === 'StatusCodeRange.Exact(400)')) {
-      for (const { refusal } of lanes.outcomes.filter((outcome) => outcome.case.name === id)) {
-        t.ok(refusal === 400 || refusal === 414 || refusal === 431 || refusal === 501, `${id}: ${refusal}`);
+    t.test(
+      'each is refused, or comes to the origin as a strict reader finds it, and each answer to its question',
+      async (t) => {
+        t.same(lanes.failures, []);
+        t.ok(lanes.sent > inputs.length * 50, `${lanes.sent} runs of ${inputs.length} inputs`);
+      },
+    );
+    t.test('what a strict reader takes is forwarded, but for what a rule names', async (t) => {
+      const refused = lanes.outcomes.filter(({ wellFormed, forwarded }) => wellFormed && !forwarded);
+      t.same([...new Set(refused.map((outcome) => outcome.case.name))].sort(), Object.keys(REFUSED_BY_RULE).sort());
+      const whole = lanes.outcomes.filter(
+        ({ wellFormed, forwarded, messages }) => wellFormed && forwarded && messages > 0,
+      );
+      t.ok(whole.length > 250, `${whole.length} inputs in one form or another were forwarded to their end`);
+    });
+    t.test('what a strict reader calls malformed is answered with an error', async (t) => {
+      const silent = lanes.outcomes.filter(({ malformed, refusal }) => malformed && refusal === null);
+      t.same(
+        silent.map((outcome) => [outcome.case.name, outcome.case.bytes]),
+        [],
+      );
+    });
+    t.test('what Http11Probe wants refused is refused', async (t) => {
+      for (const { id } of probes.filter(({ expect }) => expect === 'StatusCodeRange.Exact(400)')) {
+        for (const { refusal } of lanes.outcomes.filter((outcome) => outcome.case.name === id)) {
+          t.ok(refusal === 400 || refusal === 414 || refusal === 431 || refusal === 501, `${id}: ${refusal}`);
+        }
       }
-    }
-  });
-  t.test('the expectations of Http11Probe that are left out exist, and concern origins', async (t) => {
-    const ids = probes.map(({ id }) => id);
-    for (const [reason, list] of Object.entries(OF_ORIGINS)) {
-      for (const id of list) t.ok(ids.includes(id), `${id}: ${reason}`);
-    }
-  });
-  t.test('client, carpool and origin counted the same', async (t) => lanes.reconcile(t));
-});
+    });
+    t.test('the expectations of Http11Probe that are left out exist, and concern origins', async (t) => {
+      const ids = probes.map(({ id }) => id);
+      for (const [reason, list] of Object.entries(OF_ORIGINS)) {
+        for (const id of list) t.ok(ids.includes(id), `${id}: ${reason}`);
+      }
+    });
+    t.test('client, carpool and origin counted the same', async (t) => lanes.reconcile(t));
+  },
+);
 
-t.test('CONNECT of llhttp: what follows its head is the tunnel’s, at every split', { skip: withoutVectors }, async (t) => {
-  const origin = await rawOrigin(t, ({ socket }) => socket.on('end', () => socket.end()));
-  const { port } = await startSidecar(t);
-  const inputs = llhttp().filter(({ bytes, type }) => bytes.startsWith('CONNECT ') && type.startsWith('request'));
-  t.ok(inputs.length >= 3);
-  let index = 0;
-  for (const { name, bytes } of inputs) {
-    const sent = bytes.replace(/^CONNECT \S+/, `CONNECT 127.0.0.1:${origin.port}`);
-    const rest = sent.slice(sent.indexOf('\r\n\r\n') + 4);
-    const wrong: number[] = [];
-    for (let offset = 0; offset < sent.length; offset++) {
-      const caller = new Caller(port);
-      await caller.connected();
-      await caller.send(cutAt(sent, offset));
-      await caller.until(({ received, closed }) => received.includes('\r\n\r\n') || closed);
-      await caller.finish();
-      const tunnel = await origin.connection(index++);
-      await tunnel.until(({ closed }) => closed);
-      if (tunnel.received !== rest || !caller.received.startsWith('HTTP/1.1 200 ')) wrong.push(offset);
+t.test(
+  'CONNECT of llhttp: what follows its head is the tunnel’s, at every split',
+  { skip: withoutVectors },
+  async (t) => {
+    const origin = await rawOrigin(t, ({ socket }) => socket.on('end', () => socket.end()));
+    const { port } = await startSidecar(t);
+    const inputs = llhttp().filter(({ bytes, type }) => bytes.startsWith('CONNECT ') && type.startsWith('request'));
+    t.ok(inputs.length >= 3);
+    let index = 0;
+    for (const { name, bytes } of inputs) {
+      const sent = bytes.replace(/^CONNECT \S+/, `CONNECT 127.0.0.1:${origin.port}`);
+      const rest = sent.slice(sent.indexOf('\r\n\r\n') + 4);
+      const wrong: number[] = [];
+      for (let offset = 0; offset < sent.length; offset++) {
+        const caller = new Caller(port);
+        await caller.connected();
+        await caller.send(cutAt(sent, offset));
+        await caller.until(({ received, closed }) => received.includes('\r\n\r\n') || closed);
+        await caller.finish();
+        const tunnel = await origin.connection(index++);
+        await tunnel.until(({ closed }) => closed);
+        if (tunnel.received !== rest || !caller.received.startsWith('HTTP/1.1 200 ')) wrong.push(offset);
+      }
+      t.same(wrong, [], name);
     }
-    t.same(wrong, [], name);
-  }
-});
+  },
+);

@@ -17,13 +17,19 @@ t.test('responses of llhttp, whole and split at every byte', { skip: withoutVect
       { name, bytes, ask: 'GET 1.0' as const, splits: others },
     ]),
   );
-  t.test('each comes to the client as a strict reader finds it, or as a 502 or a cut, and the next request gets its own answer', async (t) => {
-    t.same(lanes.failures, []);
-    t.ok(lanes.sent > inputs.length * 50, `${lanes.sent} runs of ${inputs.length} inputs`);
-  });
+  t.test(
+    'each comes to the client as a strict reader finds it, or as a 502 or a cut, and the next request gets its own answer',
+    async (t) => {
+      t.same(lanes.failures, []);
+      t.ok(lanes.sent > inputs.length * 50, `${lanes.sent} runs of ${inputs.length} inputs`);
+    },
+  );
   t.test('what a strict reader can read is relayed', async (t) => {
     const lost = lanes.outcomes.filter(({ readable, got }) => readable && got !== 'same');
-    t.same(lost.map((outcome) => [outcome.case.name, outcome.case.ask, outcome.got]), []);
+    t.same(
+      lost.map((outcome) => [outcome.case.name, outcome.case.ask, outcome.got]),
+      [],
+    );
     t.ok(lanes.outcomes.filter(({ got }) => got === 'same').length > 100);
   });
   t.test('no connection is left but idle ones', async (t) => lanes.reconcile(t));

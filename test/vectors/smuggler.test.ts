@@ -28,31 +28,47 @@ function aroundMutation(bytes: string): number[] {
   return Array.from({ length: to + 2 - from }, (_, index) => from + index);
 }
 
-t.test('mutated Transfer-Encoding beside Content-Length, whole and split around the mutation', { skip: withoutVectors }, async (t) => {
-  t.setTimeout(ALL_SPLITS ? 1_800_000 : 200_000);
-  const cases: RequestCase[] = [];
-  for (const { name, head } of smuggler()) {
-    const local = input(head, '/', ONE_OR_TWO.length, ONE_OR_TWO);
-    const proxied = input(head, 'http://$HOST/', ONE_OR_TWO.length, ONE_OR_TWO);
-    const behind = input(head, '/', CHUNK_LINE.length, TWO_OR_ONE);
-    cases.push({ name, bytes: local, way: 'local', splits: ALL_SPLITS ? null : aroundMutation(local) });
-    cases.push({ name, bytes: proxied, way: 'proxy', splits: ALL_SPLITS ? null : [] });
-    cases.push({ name: `${name} (TE.CL)`, bytes: behind, way: 'local', splits: ALL_SPLITS ? null : [] });
-  }
-  const lanes = await RequestLanes.start(t);
-  await lanes.run(cases);
+t.test(
+  'mutated Transfer-Encoding beside Content-Length, whole and split around the mutation',
+  { skip: withoutVectors },
+  async (t) => {
+    t.setTimeout(ALL_SPLITS ? 1_800_000 : 200_000);
+    const cases: RequestCase[] = [];
+    for (const { name, head } of smuggler()) {
+      const local = input(head, '/', ONE_OR_TWO.length, ONE_OR_TWO);
+      const proxied = input(head, 'http://$HOST/', ONE_OR_TWO.length, ONE_OR_TWO);
+      const behind = input(head, '/', CHUNK_LINE.length, TWO_OR_ONE);
+      cases.push({ name, bytes: local, way: 'local', splits: ALL_SPLITS ? null : aroundMutation(local) });
+      cases.push({ name, bytes: proxied, way: 'proxy', splits: ALL_SPLITS ? null : [] });
+      cases.push({ name: `${name} (TE.CL)`, bytes: behind, way: 'local', splits: ALL_SPLITS ? null : [] });
+    }
+    const lanes = await RequestLanes.start(t);
+    await lanes.run(cases);
 
-  t.test('each is refused, or comes to the origin as a strict reader finds it', async (t) => {
-    t.same(lanes.failures, []);
-    t.ok(lanes.sent > cases.length * 10, `${lanes.sent} runs of ${cases.length} inputs`);
-  });
-  t.test('those where the field is another one by its letters are forwarded by their Content-Length, all others refused', async (t) => {
-    const odd = lanes.outcomes.filter(({ wellFormed, forwarded }) => wellFormed && !forwarded);
-    t.same(odd.map((outcome) => outcome.case.name), []);
-    const silent = lanes.outcomes.filter(({ malformed, refusal }) => malformed && refusal === null);
-    t.same(silent.map((outcome) => outcome.case.name), []);
-    const forwarded = lanes.outcomes.filter((outcome) => outcome.forwarded && outcome.messages > 0);
-    t.ok(forwarded.length > 20 && forwarded.length < lanes.outcomes.length / 4, `${forwarded.length} of ${lanes.outcomes.length} were forwarded`);
-  });
-  t.test('client, carpool and origin counted the same', async (t) => lanes.reconcile(t));
-});
+    t.test('each is refused, or comes to the origin as a strict reader finds it', async (t) => {
+      t.same(lanes.failures, []);
+      t.ok(lanes.sent > cases.length * 10, `${lanes.sent} runs of ${cases.length} inputs`);
+    });
+    t.test(
+      'those where the field is another one by its letters are forwarded by their Content-Length, all others refused',
+      async (t) => {
+        const odd = lanes.outcomes.filter(({ wellFormed, forwarded }) => wellFormed && !forwarded);
+        t.same(
+          odd.map((outcome) => outcome.case.name),
+          [],
+        );
+        const silent = lanes.outcomes.filter(({ malformed, refusal }) => malformed && refusal === null);
+        t.same(
+          silent.map((outcome) => outcome.case.name),
+          [],
+        );
+        const forwarded = lanes.outcomes.filter((outcome) => outcome.forwarded && outcome.messages > 0);
+        t.ok(
+          forwarded.length > 20 && forwarded.length < lanes.outcomes.length / 4,
+          `${forwarded.length} of ${lanes.outcomes.length} were forwarded`,
+        );
+      },
+    );
+    t.test('client, carpool and origin counted the same', async (t) => lanes.reconcile(t));
+  },
+);

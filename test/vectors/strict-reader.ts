@@ -37,7 +37,9 @@ export type StrictResult = {
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const REQUEST_LINE = new RegExp(`^(${TOKEN}) ([\\x21\\x22\\x24-\\x7e]+) HTTP/1\\.([01])$`);
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5][0-9]{2})( [\t\x20-\x7e\x80-\xff]*)?$/;
-const FIELD_LINE = new RegExp(`^(${TOKEN}):[ \\t]*((?:[\\x21-\\x7e\\x80-\\xff](?:[\\t\\x20-\\x7e\\x80-\\xff]*[\\x21-\\x7e\\x80-\\xff])?)?)[ \\t]*$`);
+const FIELD_LINE = new RegExp(
+  `^(${TOKEN}):[ \\t]*((?:[\\x21-\\x7e\\x80-\\xff](?:[\\t\\x20-\\x7e\\x80-\\xff]*[\\x21-\\x7e\\x80-\\xff])?)?)[ \\t]*$`,
+);
 const QUOTED = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t \\x21-\\x7e\\x80-\\xff])*"';
 const EXTENSION = `;[ \\t]*${TOKEN}(?:[ \\t]*=[ \\t]*(?:${TOKEN}|${QUOTED}))?`;
 const CHUNK_LINE = new RegExp(`^([0-9A-Fa-f]{1,16})(?:${EXTENSION}(?:[ \\t]*${EXTENSION})*)?$`);
@@ -129,7 +131,9 @@ function readBody(bytes: string, from: number, frame: Framing, closed: boolean):
     }
     default: {
       const body = bytes.slice(from, from + frame.length);
-      return body.length < frame.length ? { failure: INCOMPLETE, partial: body } : { body, trailers: [], end: from + frame.length };
+      return body.length < frame.length
+        ? { failure: INCOMPLETE, partial: body }
+        : { body, trailers: [], end: from + frame.length };
     }
   }
 }
@@ -150,7 +154,12 @@ const keepsOpen = (fields: readonly Field[], minor: number): boolean => {
 export function readRequests(bytes: string): StrictResult {
   const messages: StrictMessage[] = [];
   let consumed = 0;
-  const ended = (end: StrictEnd, partialBody: string | null = null): StrictResult => ({ messages, end, consumed, partialBody });
+  const ended = (end: StrictEnd, partialBody: string | null = null): StrictResult => ({
+    messages,
+    end,
+    consumed,
+    partialBody,
+  });
   for (;;) {
     // One empty line before a request line is skipped (RFC 9112 section 2.2).
     const from = bytes.startsWith('\r\n', consumed) ? consumed + 2 : consumed;
@@ -169,7 +178,17 @@ export function readRequests(bytes: string): StrictResult {
     if (frame === null) return ended(MALFORMED);
     const body = readBody(bytes, head.end, frame, false);
     if ('failure' in body) return ended(body.failure, body.partial);
-    messages.push({ line, method: match[1] ?? '', target: match[2] ?? '', status: 0, minor, fields, body: body.body, trailers: body.trailers, end: body.end });
+    messages.push({
+      line,
+      method: match[1] ?? '',
+      target: match[2] ?? '',
+      status: 0,
+      minor,
+      fields,
+      body: body.body,
+      trailers: body.trailers,
+      end: body.end,
+    });
     consumed = body.end;
     if (!keepsOpen(fields, minor)) return ended('closed');
   }
@@ -184,7 +203,12 @@ export function readResponses(bytes: string, methods: readonly string[], closed:
   const messages: StrictMessage[] = [];
   let consumed = 0;
   let finals = 0;
-  const ended = (end: StrictEnd, partialBody: string | null = null): StrictResult => ({ messages, end, consumed, partialBody });
+  const ended = (end: StrictEnd, partialBody: string | null = null): StrictResult => ({
+    messages,
+    end,
+    consumed,
+    partialBody,
+  });
   for (;;) {
     if (consumed === bytes.length) return ended('complete');
     const head = readHead(bytes, consumed);
@@ -201,7 +225,17 @@ export function readResponses(bytes: string, methods: readonly string[], closed:
     const bodiless = status < 200 || status === 204 || status === 304 || methods[finals] === 'HEAD';
     const body = readBody(bytes, head.end, bodiless ? { kind: 'none' } : frame, closed);
     if ('failure' in body) return ended(body.failure, body.partial);
-    messages.push({ line, method: '', target: '', status, minor, fields, body: body.body, trailers: body.trailers, end: body.end });
+    messages.push({
+      line,
+      method: '',
+      target: '',
+      status,
+      minor,
+      fields,
+      body: body.body,
+      trailers: body.trailers,
+      end: body.end,
+    });
     consumed = body.end;
     if (status < 200) continue;
     finals++;
@@ -265,7 +299,14 @@ export function originTarget(message: StrictMessage): string {
 
 /** What an origin is to see of a request, as one text to compare. */
 export const seenByOrigin = (message: StrictMessage, host: string): string =>
-  [`${message.method} ${originTarget(message)}`, `host: ${host}`, ...endToEnd(message), '', message.body, ...passingTrailers(message)].join('\n');
+  [
+    `${message.method} ${originTarget(message)}`,
+    `host: ${host}`,
+    ...endToEnd(message),
+    '',
+    message.body,
+    ...passingTrailers(message),
+  ].join('\n');
 
 /** The same of a request that an origin has read. */
 export const readAtOrigin = (message: StrictMessage): string =>

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Where the public vectors are: beside the repository, or in the folder that CARPOOL_VECTORS names. Nothing of them is kept here. */
-export const vectorsFolder = process.env.CARPOOL_VECTORS ?? fileURLToPath(new URL('../../../shared/vectors', import.meta.url));
+export const vectorsFolder =
+  process.env.CARPOOL_VECTORS ?? fileURLToPath(new URL('../../../shared/vectors', import.meta.url));
 
 /** For the `skip` of a test: false where the vectors are there, else the reason. */
 export const withoutVectors: false | string = existsSync(join(vectorsFolder, 'README.md'))
@@ -30,9 +31,18 @@ export type LlhttpVector = { readonly name: string; readonly type: string; reado
 
 /** llhttp's cases; `type` begins with request or response. */
 export const llhttp = (): LlhttpVector[] =>
-  lines('llhttp.jsonl').map((line) => ({ name: `llhttp: ${text(line, 'name')}`, type: text(line, 'type'), bytes: decoded(line, 'b64') }));
+  lines('llhttp.jsonl').map((line) => ({
+    name: `llhttp: ${text(line, 'name')}`,
+    type: text(line, 'type'),
+    bytes: decoded(line, 'b64'),
+  }));
 
-export type ProbeVector = { readonly id: string; readonly expect: string; readonly allowClose: boolean; readonly bytes: string };
+export type ProbeVector = {
+  readonly id: string;
+  readonly expect: string;
+  readonly allowClose: boolean;
+  readonly bytes: string;
+};
 
 /** Http11Probe's cases, with `$HOST` for the authority. */
 export const http11probe = (): ProbeVector[] =>
@@ -49,4 +59,7 @@ export const gardenTrophies = (): { name: string; bytes: string }[] =>
 
 /** Heads with a mutated Transfer-Encoding beside a Content-Length; the blank line is not there yet. */
 export const smuggler = (): { name: string; head: string }[] =>
-  lines('smuggler_te_mutations.jsonl').map((line) => ({ name: `${text(line, 'src')}: ${text(line, 'name')}`, head: decoded(line, 'header_b64') }));
+  lines('smuggler_te_mutations.jsonl').map((line) => ({
+    name: `${text(line, 'src')}: ${text(line, 'name')}`,
+    head: decoded(line, 'header_b64'),
+  }));

@@ -35,18 +35,21 @@ export function scanAuthority(head: Head, buffer: Buffer, start: number, end: nu
   at++;
   // An empty port is the scheme's default (RFC 3986 section 3.2.3).
   if (at === end) return null;
-  if (end - at > 5) return 'the port must be a number from 1 to 65535';
   let port = 0;
+  const first = at;
   for (; at < end; at++) {
     const digit = (buffer[at] ?? 0) - 48;
-    if (digit < 0 || digit > 9) {
-      return buffer.toString('latin1', at, end).includes('@')
-        ? 'user information may not stand in the target'
-        : 'the port must be a number from 1 to 65535';
-    }
+    if (digit < 0 || digit > 9 || at - first === 5) return badPort(buffer, at, end);
     port = port * 10 + digit;
   }
-  if (port < 1 || port > 65535) return 'the port must be a number from 1 to 65535';
+  if (port < 1 || port > 65535) return badPort(buffer, at, end);
   head.port = port;
   return null;
+}
+
+/** A password looks like a port until its end. */
+function badPort(buffer: Buffer, at: number, end: number): string {
+  return buffer.toString('latin1', at, end).includes('@')
+    ? 'user information may not stand in the target'
+    : 'the port must be a number from 1 to 65535';
 }

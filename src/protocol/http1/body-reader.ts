@@ -130,7 +130,7 @@ export class BodyReader {
 
   #readChunked(buffer: Buffer, start: number, end: number, sink: BodySink): number {
     let at = start;
-    while (at < end && !this.done) {
+    while (at < end && !this.done && this.fault === null) {
       switch (this.#state) {
         case SIZE: {
           const byte = buffer[at] ?? 0;
@@ -161,8 +161,7 @@ export class BodyReader {
           }
           this.#extensionPlace = afterExtensionByte(this.#extensionPlace, byte);
           if (this.#extensionPlace < 0) return this.#fail('a chunk extension must be ;name or ;name=value', at);
-          if (++this.#lineBytes > MAX_CHUNK_LINE)
-            return this.#fail('a chunk line may have at most 4096 bytes', at);
+          if (++this.#lineBytes > MAX_CHUNK_LINE) return this.#fail('a chunk line may have at most 4096 bytes', at);
           if (++this.#extensionBytes > MAX_EXTENSIONS) {
             return this.#fail('the chunk extensions of a message may have at most 16384 bytes', at);
           }

@@ -72,6 +72,14 @@ const METHOD_NAMES: readonly (readonly [string, number])[] = [
   ['CONNECT', METHOD_CONNECT],
 ];
 
+/*
+ * The loops over bytes run without a look at the end of the range: the byte behind it is none that they pass (sockets put a
+ * NUL there, see byte-socket.ts), or there is none, and `undefined` compares as false.
+ */
+const isToken = (buffer: Buffer, at: number): boolean => (TOKEN_LOWER[buffer[at] as number] as number) > 0;
+const isTarget = (buffer: Buffer, at: number): boolean => TARGET[buffer[at] as number] === 1;
+const isValue = (buffer: Buffer, at: number): boolean => FIELD_VALUE[buffer[at] as number] === 1;
+
 /** Methods are case-sensitive (RFC 9110 section 9.1): `get` is another method than `GET`. */
 function methodId(buffer: Buffer, start: number, end: number): number {
   const length = end - start;
@@ -116,7 +124,7 @@ export class HeadScanner {
     // Whoever refuses a head asks whether it was HEAD's.
     head.method = METHOD_OTHER;
     let at = start;
-    while (TOKEN_LOWER[buffer[at] ?? 0] !== 0 && at < end) at++;
+    while (isToken(buffer, at)) at++;
     if (at >= end) return this.#incomplete(start, end);
     if (buffer[at] !== SP || at === start)
       return this.#bad('the request line must begin with a method token and one space');
@@ -124,7 +132,7 @@ export class HeadScanner {
     head.method = methodId(buffer, start, at);
     const target = at + 1;
     at = target;
-    while (TARGET[buffer[at] ?? 0] === 1 && at < end) at++;
+    while (isTarget(buffer, at)) at++;
     if (at - target > this.#limits.maxTargetBytes) {
       return this.#fail('URI_TOO_LONG', `the request target is over ${this.#limits.maxTargetBytes} bytes`);
     }
@@ -175,7 +183,7 @@ export class HeadScanner {
     at += 4;
     // The space before an empty reason phrase is often left out; readers take it (RFC 9112 section 4).
     if (buffer[at] !== SP && buffer[at] !== CR) return this.#bad('the status must be followed by a space');
-    while (FIELD_VALUE[buffer[at] ?? 0] === 1 && at < end) at++;
+    while (isValue(buffer, at)) at++;
     if (at + 1 >= end) return this.#incomplete(start, end);
     if (buffer[at] !== CR || buffer[at + 1] !== LF) return this.#bad('the status line must end with CRLF');
     head.lineEnd = at;
@@ -281,13 +289,13 @@ export class HeadScanner {
         break;
       }
       const line = at;
-      while (TOKEN_LOWER[buffer[at] ?? 0] !== 0 && at < end) at++;
+      while (isToken(buffer, at)) at++;
       if (at >= end) return SCAN_MORE;
       if (buffer[at] !== 58 || at === line) return this.#badName(buffer, line, at);
       const nameEnd = at++;
       while ((buffer[at] === SP || buffer[at] === HTAB) && at < end) at++;
       const value = at;
-      while (FIELD_VALUE[buffer[at] ?? 0] === 1 && at < end) at++;
+      while (isValue(buffer, at)) at++;
       if (at + 1 >= end) {
         if (at < end && buffer[at] !== CR) return this.#badValue(buffer[at] ?? 0);
         return SCAN_MORE;
@@ -303,7 +311,8 @@ export class HeadScanner {
       valueStarts[count] = value;
       valueEnds[count] = valueEnd;
       dropped[count] = HOP_BY_HOP[id] ?? 0;
-      if (id !== FIELD_OTHER && noted !== NOTES_NOTHING && !this.#fact(buffer, id, count, value, valueEnd)) return SCAN_FAULT;
+      if (id !== FIELD_OTHER && noted !== NOTES_NOTHING && !this.#fact(buffer, id, count, value, valueEnd))
+        return SCAN_FAULT;
       count++;
       at += 2;
     }
