@@ -1,3 +1,5 @@
+import { queuedBytes } from '../transport/byte-socket.ts';
+
 /**
  * The budget over everything that is held in memory for exchanges (`limits.bufferBytes`): replay copies, requests that
  * wait, heads in parts, bytes queued towards a slow peer.
@@ -11,7 +13,7 @@ export class BufferBudget {
   }
 
   get used(): number {
-    return this.#used;
+    return this.#used + queuedBytes.total;
   }
 
   get max(): number {
@@ -32,11 +34,11 @@ export class BufferBudget {
 
   /** Over half: copies that only serve a retry are no longer made. */
   get tight(): boolean {
-    return this.#used > this.#max / 2;
+    return this.used > this.#max / 2;
   }
 
   /** At the whole: no new exchange. */
   get exhausted(): boolean {
-    return this.#used >= this.#max;
+    return this.used >= this.#max;
   }
 }

@@ -96,6 +96,7 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
   #responseChunked = false;
   #emptyLine = false;
   #destinationName: string | null = null;
+  #refusedMethod = '-';
   #halfClosed: Timer | null = null;
   #ended = false;
   /** Since when the current state of waiting lasts (monotonic ms): a head in parts, lingering, draining, idling. */
@@ -214,6 +215,7 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     this.#headSent = false;
     this.#responseChunked = false;
     this.#destinationName = null;
+    this.#refusedMethod = '-';
   }
 
   /** A whole head: where does it go? */
@@ -244,6 +246,7 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
       return after;
     } catch (error) {
       this.#destinationName = this.#planner.nameOf(head);
+      this.#refusedMethod = head.methodText();
       this.#refuse(
         error instanceof CarpoolError ? error : new CarpoolError('INTERNAL', String(error), { cause: error }),
       );
@@ -314,7 +317,27 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     this.#exchange = null;
     this.#context.countError(error.code);
     this.#answer(error);
+    this.#logRefusal(error);
     this.#afterAnswer();
+  }
+
+  #logRefusal(error: CarpoolError): void {
+    const { accessLog, clock } = this.#context.forward;
+    if (!accessLog?.wants(error.status, true)) return;
+    accessLog.write({
+      time: clock.wall(),
+      method: this.#refusedMethod,
+      host: this.#destinationName ?? '-',
+      path: null,
+      status: error.status,
+      durationMs: 0,
+      bytesUp: 0,
+      bytesDown: 0,
+      endpoint: null,
+      reused: false,
+      attempts: 0,
+      error: error.code,
+    });
   }
 
   #answer(error: CarpoolError): void {
@@ -625,6 +648,7 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
   tick(now: number): void {
     const waited = now - this.#since;
     const { listener } = this.#context.config;
+    this.#socket.settle();
     if (this.#state === 'lingering') {
       if (waited > LINGER_MS) this.#socket.destroy();
     } else if (this.#ended) {

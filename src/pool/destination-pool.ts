@@ -50,6 +50,9 @@ export type PoolContext = {
 /** A request tries so many connects at most, each at another endpoint where there is one. */
 const MAX_TRIES = 3;
 
+/** Connect errors that say nothing about the endpoint: no port, descriptor or memory was left on this side. */
+const OUR_OWN_FAULT = new Set(['EADDRNOTAVAIL', 'EADDRINUSE', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
+
 const NOBODY: readonly EndpointPool[] = [];
 
 /**
@@ -65,7 +68,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
   readonly rotation: Rotation;
   readonly pending: PendingQueue;
   readonly #endpoints = new Map<string, EndpointPool>();
-  /** Endpoints that discovery forgot and that still have connections. */
+  /** Endpoints that discovery forgot and that still have connections, or connects under way. */
   readonly #leaving = new Set<EndpointPool>();
   readonly #context: PoolContext;
   readonly #observer: DestinationObserver;
@@ -234,6 +237,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
       if (tunnel) endpoint.dialingTunnels--;
       this.#dials.delete(handle);
       handle.waiter?.dials.delete(handle);
+      if (endpoint.open.size + endpoint.dialing === 0) this.#leaving.delete(endpoint);
     };
     const dial = new Dial(
       endpoint.spec,
@@ -373,7 +377,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
       code: failure.errno,
       message: failure.message,
     });
-    this.#eject(endpoint, 'connect', failure.errno);
+    if (!OUR_OWN_FAULT.has(failure.errno)) this.#eject(endpoint, 'connect', failure.errno);
     const entry = handle.waiter;
     if (entry === null || !this.pending.has(entry)) {
       this.pump();
@@ -477,7 +481,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
       requests: connection.requests,
     });
     if (idleMs !== null && endpoint.state === 'ready') {
-      const learned = this.idleTime.closedAfter(idleMs);
+      const learned = this.idleTime.closedAfter(idleMs, clock.now());
       if (learned !== null) {
         events.emit({
           type: 'idle_learned',
@@ -487,7 +491,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
         });
       }
     }
-    if (endpoint.open.size === 0) this.#leaving.delete(endpoint);
+    if (endpoint.open.size + endpoint.dialing === 0) this.#leaving.delete(endpoint);
     capacity.release();
     this.pump();
   }
@@ -577,7 +581,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
 
   #leave(endpoint: EndpointPool): void {
     this.#endpoints.delete(endpoint.spec.id);
-    if (endpoint.open.size > 0) this.#leaving.add(endpoint);
+    if (endpoint.open.size + endpoint.dialing > 0) this.#leaving.add(endpoint);
   }
 
   // --- upkeep

@@ -15,6 +15,8 @@ const CAP_MS = 300_000;
 const SHORTEST_LESSON_MS = 400;
 /** So many contradicting closes in a row are believed after all: the server's time-out was lowered. */
 const CONTRADICTIONS = 3;
+/** Connections that close together were closed by one cause. */
+const BURST_MS = 1000;
 const PROBE_EVERY_MS = 300_000;
 const PROBE_FACTOR = 1.5;
 
@@ -31,6 +33,7 @@ export class IdleTime {
   #survivedMs = 0;
   #contradictions = 0;
   #lastProbeAt = 0;
+  #lastCloseAt = Number.NEGATIVE_INFINITY;
   /** Until when an idle connection is trusted; read for each request. */
   effectiveMs = 0;
   source: IdleTimeSource = 'default';
@@ -71,13 +74,17 @@ export class IdleTime {
    * The peer closed a connection that had been idle for `ms`.
    * @returns the new learned value where this taught one, else null
    */
-  closedAfter(ms: number): number | null {
+  closedAfter(ms: number, now: number): number | null {
+    const burst = now - this.#lastCloseAt < BURST_MS;
+    this.#lastCloseAt = now;
     if (this.#learnedMs !== null && ms > this.#learnedMs) {
       // A probe outlived what was learned: the truth lies higher.
       this.#learnedMs = ms;
       this.#settle();
       return ms;
     }
+    // A restart closes all at once, whatever their idle times: the longest of them is what may be believed.
+    if (burst) return null;
     if (ms < SHORTEST_LESSON_MS || ms < this.#survivedMs * 0.9) {
       if (++this.#contradictions < CONTRADICTIONS || ms < 50) return null;
       this.#survivedMs = 0;

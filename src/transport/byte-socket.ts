@@ -16,7 +16,10 @@ export interface ByteHandler {
 
 const READ_BYTES = 64 * 1024;
 
-/** Bytes in a socket's queue above which its source should pause: `limits.bufferBytes` counts on it. */
+/** Bytes that sockets hold because the kernel did not take them, of all sockets; part of `limits.bufferBytes`. */
+export const queuedBytes = { total: 0 };
+
+/** Bytes in a socket's queue above which its source should pause. */
 const WRITE_HIGH_WATER = 32 * 1024;
 
 /** One read buffer for all sockets: a read event is handled to its end before the next one begins. */
@@ -42,6 +45,8 @@ export class ByteSocket {
   bytesWritten = 0;
   /** A read buffer of its own, for large bodies; else all sockets share one. */
   #ownBuffer: Buffer | null = null;
+  /** What of this socket's queue stands in `queuedBytes`. */
+  #charged = 0;
   /** A write was refused whole: what it held was provably not sent. */
   writeFailed = false;
 
@@ -52,10 +57,14 @@ export class ByteSocket {
       this.#error = error;
     });
     socket.on('end', () => this.#handler.onEnd());
-    socket.on('drain', () => this.#handler.onDrain());
+    socket.on('drain', () => {
+      this.#charge(socket.writableLength);
+      this.#handler.onDrain();
+    });
     socket.on('close', () => {
       this.#closed = true;
       if (this.#ownBuffer !== null) ownBuffers--;
+      this.#charge(0);
       outputSlab.forget(this);
       this.#handler.onClose(this.#error);
     });
@@ -167,7 +176,14 @@ export class ByteSocket {
       return false;
     }
     this.bytesWritten += end - start;
-    return socket.writableLength !== 0;
+    const queued = socket.writableLength;
+    if (queued !== this.#charged) this.#charge(queued);
+    return queued !== 0;
+  }
+
+  #charge(queued: number): void {
+    queuedBytes.total += queued - this.#charged;
+    this.#charged = queued;
   }
 
   /**
@@ -221,6 +237,11 @@ export class ByteSocket {
   /** Sends what the slab holds for this socket now. */
   flush(): void {
     outputSlab.flushFor(this);
+  }
+
+  /** Once in a while: a small queue empties without a word. */
+  settle(): void {
+    if (this.#charged !== 0) this.#charge(this.#socket.writableLength);
   }
 
   /** Stops reading: back-pressure. */

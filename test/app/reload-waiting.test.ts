@@ -74,6 +74,30 @@ t.test(
     upstream.write(OK);
     await client.untilReceived('ok');
     await upstream.until(({ ended }) => ended);
+    const questions = () => asked.filter((name) => name === 'shop.demo').length;
+    const before = questions();
+    sidecar.clock.advance(120_000);
+    client.write(`GET http://other.demo:${origin.port}/ HTTP/1.1\r\nHost: other.demo:${origin.port}\r\n\r\n`);
+    await (await origin.connection(1)).untilReceived('other.demo');
+    t.equal(questions(), before, 'nobody asks for the name any more');
+  },
+);
+
+t.test(
+  'a request whose connection is being opened is served although a reload makes its destination anew',
+  async (t) => {
+    const origin = await rawOrigin(t);
+    const authority = `127.0.0.1:${origin.port}`;
+    const sidecar = await startSidecar(t);
+    const client = await rawClient(t, sidecar.port);
+    client.write(`GET http://${authority}/dials HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
+    while (sidecar.app.destinations()[0]?.connecting !== 1) await new Promise((resolve) => setImmediate(resolve));
+    await reload(sidecar, { destinations: [{ match: authority }] });
+    const upstream = await origin.connection(0);
+    await upstream.untilReceived('/dials');
+    upstream.write(OK);
+    await client.untilReceived('ok');
+    await upstream.until(({ ended }) => ended);
   },
 );
 

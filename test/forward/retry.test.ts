@@ -23,7 +23,10 @@ const stale: RetryQuestion = {
   retriedStale: false,
   replayable: true,
 };
-const failure = (changes: Partial<RetryQuestion['failure']>): RetryQuestion['failure'] => ({ ...stale.failure, ...changes });
+const failure = (changes: Partial<RetryQuestion['failure']>): RetryQuestion['failure'] => ({
+  ...stale.failure,
+  ...changes,
+});
 
 t.test('an idempotent request on a stale connection is retried, once', async (t) => {
   t.equal(mayRetry(stale), 'retry');

@@ -68,7 +68,10 @@ t.test('a trial request whose app gives up counts as failed', async (t) => {
 
 t.test('other statuses and apps that leave are no failures', async (t) => {
   let status = 500;
-  const origins = [await answeringOrigin(t), await answeringOrigin(t, () => `HTTP/1.1 ${status} X\r\nContent-Length: 0\r\n\r\n`)];
+  const origins = [
+    await answeringOrigin(t),
+    await answeringOrigin(t, () => `HTTP/1.1 ${status} X\r\nContent-Length: 0\r\n\r\n`),
+  ];
   const sidecar = await startSidecar(t, {
     destinations: [toOrigins(origins, { balancer: 'round_robin', breaker: { failures: 2 } })],
   });

@@ -30,7 +30,11 @@ t.test('after three refused connects the request fails with 502, errno and addre
     const { code, message } = JSON.parse(answer.body);
     t.equal(code, 'CONNECT_FAILED');
     t.match(message, new RegExp(`127\\.0\\.0\\.1:${port}: ECONNREFUSED`));
-    t.equal(await connectErrors(sidecar), 3 * round, 'three tries, and a single endpoint is tried again by the next request');
+    t.equal(
+      await connectErrors(sidecar),
+      3 * round,
+      'three tries, and a single endpoint is tried again by the next request',
+    );
   }
   t.equal(statsOf(sidecar).endpoints[0]?.state, 'ready', 'the last endpoint is never ejected');
   t.equal(sidecar.app.process().upstreamConnections, 0);
@@ -61,7 +65,11 @@ t.test('an endpoint that refuses is left alone for 1 s, then 2 s, and is tried i
   await until(() => statsOf(sidecar).endpoints[1]?.state === 'ready');
   t.equal(await connectErrors(sidecar), 2);
   const answers = [await client.get('/a'), await client.get('/b')];
-  t.same(answers.map(({ body }) => body).filter((body) => body === 'back'), ['back'], 'it has its turn again');
+  t.same(
+    answers.map(({ body }) => body).filter((body) => body === 'back'),
+    ['back'],
+    'it has its turn again',
+  );
   for (const { connections } of statsOf(sidecar).endpoints) t.equal(connections.length, 1);
 });
 

@@ -12,31 +12,34 @@ async function reloadWith(sidecar: Sidecar, destinations: readonly unknown[]): P
   if (!applied) throw new Error(lines.join('\n'));
 }
 
-t.test('an endpoint that a reload takes out is evicted: idle connections close at once, active ones finish', async (t) => {
-  const [old, next] = [await answeringOrigin(t, () => null), await answeringOrigin(t)];
-  const sidecar = await startSidecar(t, { destinations: [toOrigins([old])] });
-  const [a, b] = [await appClient(t, sidecar), await appClient(t, sidecar)];
-  await openIdle([a, b], old);
-  a.send('/running');
-  await until(() => old.requests.length === 3);
-  const running = old.requests[2]?.connection;
-  const resting = old.connections.find((connection) => connection !== running);
-  await reloadWith(sidecar, [toOrigins([next])]);
-  await resting?.until(({ ended }) => ended);
-  t.notOk(running?.ended, 'what runs is not cut');
-  t.equal((await b.get('/elsewhere')).body, '/elsewhere');
-  t.equal(next.requests.length, 1);
-  running?.write(ok('done'));
-  t.equal((await a.response()).body, 'done');
-  await running?.until(({ ended }) => ended);
-  t.equal(await closedFor(sidecar, 'endpoint_removed'), 2);
-  t.same(
-    statsOf(sidecar).endpoints.map(({ port }) => port),
-    [next.port],
-    'the old endpoint is forgotten with its last connection',
-  );
-  t.equal((await a.get('/again')).body, '/again', 'the app keeps its connection');
-});
+t.test(
+  'an endpoint that a reload takes out is evicted: idle connections close at once, active ones finish',
+  async (t) => {
+    const [old, next] = [await answeringOrigin(t, () => null), await answeringOrigin(t)];
+    const sidecar = await startSidecar(t, { destinations: [toOrigins([old])] });
+    const [a, b] = [await appClient(t, sidecar), await appClient(t, sidecar)];
+    await openIdle([a, b], old);
+    a.send('/running');
+    await until(() => old.requests.length === 3);
+    const running = old.requests[2]?.connection;
+    const resting = old.connections.find((connection) => connection !== running);
+    await reloadWith(sidecar, [toOrigins([next])]);
+    await resting?.until(({ ended }) => ended);
+    t.notOk(running?.ended, 'what runs is not cut');
+    t.equal((await b.get('/elsewhere')).body, '/elsewhere');
+    t.equal(next.requests.length, 1);
+    running?.write(ok('done'));
+    t.equal((await a.response()).body, 'done');
+    await running?.until(({ ended }) => ended);
+    t.equal(await closedFor(sidecar, 'endpoint_removed'), 2);
+    t.same(
+      statsOf(sidecar).endpoints.map(({ port }) => port),
+      [next.port],
+      'the old endpoint is forgotten with its last connection',
+    );
+    t.equal((await a.get('/again')).body, '/again', 'the app keeps its connection');
+  },
+);
 
 t.test('requests that wait for a limit go on at the endpoint that a reload brings', async (t) => {
   const [old, next] = [await answeringOrigin(t, () => null), await answeringOrigin(t)];
@@ -69,7 +72,9 @@ t.test('a reload that raises maxConnections serves who waits', async (t) => {
 t.test('requests that wait outlive a reload after which the destination is found in another way', async (t) => {
   const origin = await answeringOrigin(t, () => null);
   const target = `127.0.0.1:${origin.port}`;
-  const sidecar = await startSidecar(t, { destinations: [toOrigins([origin], { pool: { maxConnections: 1 } }, target)] });
+  const sidecar = await startSidecar(t, {
+    destinations: [toOrigins([origin], { pool: { maxConnections: 1 } }, target)],
+  });
   const [a, b] = [await appClient(t, sidecar, target), await appClient(t, sidecar, target)];
   a.send('/running');
   await until(() => origin.requests.length === 1);
@@ -171,7 +176,9 @@ t.test('endpoints that flap while exchanges run cut nothing and leak nothing', a
       if (!request.connection.ended && request.head !== '') request.connection.write(ok(''));
       Object.assign(request, { head: '' });
     }
-    await until(() => requests.filter(({ lease }) => lease !== null).length <= pool.totals().active + pool.totals().draining);
+    await until(
+      () => requests.filter(({ lease }) => lease !== null).length <= pool.totals().active + pool.totals().draining,
+    );
   }
   for (;;) {
     for (const request of origins.flatMap((origin) => origin.requests)) {
@@ -207,7 +214,14 @@ t.test('every event of an endpoint and of a connection is told', async (t) => {
     { type: 'endpoint_added', destination, endpoint: endpoint.id },
     { type: 'endpoint_suspended', destination, endpoint: endpoint.id },
     { type: 'endpoint_removed', destination, endpoint: endpoint.id },
-    { type: 'connection_closed', destination, endpoint: endpoint.id, reason: 'endpoint_removed', ageMs: 1500, requests: 1 },
+    {
+      type: 'connection_closed',
+      destination,
+      endpoint: endpoint.id,
+      reason: 'endpoint_removed',
+      ageMs: 1500,
+      requests: 1,
+    },
   ]);
   t.throws(() => pool.acquire(new TestRequest('/2')), { code: 'NO_ENDPOINTS' });
 });

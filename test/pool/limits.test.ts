@@ -1,6 +1,6 @@
 import t from 'tap';
 import { startSidecar } from '../sidecar.ts';
-import { answeringOrigin, appClient, closedFor, metric, ok, statsOf, TARGET, toOrigins, until } from './origins.ts';
+import { answeringOrigin, appClient, closedFor, metric, ok, statsOf, toOrigins, until } from './origins.ts';
 
 t.test('the connection used last is reused first', async (t) => {
   const origin = await answeringOrigin(t, () => null);
@@ -59,23 +59,26 @@ t.test('at maxConnections requests wait, first in first out, for the connection 
   t.equal(origin.connections.length, 2, 'the limit held');
 });
 
-t.test('bytes behind a response never become the answer of the request that waited for its connection (rule 15)', async (t) => {
-  const origin = await answeringOrigin(t, () => null);
-  const sidecar = await startSidecar(t, { destinations: [toOrigins([origin], { pool: { maxConnections: 1 } })] });
-  const a = await appClient(t, sidecar);
-  const b = await appClient(t, sidecar);
-  a.send('/a');
-  await until(() => origin.requests.length === 1);
-  b.send('/b');
-  await until(() => statsOf(sidecar).pending === 1);
-  origin.requests[0]?.connection.write(ok('a') + ok('poison'));
-  t.equal((await a.response()).body, 'a');
-  await until(() => origin.requests.length === 2);
-  t.equal(origin.requests[1]?.connection.index, 1, 'the waiting request got a fresh connection');
-  origin.requests[1]?.connection.write(ok('b'));
-  t.equal((await b.response()).body, 'b');
-  t.equal(await closedFor(sidecar, 'protocol_error'), 1);
-});
+t.test(
+  'bytes behind a response never become the answer of the request that waited for its connection (rule 15)',
+  async (t) => {
+    const origin = await answeringOrigin(t, () => null);
+    const sidecar = await startSidecar(t, { destinations: [toOrigins([origin], { pool: { maxConnections: 1 } })] });
+    const a = await appClient(t, sidecar);
+    const b = await appClient(t, sidecar);
+    a.send('/a');
+    await until(() => origin.requests.length === 1);
+    b.send('/b');
+    await until(() => statsOf(sidecar).pending === 1);
+    origin.requests[0]?.connection.write(ok('a') + ok('poison'));
+    t.equal((await a.response()).body, 'a');
+    await until(() => origin.requests.length === 2);
+    t.equal(origin.requests[1]?.connection.index, 1, 'the waiting request got a fresh connection');
+    origin.requests[1]?.connection.write(ok('b'));
+    t.equal((await b.response()).body, 'b');
+    t.equal(await closedFor(sidecar, 'protocol_error'), 1);
+  },
+);
 
 t.test('an idle connection of another endpoint makes room at the limit', async (t) => {
   const origins = [await answeringOrigin(t), await answeringOrigin(t)];
@@ -132,7 +135,10 @@ t.test('a request that waited for acquireTimeout gets 504 with what the pool hol
   t.equal(refused.status, 504);
   const { code, message } = JSON.parse(refused.body);
   t.equal(code, 'ACQUIRE_TIMEOUT');
-  t.match(message, /waited 5000 ms .* 1 connections \(limit 1\), 1 active, 0 idle, .* 0 requests waiting \(limit 1000\)/);
+  t.match(
+    message,
+    /waited 5000 ms .* 1 connections \(limit 1\), 1 active, 0 idle, .* 0 requests waiting \(limit 1000\)/,
+  );
   t.equal(statsOf(sidecar).pending, 0);
 });
 

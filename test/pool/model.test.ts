@@ -2,7 +2,16 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { DestinationPool } from '../../src/pool/destination-pool.ts';
 import { type AnsweringOrigin, answeringOrigin, ok, until } from './origins.ts';
-import { endpointAt, openOf, policyWith, poolContext, refusingPort, type TestContext, TestRequest, testPool } from './pool-fixture.ts';
+import {
+  endpointAt,
+  openOf,
+  policyWith,
+  poolContext,
+  refusingPort,
+  type TestContext,
+  TestRequest,
+  testPool,
+} from './pool-fixture.ts';
 
 /**
  * Two destinations over the same three origins, one of which is a port where nobody listens, with small limits, and any
@@ -13,26 +22,49 @@ type World = {
   readonly pools: readonly DestinationPool[];
   readonly origins: readonly AnsweringOrigin[];
   readonly ports: readonly number[];
-  readonly requests: { readonly request: TestRequest; readonly pool: DestinationPool; refused: boolean; withdrawn: boolean }[];
+  readonly requests: {
+    readonly request: TestRequest;
+    readonly pool: DestinationPool;
+    refused: boolean;
+    withdrawn: boolean;
+  }[];
   readonly answered: Set<unknown>;
 };
 
 type Command =
-  | { readonly do: 'acquire'; readonly pool: number; readonly kind: 'safe' | 'unsafe' | 'fresh' | 'tunnel' }
+  | { readonly do: 'acquire'; readonly pool: number; readonly kind: 'safe' | 'unsafe' | 'fresh' | 'tunnel' | 'tried' }
   | { readonly do: 'answer' | 'cut' | 'cancel' | 'withdraw' | 'stray'; readonly which: number }
   | { readonly do: 'closeIdle'; readonly which: number }
   | { readonly do: 'evict'; readonly pool: number; readonly idleOnly: boolean }
-  | { readonly do: 'endpoint'; readonly pool: number; readonly endpoint: number; readonly state: 'ready' | 'suspended' | 'terminating' | 'removed' }
+  | {
+      readonly do: 'endpoint';
+      readonly pool: number;
+      readonly endpoint: number;
+      readonly state: 'ready' | 'suspended' | 'terminating' | 'removed';
+    }
   | { readonly do: 'advance'; readonly ms: number };
 
 const POOL_LIMIT = 3;
 const TOTAL_LIMIT = 4;
 
-const commands = fc.array(
+const commands: fc.Arbitrary<Command[]> = fc.array(
   fc.oneof(
-    { weight: 6, arbitrary: fc.record({ do: fc.constant('acquire' as const), pool: fc.nat(1), kind: fc.constantFrom('safe', 'safe', 'unsafe', 'fresh', 'tunnel') }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        do: fc.constant('acquire' as const),
+        pool: fc.nat(1),
+        kind: fc.constantFrom('safe', 'safe', 'unsafe', 'fresh', 'tunnel', 'tried'),
+      }),
+    },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('answer' as const), which: fc.nat(9) }) },
-    { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('cut' as const, 'cancel' as const, 'withdraw' as const, 'stray' as const), which: fc.nat(9) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        do: fc.constantFrom('cut' as const, 'cancel' as const, 'withdraw' as const, 'stray' as const),
+        which: fc.nat(9),
+      }),
+    },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('closeIdle' as const), which: fc.nat(9) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('evict' as const), pool: fc.nat(1), idleOnly: fc.boolean() }) },
     {
@@ -41,13 +73,22 @@ const commands = fc.array(
         do: fc.constant('endpoint' as const),
         pool: fc.nat(1),
         endpoint: fc.nat(2),
-        state: fc.constantFrom('ready' as const, 'ready' as const, 'suspended' as const, 'terminating' as const, 'removed' as const),
+        state: fc.constantFrom(
+          'ready' as const,
+          'ready' as const,
+          'suspended' as const,
+          'terminating' as const,
+          'removed' as const,
+        ),
       }),
     },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.constantFrom(100, 1000, 5000, 61_000) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.constantFrom(100, 1000, 5000, 61_000) }),
+    },
   ),
   { minLength: 5, maxLength: 40 },
-) as fc.Arbitrary<Command[]>;
+);
 
 /** The nth of those there are, or undefined where there is none. */
 const nth = <T>(items: readonly T[], index: number): T | undefined => items[index % Math.max(1, items.length)];
@@ -67,14 +108,14 @@ function run(world: World, command: Command): void {
       if (pool === undefined) return;
       const { kind } = command;
       const request = new TestRequest(`/${requests.length}`, {
-        unsafe: kind !== 'safe',
+        unsafe: kind === 'unsafe' || kind === 'tunnel',
         fresh: kind === 'fresh' || kind === 'tunnel',
         tunnel: kind === 'tunnel',
       });
       const entry = { request, pool, refused: false, withdrawn: false };
       requests.push(entry);
       try {
-        pool.acquire(request);
+        pool.acquire(request, kind === 'tried' ? pool.endpoints.slice(0, 1) : []);
       } catch {
         entry.refused = true;
       }
@@ -83,7 +124,9 @@ function run(world: World, command: Command): void {
     case 'answer':
     case 'stray':
     case 'cut': {
-      const open = origins.flatMap((origin) => origin.requests).filter((seen) => !world.answered.has(seen) && !seen.connection.ended);
+      const open = origins
+        .flatMap((origin) => origin.requests)
+        .filter((seen) => !world.answered.has(seen) && !seen.connection.ended);
       const seen = nth(open, command.which);
       if (seen === undefined) return;
       world.answered.add(seen);
@@ -92,13 +135,19 @@ function run(world: World, command: Command): void {
       return;
     }
     case 'cancel': {
-      const entry = nth(requests.filter(({ request }) => request.lease !== null || request.tunnelClosed !== null), command.which);
+      const entry = nth(
+        requests.filter(({ request }) => request.lease !== null || request.tunnelClosed !== null),
+        command.which,
+      );
       entry?.request.cancel();
       if (entry !== undefined) closeTunnel(entry.request);
       return;
     }
     case 'withdraw': {
-      const entry = nth(requests.filter(({ request, refused, withdrawn }) => request.waiting && !refused && !withdrawn), command.which);
+      const entry = nth(
+        requests.filter(({ request, refused, withdrawn }) => request.waiting && !refused && !withdrawn),
+        command.which,
+      );
       if (entry !== undefined) entry.withdrawn = entry.pool.withdraw(entry.request);
       return;
     }
@@ -141,18 +190,21 @@ function check(world: World): void {
       if (idle.some((connection) => connection.state !== 'idle') || new Set(idle).size !== idle.length) {
         throw new Error('an idle connection is not idle');
       }
-      if (busy + idle.length !== endpoint.open.size) throw new Error(`${busy} + ${idle.length} of ${endpoint.open.size} connections`);
+      if (busy + idle.length !== endpoint.open.size)
+        throw new Error(`${busy} + ${idle.length} of ${endpoint.open.size} connections`);
       leased += busy;
     }
   }
   const tunnels = requests.filter(({ request }) => request.tunnelClosed !== null).length;
-  if (context.capacity.used !== open + tunnels) throw new Error(`capacity ${context.capacity.used}, but ${open} open and ${tunnels} tunnels`);
+  if (context.capacity.used !== open + tunnels)
+    throw new Error(`capacity ${context.capacity.used}, but ${open} open and ${tunnels} tunnels`);
   if (context.capacity.used > TOTAL_LIMIT) throw new Error(`${context.capacity.used} of ${TOTAL_LIMIT} in all`);
   const holding = requests.filter(({ request }) => request.lease !== null).length;
   if (holding !== leased) throw new Error(`${holding} requests hold ${leased} leases`);
   let waiting = 0;
   for (const { request, refused, withdrawn } of requests) {
-    if (request.told > 1 || request.ended > 1) throw new Error(`${request.path} was told ${request.told} times, ended ${request.ended} times`);
+    if (request.told > 1 || request.ended > 1)
+      throw new Error(`${request.path} was told ${request.told} times, ended ${request.ended} times`);
     if ((refused || withdrawn) && request.told > 0) throw new Error(`${request.path} was told after it had left`);
     if (request.waiting && !refused && !withdrawn) waiting++;
   }
@@ -168,7 +220,10 @@ function checkNobodyWaitsInVain({ pools, context }: World): void {
     if (pool.pending.limited === 0 || pool.rotation.candidates.length === 0) continue;
     const onlyTunnels = pool.pending.all().every(({ waiter }) => waiter.tunnel);
     const room = pool.counted < POOL_LIMIT || pool.totals().idle > 0 || onlyTunnels;
-    if (room && roomInAll) throw new Error(`${pool.pending.limited} wait in vain: ${pool.counted} count here, ${context.capacity.used} in all`);
+    if (room && roomInAll)
+      throw new Error(
+        `${pool.pending.limited} wait in vain: ${pool.counted} count here, ${context.capacity.used} in all`,
+      );
   }
 }
 
@@ -179,57 +234,67 @@ async function rest(world: World): Promise<void> {
   await until(() => world.pools.every((pool) => pool.totals().connecting === 0));
 }
 
-t.test('a model of the pool: limits hold, every request is answered once, every lease is given back once, nothing is left', async (t) => {
-  const origins = [await answeringOrigin(t, () => null), await answeringOrigin(t, () => null)];
-  const dead = await refusingPort();
-  await fc.assert(
-    fc.asyncProperty(commands, async (list) => {
-      const context = poolContext(TOTAL_LIMIT);
-      const policy = policyWith({ pool: { maxConnections: POOL_LIMIT, maxPending: 4, maxIdle: 2, maxRequests: 3 }, balancer: 'p2c' });
-      const pools = [testPool(t, context, policy, 'one'), testPool(t, context, policy, 'two')];
-      const world: World = {
-        context,
-        pools,
-        origins: origins.map((origin) => ({ ...origin, requests: origin.requests })),
-        ports: [...origins.map(({ port }) => port), dead],
-        requests: [],
-        answered: new Set(origins.flatMap((origin) => origin.requests)),
-      };
-      for (const pool of pools) for (const port of world.ports.slice(0, 2)) pool.add(endpointAt(port));
-      try {
-        for (const command of list) {
-          run(world, command);
-          check(world);
+t.test(
+  'a model of the pool: limits hold, every request is answered once, every lease is given back once, nothing is left',
+  async (t) => {
+    const origins = [await answeringOrigin(t, () => null), await answeringOrigin(t, () => null)];
+    const dead = await refusingPort();
+    await fc.assert(
+      fc.asyncProperty(commands, fc.infiniteStream(fc.boolean()), async (list, hurries) => {
+        const context = poolContext(TOTAL_LIMIT);
+        const policy = policyWith({
+          pool: { maxConnections: POOL_LIMIT, maxPending: 4, maxIdle: 2, maxRequests: 3 },
+          balancer: 'p2c',
+        });
+        const pools = [testPool(t, context, policy, 'one'), testPool(t, context, policy, 'two')];
+        const world: World = {
+          context,
+          pools,
+          origins: origins.map((origin) => ({ ...origin, requests: origin.requests })),
+          ports: [...origins.map(({ port }) => port), dead],
+          requests: [],
+          answered: new Set(origins.flatMap((origin) => origin.requests)),
+        };
+        for (const pool of pools) for (const port of world.ports.slice(0, 2)) pool.add(endpointAt(port));
+        try {
+          for (const command of list) {
+            run(world, command);
+            check(world);
+            // Now and then the next command comes while connects are under way.
+            if (hurries.next().value) continue;
+            await rest(world);
+            check(world);
+            checkNobodyWaitsInVain(world);
+          }
           await rest(world);
-          check(world);
-          checkNobodyWaitsInVain(world);
-        }
-        // The end: everybody lets go, time passes, and nothing is left.
-        for (const { request } of world.requests) {
-          request.cancel();
-          closeTunnel(request);
-        }
-        for (let round = 0; round < 20; round++) {
-          run(world, { do: 'advance', ms: 11_000 });
-          await rest(world);
-          check(world);
+          // The end: everybody lets go, time passes, and nothing is left.
           for (const { request } of world.requests) {
             request.cancel();
             closeTunnel(request);
           }
+          for (let round = 0; round < 20; round++) {
+            run(world, { do: 'advance', ms: 11_000 });
+            await rest(world);
+            check(world);
+            for (const { request } of world.requests) {
+              request.cancel();
+              closeTunnel(request);
+            }
+          }
+          for (const { request, refused, withdrawn } of world.requests) {
+            if (request.told !== (refused || withdrawn ? 0 : 1))
+              throw new Error(`${request.path} was told ${request.told} times at the end`);
+          }
+          for (const pool of pools) pool.close();
+          await rest(world);
+          check(world);
+          if (context.capacity.used !== 0) throw new Error(`${context.capacity.used} places are left taken`);
+          if (context.clock.waiting !== 0) throw new Error(`${context.clock.waiting} timers are left`);
+        } finally {
+          for (const pool of pools) pool.destroy();
         }
-        for (const { request, refused, withdrawn } of world.requests) {
-          if (request.told !== (refused || withdrawn ? 0 : 1)) throw new Error(`${request.path} was told ${request.told} times at the end`);
-        }
-        for (const pool of pools) pool.close();
-        await rest(world);
-        check(world);
-        if (context.capacity.used !== 0) throw new Error(`${context.capacity.used} places are left taken`);
-        if (context.clock.waiting !== 0) throw new Error(`${context.clock.waiting} timers are left`);
-      } finally {
-        for (const pool of pools) pool.destroy();
-      }
-    }),
-    { numRuns: 150, seed: Number(process.env.SEED ?? 20_260), endOnFailure: false },
-  );
-});
+      }),
+      { numRuns: 150, seed: Number(process.env.SEED ?? 20_260), endOnFailure: false },
+    );
+  },
+);

@@ -146,7 +146,8 @@ export async function metric(sidecar: Sidecar, name: string, ...labels: readonly
   const response = await fetch(`http://127.0.0.1:${sidecar.operatorPort}/metrics`);
   let sum = 0;
   for (const line of (await response.text()).split('\n')) {
-    if (line.startsWith(`${name}{`) && labels.every((label) => line.includes(label))) sum += Number(line.split(' ').at(-1));
+    if (line.startsWith(`${name}{`) && labels.every((label) => line.includes(label)))
+      sum += Number(line.split(' ').at(-1));
   }
   return sum;
 }

@@ -47,27 +47,30 @@ t.test('with pool.enabled false a connection that nobody waits for any more is c
   t.equal(context.capacity.used, 0);
 });
 
-t.test('a waiting request takes a connection that comes free before its own connect is done, which then goes idle', async (t) => {
-  const origin = await answeringOrigin(t, () => null);
-  const context = poolContext();
-  const pool = testPool(t, context);
-  pool.add(endpointAt(origin.port));
-  const [a, b] = [new TestRequest('/a'), new TestRequest('/b')];
-  pool.acquire(a);
-  await until(() => origin.requests.length === 1);
-  // The answer is on its way before the second connect begins, so that it is read before that one is done.
-  origin.requests[0]?.connection.write(ok('a'));
-  pool.acquire(b);
-  t.equal(pool.totals().connecting, 1);
-  await until(() => !b.waiting);
-  await until(() => pool.totals().connecting === 0);
-  await until(() => origin.requests.length === 2);
-  t.equal(context.capacity.used, 2);
-  t.equal(b.reused ? origin.requests[1]?.connection.index : 0, 0);
-  origin.requests[1]?.connection.write(ok('b'));
-  await until(() => b.ended === 1);
-  t.equal(pool.totals().idle, 2);
-});
+t.test(
+  'a waiting request takes a connection that comes free before its own connect is done, which then goes idle',
+  async (t) => {
+    const origin = await answeringOrigin(t, () => null);
+    const context = poolContext();
+    const pool = testPool(t, context);
+    pool.add(endpointAt(origin.port));
+    const [a, b] = [new TestRequest('/a'), new TestRequest('/b')];
+    pool.acquire(a);
+    await until(() => origin.requests.length === 1);
+    // The answer is on its way before the second connect begins, so that it is read before that one is done.
+    origin.requests[0]?.connection.write(ok('a'));
+    pool.acquire(b);
+    t.equal(pool.totals().connecting, 1);
+    await until(() => !b.waiting);
+    await until(() => pool.totals().connecting === 0);
+    await until(() => origin.requests.length === 2);
+    t.equal(context.capacity.used, 2);
+    t.equal(b.reused ? origin.requests[1]?.connection.index : 0, 0);
+    origin.requests[1]?.connection.write(ok('b'));
+    await until(() => b.ended === 1);
+    t.equal(pool.totals().idle, 2);
+  },
+);
 
 t.test('an idle connection is used although another request waits for a connect', async (t) => {
   const [slow, quick] = [await answeringOrigin(t), await answeringOrigin(t)];
@@ -106,74 +109,86 @@ t.test('a place in limits.maxConnections goes to the next when who was asked fir
   t.equal(context.capacity.used, 1);
 });
 
-t.test('a connection that goes idle makes room for another destination that waits for limits.maxConnections', async (t) => {
-  const origin = await answeringOrigin(t, () => null);
-  const context = poolContext(1);
-  const [one, two] = [testPool(t, context, policyWith(), 'one'), testPool(t, context, policyWith(), 'two')];
-  one.add(endpointAt(origin.port));
-  two.add(endpointAt(origin.port));
-  const [a, b] = [new TestRequest('/a'), new TestRequest('/b')];
-  one.acquire(a);
-  await until(() => origin.requests.length === 1);
-  two.acquire(b);
-  t.equal(two.pending.size, 1);
-  origin.requests[0]?.connection.write(ok('a'));
-  await until(() => origin.requests.length === 2);
-  t.equal(origin.requests[1]?.path, '/b');
-  t.equal(context.capacity.used, 1);
-});
+t.test(
+  'a connection that goes idle makes room for another destination that waits for limits.maxConnections',
+  async (t) => {
+    const origin = await answeringOrigin(t, () => null);
+    const context = poolContext(1);
+    const [one, two] = [testPool(t, context, policyWith(), 'one'), testPool(t, context, policyWith(), 'two')];
+    one.add(endpointAt(origin.port));
+    two.add(endpointAt(origin.port));
+    const [a, b] = [new TestRequest('/a'), new TestRequest('/b')];
+    one.acquire(a);
+    await until(() => origin.requests.length === 1);
+    two.acquire(b);
+    t.equal(two.pending.size, 1);
+    origin.requests[0]?.connection.write(ok('a'));
+    await until(() => origin.requests.length === 2);
+    t.equal(origin.requests[1]?.path, '/b');
+    t.equal(context.capacity.used, 1);
+  },
+);
 
-t.test('an idle connection elsewhere makes room at limits.maxConnections, and waiting destinations take turns', async (t) => {
-  const origin = await answeringOrigin(t, () => null);
-  const context = poolContext(2);
-  const pools = ['a', 'b', 'c'].map((name) => testPool(t, context, policyWith(), name));
-  for (const pool of pools) pool.add(endpointAt(origin.port));
-  const [one, two, three] = pools;
-  if (one === undefined || two === undefined || three === undefined) throw new Error('too few');
-  const idle = new TestRequest('/idle');
-  one.acquire(idle);
-  await until(() => origin.requests.length === 1);
-  origin.requests[0]?.connection.write(ok(''));
-  await until(() => idle.ended === 1);
-  const held = [new TestRequest('/held1'), new TestRequest('/held2')];
-  for (const request of held) two.acquire(request);
-  await until(() => origin.requests.length === 3);
-  t.same(one.totals(), { connecting: 0, active: 0, idle: 0, draining: 0 }, 'the idle one elsewhere made room');
-  t.equal(context.capacity.used, 2);
-  const waiting = [new TestRequest('/b1'), new TestRequest('/b2'), new TestRequest('/b3')];
-  for (const request of waiting) two.acquire(request);
-  const other = new TestRequest('/c1');
-  three.acquire(other);
-  for (let served = 0; served < 4; served++) {
-    for (const request of [...held, ...waiting, other]) {
-      if (request.lease === null) continue;
-      request.cancel();
-      break;
-    }
-    await until(() => origin.requests.length === 4 + served);
+t.test(
+  'an idle connection elsewhere makes room at limits.maxConnections, and waiting destinations take turns',
+  async (t) => {
+    const origin = await answeringOrigin(t, () => null);
+    const context = poolContext(2);
+    const pools = ['a', 'b', 'c'].map((name) => testPool(t, context, policyWith(), name));
+    for (const pool of pools) pool.add(endpointAt(origin.port));
+    const [one, two, three] = pools;
+    if (one === undefined || two === undefined || three === undefined) throw new Error('too few');
+    const idle = new TestRequest('/idle');
+    one.acquire(idle);
+    await until(() => origin.requests.length === 1);
+    origin.requests[0]?.connection.write(ok(''));
+    await until(() => idle.ended === 1);
+    const held = [new TestRequest('/held1'), new TestRequest('/held2')];
+    for (const request of held) two.acquire(request);
+    await until(() => origin.requests.length === 3);
+    t.same(one.totals(), { connecting: 0, active: 0, idle: 0, draining: 0 }, 'the idle one elsewhere made room');
     t.equal(context.capacity.used, 2);
-  }
-  t.ok(origin.requests.slice(3, 5).some(({ path }) => path === '/c1'), 'the second destination was served among the first two');
-});
+    const waiting = [new TestRequest('/b1'), new TestRequest('/b2'), new TestRequest('/b3')];
+    for (const request of waiting) two.acquire(request);
+    const other = new TestRequest('/c1');
+    three.acquire(other);
+    for (let served = 0; served < 4; served++) {
+      for (const request of [...held, ...waiting, other]) {
+        if (request.lease === null) continue;
+        request.cancel();
+        break;
+      }
+      await until(() => origin.requests.length === 4 + served);
+      t.equal(context.capacity.used, 2);
+    }
+    t.ok(
+      origin.requests.slice(3, 5).some(({ path }) => path === '/c1'),
+      'the second destination was served among the first two',
+    );
+  },
+);
 
-t.test('a request whose endpoints failed it takes a connection of the other as soon as an idle one makes room', async (t) => {
-  const [bad, good] = [await answeringOrigin(t, () => null), await answeringOrigin(t, () => null)];
-  const context = poolContext();
-  const pool = testPool(t, context, policyWith({ pool: { maxConnections: 1 } }));
-  pool.add(endpointAt(bad.port));
-  const a = new TestRequest('/a');
-  pool.acquire(a);
-  await until(() => bad.requests.length === 1);
-  pool.add(endpointAt(good.port));
-  const b = new TestRequest('/b');
-  const [tried] = pool.endpoints;
-  pool.acquire(b, tried === undefined ? [] : [tried]);
-  t.ok(b.waiting);
-  bad.requests[0]?.connection.write(ok('a'));
-  await until(() => good.requests.length === 1);
-  t.equal(good.requests[0]?.path, '/b');
-  t.equal(bad.connections[0]?.ended || context.capacity.used === 1, true);
-});
+t.test(
+  'a request whose endpoints failed it takes a connection of the other as soon as an idle one makes room',
+  async (t) => {
+    const [bad, good] = [await answeringOrigin(t, () => null), await answeringOrigin(t, () => null)];
+    const context = poolContext();
+    const pool = testPool(t, context, policyWith({ pool: { maxConnections: 1 } }));
+    pool.add(endpointAt(bad.port));
+    const a = new TestRequest('/a');
+    pool.acquire(a);
+    await until(() => bad.requests.length === 1);
+    pool.add(endpointAt(good.port));
+    const b = new TestRequest('/b');
+    const [tried] = pool.endpoints;
+    pool.acquire(b, tried === undefined ? [] : [tried]);
+    t.ok(b.waiting);
+    bad.requests[0]?.connection.write(ok('a'));
+    await until(() => good.requests.length === 1);
+    t.equal(good.requests[0]?.path, '/b');
+    t.equal(bad.connections[0]?.ended || context.capacity.used === 1, true);
+  },
+);
 
 t.test('a request whose connect failed at the limit waits on instead of failing', async (t) => {
   const origin = await answeringOrigin(t, () => null);

@@ -61,40 +61,50 @@ t.test('the idle time-out of a server is learned from its closes', async (t) => 
   t.equal(origin.connections.length, 3, 'past it no request takes it, although the server has not closed it');
 });
 
-t.test('now and then an idle connection is left alone past the learned time, and what it survives is learned', async (t) => {
-  const origin = await answeringOrigin(t);
-  const sidecar = await startSidecar(t, { destinations: [toOrigins([origin])] });
-  const client = await appClient(t, sidecar);
-  await client.get('/1');
-  sidecar.clock.advance(20_000);
-  origin.connections[0]?.socket.end();
-  await until(() => statsOf(sidecar).idle === 0);
-  await client.get('/2');
-  sidecar.clock.advance(31_000);
-  t.equal(statsOf(sidecar).idle, 0, 'at the end it closes like any other');
-  t.match(statsOf(sidecar).endpoints[0]?.idle, { effectiveMs: 27_000, source: 'learned' }, 'from 20 s to 30 s, less a tenth');
-  await client.get('/3');
-  sidecar.clock.advance(28_000);
-  t.equal(statsOf(sidecar).idle, 0, 'the next one is not a probe: one in five minutes is enough');
-});
+t.test(
+  'now and then an idle connection is left alone past the learned time, and what it survives is learned',
+  async (t) => {
+    const origin = await answeringOrigin(t);
+    const sidecar = await startSidecar(t, { destinations: [toOrigins([origin])] });
+    const client = await appClient(t, sidecar);
+    await client.get('/1');
+    sidecar.clock.advance(20_000);
+    origin.connections[0]?.socket.end();
+    await until(() => statsOf(sidecar).idle === 0);
+    await client.get('/2');
+    sidecar.clock.advance(31_000);
+    t.equal(statsOf(sidecar).idle, 0, 'at the end it closes like any other');
+    t.match(
+      statsOf(sidecar).endpoints[0]?.idle,
+      { effectiveMs: 27_000, source: 'learned' },
+      'from 20 s to 30 s, less a tenth',
+    );
+    await client.get('/3');
+    sidecar.clock.advance(28_000);
+    t.equal(statsOf(sidecar).idle, 0, 'the next one is not a probe: one in five minutes is enough');
+  },
+);
 
-t.test('while the safe idle time is unknown a POST takes no connection idle for over unsafeMaxIdle, a GET does', async (t) => {
-  const origin = await answeringOrigin(t);
-  const sidecar = await startSidecar(t, { destinations: [toOrigins([origin])] });
-  const client = await appClient(t, sidecar);
-  await client.get('/1');
-  sidecar.clock.advance(4000);
-  await client.post('/2');
-  t.equal(origin.connections.length, 1, 'at 4 s it still does');
-  sidecar.clock.advance(4001);
-  await client.get('/3');
-  t.equal(origin.connections.length, 1);
-  sidecar.clock.advance(4001);
-  await client.post('/4');
-  t.equal(origin.connections.length, 2);
-  t.equal(origin.requests[3]?.connection.index, 1);
-  t.equal(await metric(sidecar, 'carpool_pool_requests_total', 'reused="true"'), 2);
-});
+t.test(
+  'while the safe idle time is unknown a POST takes no connection idle for over unsafeMaxIdle, a GET does',
+  async (t) => {
+    const origin = await answeringOrigin(t);
+    const sidecar = await startSidecar(t, { destinations: [toOrigins([origin])] });
+    const client = await appClient(t, sidecar);
+    await client.get('/1');
+    sidecar.clock.advance(4000);
+    await client.post('/2');
+    t.equal(origin.connections.length, 1, 'at 4 s it still does');
+    sidecar.clock.advance(4001);
+    await client.get('/3');
+    t.equal(origin.connections.length, 1);
+    sidecar.clock.advance(4001);
+    await client.post('/4');
+    t.equal(origin.connections.length, 2);
+    t.equal(origin.requests[3]?.connection.index, 1);
+    t.equal(await metric(sidecar, 'carpool_pool_requests_total', 'reused="true"'), 2);
+  },
+);
 
 t.test('a POST at maxConnections replaces the doubtful idle connection of its own endpoint', async (t) => {
   const origin = await answeringOrigin(t);
@@ -216,10 +226,11 @@ t.test('evict closes the idle connections; all: active ones when they are done',
   await until(() => origin.requests.length === 3);
   const active = origin.requests[2]?.connection;
   t.equal(sidecar.app.evict({ destination: 'orders.shop:8080', idleOnly: true }), 1);
-  t.same(
-    (({ active, idle, draining }) => ({ active, idle, draining }))(statsOf(sidecar)),
-    { active: 1, idle: 0, draining: 0 },
-  );
+  t.same((({ active, idle, draining }) => ({ active, idle, draining }))(statsOf(sidecar)), {
+    active: 1,
+    idle: 0,
+    draining: 0,
+  });
   t.equal(sidecar.app.evict({ destination: null, idleOnly: false }), 1);
   t.equal(sidecar.app.evict({ destination: null, idleOnly: false }), 0, 'a second time there is nothing to evict');
   t.match(statsOf(sidecar), { active: 0, idle: 0, draining: 1 });

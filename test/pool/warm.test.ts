@@ -22,25 +22,32 @@ t.test('minConnections are opened at the start, spread over the endpoints, and k
   t.equal(origins[0]?.connections.length, 3, 'replaced where one was missing');
 });
 
-t.test('the replacement of an aging warm connection is open before that one retires, and both stay until then', async (t) => {
-  const origin = await answeringOrigin(t);
-  const sidecar = await startSidecar(t, {
-    destinations: [toOrigins([origin], { pool: { minConnections: 3, maxAge: '60s', idleTimeout: '300s' } })],
-  });
-  sidecar.clock.advance(1000);
-  await until(() => statsOf(sidecar).idle === 3 && origin.connections.length === 3);
-  let least = 3;
-  for (let second = 0; second < 200; second++) {
+t.test(
+  'the replacement of an aging warm connection is open before that one retires, and both stay until then',
+  async (t) => {
+    const origin = await answeringOrigin(t);
+    const sidecar = await startSidecar(t, {
+      destinations: [toOrigins([origin], { pool: { minConnections: 3, maxAge: '60s', idleTimeout: '300s' } })],
+    });
     sidecar.clock.advance(1000);
-    await until(() => statsOf(sidecar).connecting === 0);
-    least = Math.min(least, statsOf(sidecar).idle);
-  }
-  t.equal(least, 3, 'there never were fewer');
-  t.equal(await closedFor(sidecar, 'rebalance'), 0, 'none was closed as surplus');
-  const aged = await closedFor(sidecar, 'max_age');
-  t.ok(aged >= 8 && aged <= 12, `${aged} in 200 s`);
-  t.equal(await metric(sidecar, 'carpool_pool_connections_created_total'), aged + statsOf(sidecar).idle, 'one replacement each');
-});
+    await until(() => statsOf(sidecar).idle === 3 && origin.connections.length === 3);
+    let least = 3;
+    for (let second = 0; second < 200; second++) {
+      sidecar.clock.advance(1000);
+      await until(() => statsOf(sidecar).connecting === 0);
+      least = Math.min(least, statsOf(sidecar).idle);
+    }
+    t.equal(least, 3, 'there never were fewer');
+    t.equal(await closedFor(sidecar, 'rebalance'), 0, 'none was closed as surplus');
+    const aged = await closedFor(sidecar, 'max_age');
+    t.ok(aged >= 8 && aged <= 12, `${aged} in 200 s`);
+    t.equal(
+      await metric(sidecar, 'carpool_pool_connections_created_total'),
+      aged + statsOf(sidecar).idle,
+      'one replacement each',
+    );
+  },
+);
 
 t.test('maxConnections holds for the warm floor too', async (t) => {
   const origin = await answeringOrigin(t);

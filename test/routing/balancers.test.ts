@@ -87,7 +87,10 @@ for (const name of ['p2c', 'round_robin', 'least_loaded'] as const) {
     a?.latency.observe(2.9, clock.now());
     b?.latency.observe(1, clock.now());
     if (a === undefined || b === undefined) throw new Error('none');
-    t.ok(picks(name, [a, b], 100).every((count) => count > 25), 'small differences do not count');
+    t.ok(
+      picks(name, [a, b], 100).every((count) => count > 25),
+      'small differences do not count',
+    );
   });
 }
 

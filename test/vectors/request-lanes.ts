@@ -123,7 +123,10 @@ export class RequestLanes {
       }
     }
     // 2. The ids: each answer belongs to its question.
-    const answers = readResponses(caller.received, methods, true);
+    // Of a request that cannot be read the method may still be known: HEAD is refused without a body.
+    const unread = /^(?:\r\n)?HEAD /.test(bytes.slice(strict.consumed)) ? ['HEAD'] : [];
+    const asHead = readResponses(caller.received, [...methods, ...unread], true);
+    const answers = asHead.end === 'malformed' ? readResponses(caller.received, methods, true) : asHead;
     const finals = answers.messages.filter(({ status }) => status >= 200);
     for (const [index, { id, message }] of requests.entries()) {
       const answer = finals[index];

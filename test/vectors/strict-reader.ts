@@ -279,7 +279,7 @@ export function endToEnd(message: StrictMessage): string[] {
   const nominated = membersOf(message.fields, 'connection');
   return message.fields
     .filter(([name]) => !HOP_BY_HOP.includes(name.toLowerCase()) && !nominated.includes(name.toLowerCase()))
-    .filter(([name]) => !(name.toLowerCase() === 'expect' && message.minor === 0))
+    .filter(([name]) => !(name.toLowerCase() === 'expect' && message.minor === 0 && message.method !== ''))
     .map(([name, value]) => `${name}: ${value}`);
 }
 
