@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { stringify } from 'yaml';
 import { shortDirectory } from '../admin/short-directory.ts';
+import { rawClient } from '../raw-origin.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What is shipped; `make test` builds it first. */
@@ -110,7 +112,10 @@ export function childConfig(t: Test, settings: Record<string, unknown> = {}): Ch
   return { file, socket, directory };
 }
 
-export function writeConfig({ file, socket }: ChildConfig, settings: Record<string, unknown>): void {
+export function writeConfig(
+  { file, socket }: Pick<ChildConfig, 'file' | 'socket'>,
+  settings: Record<string, unknown>,
+): void {
   writeFileSync(file, configText(socket, settings));
 }
 
@@ -126,6 +131,30 @@ export function configText(socket: string, settings: Record<string, unknown>): s
 
 function group(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+/** A port that nothing listens on, below those that the kernel gives to connections. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
+}
+
+/**
+ * Keeps one upstream connection of the demo busy, with a request whose body does not end: its origins close a connection
+ * that was idle for four seconds, and there shall be one to look at.
+ */
+export async function holdConnection(t: Test, port: number): Promise<void> {
+  const client = await rawClient(t, port);
+  client.write('POST http://hello.demo/held HTTP/1.1\r\nHost: hello.demo\r\nContent-Length: 10\r\n\r\nabc');
 }
 
 /** The ports that the `ready` line of a child names. */

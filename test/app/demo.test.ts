@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { delimiter, dirname } from 'node:path';
 import t, { type Test } from 'tap';
 import { portOf } from '../admin/port-of.ts';
-import { Child, carpool, cleanEnvironment } from './child.ts';
+import { Child, carpool, cleanEnvironment, holdConnection } from './child.ts';
 
 const curl = spawnSync('curl', ['--version']).status === 0;
 
@@ -38,8 +38,7 @@ t.test('each line that the demo prints works as it stands', { skip: curl ? false
   for (const [index, [part, output]] of expected.entries()) {
     const line = lines[index] ?? '';
     t.ok(line.includes(part), line);
-    // Its origins close a connection that was idle for four seconds: there shall be one to look at.
-    if (part === ' connections') await typed(t, lines[0] ?? '');
+    if (part === ' pools') await holdConnection(t, Number(/127\.0\.0\.1:(\d+)/.exec(lines[0] ?? '')?.[1]));
     const { code, out, err } = await typed(t, line);
     t.equal(code, 0, err);
     t.match(out, output, line);

@@ -1,11 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ERRORS } from '../../src/errors.ts';
-import { portOf } from '../admin/port-of.ts';
-import { BUNDLE, Child, carpool, childConfig, cleanEnvironment, ROOT } from './child.ts';
+import { BUNDLE, Child, carpool, childConfig, cleanEnvironment, freePort, holdConnection, ROOT } from './child.ts';
 import { namedOrigin } from './traffic.ts';
 
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
@@ -24,14 +22,6 @@ async function shell(t: Test, script: string, env: NodeJS.ProcessEnv = {}) {
   const child = new Child(t, 'sh', ['-ec', script], { ...clean, PATH, ...env });
   const { code } = await child.ended;
   return { code, out: child.out.text, err: child.err.text };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const port = portOf(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 const noCurl = spawnSync('curl', ['--version']).status === 0 ? false : 'no curl here';
@@ -70,6 +60,7 @@ t.test('the lines of the README to try with the demo work', { skip: noCurl }, as
   const text = demo.out.text;
   const listener = /-x http:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1] ?? '';
   const operator = /curl http:\/\/127\.0\.0\.1:(\d+)\/stats/.exec(text)?.[1] ?? '';
+  await holdConnection(t, Number(listener));
   const [, calls = '', looks = ''] = blocks(read('README.md'), 'sh');
   const lines = `${calls}${looks}`.trim().split('\n');
   t.equal(lines.length, 8);

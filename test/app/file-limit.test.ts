@@ -49,7 +49,7 @@ t.test(
     for (const client of refused)
       t.match(
         client.received,
-        /^HTTP\/1\.1 503 Service Unavailable\r\nproxy-status: carpool; error=connection_limit_reached/,
+        /^HTTP\/1\.1 503 Service Unavailable\r\n(.*\r\n)*proxy-status: carpool; error=connection_limit_reached;(.*\r\n)*\r\n\{"code":"OVERLOADED".*\}\n$/,
       );
     t.equal(refused.filter(({ received }) => received.includes('connection: close')).length, refused.length);
     t.match(await call({ port: operatorPort }, '/readyz'), { status: 200 }, 'probes go on');

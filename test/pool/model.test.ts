@@ -239,6 +239,8 @@ t.test(
   async (t) => {
     const origins = [await answeringOrigin(t, () => null), await answeringOrigin(t, () => null)];
     const dead = await refusingPort();
+    let served = 0;
+    let waited = 0;
     await fc.assert(
       fc.asyncProperty(commands, fc.infiniteStream(fc.boolean()), async (list, hurries) => {
         const context = poolContext(TOTAL_LIMIT);
@@ -267,6 +269,8 @@ t.test(
             checkNobodyWaitsInVain(world);
           }
           await rest(world);
+          served += world.requests.filter(({ request }) => request.endpoint !== null).length;
+          waited += pools.reduce((sum, pool) => sum + pool.pending.limited, 0);
           // The end: everybody lets go, time passes, and nothing is left.
           for (const { request } of world.requests) {
             request.cancel();

@@ -10,7 +10,17 @@ const sampling = (runs: number): { numRuns: number; seed?: number } =>
   TIMES > 0 ? { numRuns: runs * TIMES } : { numRuns: runs, seed: 20_260_101 };
 
 const fields = fc
-  .subarray(['X: y', 'Connection: X-Hop', 'X-Hop: z', 'TE: trailers', 'Expect: 100-continue', 'Cookie: a=b', 'Upgrade: h2c', 'Keep-Alive: 5', 'X-Empty:'])
+  .subarray([
+    'X: y',
+    'Connection: X-Hop',
+    'X-Hop: z',
+    'TE: trailers',
+    'Expect: 100-continue',
+    'Cookie: a=b',
+    'Upgrade: h2c',
+    'Keep-Alive: 5',
+    'X-Empty:',
+  ])
   .map((lines) => lines.map((line) => `${line}\r\n`).join(''));
 const content = fc.oneof(
   fc.constantFrom('', 'hello', 'GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n', '0\r\n\r\n', '\r\n\r\n'),
@@ -23,24 +33,37 @@ const body = fc.oneof(
 );
 const line = (scheme: string): fc.Arbitrary<string> =>
   fc
-    .tuple(fc.constantFrom('GET', 'POST', 'HEAD', 'DELETE', 'ODD'), fc.constantFrom('/', '/a?b', '//c'), fc.constantFrom('1.1', '1.1', '1.1', '1.0'))
+    .tuple(
+      fc.constantFrom('GET', 'POST', 'HEAD', 'DELETE', 'ODD'),
+      fc.constantFrom('/', '/a?b', '//c'),
+      fc.constantFrom('1.1', '1.1', '1.1', '1.0'),
+    )
     .map(([method, path, version]) => `${method} ${scheme}${path} HTTP/${version}\r\nHost: $HOST\r\n`);
 const requests = (scheme: string): fc.Arbitrary<string> =>
   fc
-    .array(fc.tuple(fc.constantFrom('', '', '\r\n'), line(scheme), fields, body).map((parts) => parts.join('')), { minLength: 1, maxLength: 4 })
+    .array(
+      fc.tuple(fc.constantFrom('', '', '\r\n'), line(scheme), fields, body).map((parts) => parts.join('')),
+      { minLength: 1, maxLength: 4 },
+    )
     .map((messages) => messages.join(''));
 
-const places = (bytes: string, share: number): number[] => [...new Set([1, 2, 3].map((part) => Math.floor((bytes.length * part * share) / 3)))];
+const places = (bytes: string, share: number): number[] => [
+  ...new Set([1, 2, 3].map((part) => Math.floor((bytes.length * part * share) / 3))),
+];
 
 /** A mutation may name another host or a CONNECT; such a case would leave the test, and is left out. */
-const staysHere = (bytes: string): boolean => !/CONNECT /.test(bytes) && [...bytes.matchAll(/https?:\/\/([^/?\s]*)/gi)].every(([, host]) => host === '$HOST');
+const staysHere = (bytes: string): boolean =>
+  !/CONNECT /.test(bytes) && [...bytes.matchAll(/https?:\/\/([^/?\s]*)/gi)].every(([, host]) => host === '$HOST');
 
 t.test('generated requests and mutations of them, pipelined and split, are judged like the public ones', async (t) => {
   t.setTimeout(1_800_000);
   const lanes = await RequestLanes.start(t);
   const share = fc.double({ min: 0.02, max: 1, noNaN: true });
   for (const way of ['local', 'proxy'] as const) {
-    const inputs = fc.oneof(requests(way === 'local' ? '' : 'http://$HOST'), mutated(requests(way === 'local' ? '' : 'http://$HOST')));
+    const inputs = fc.oneof(
+      requests(way === 'local' ? '' : 'http://$HOST'),
+      mutated(requests(way === 'local' ? '' : 'http://$HOST')),
+    );
     const cases = fc
       .sample(fc.tuple(inputs, share), sampling(600))
       .filter(([bytes]) => staysHere(bytes))
@@ -50,9 +73,16 @@ t.test('generated requests and mutations of them, pipelined and split, are judge
   t.same(lanes.failures, []);
   const forwarded = lanes.outcomes.filter((outcome) => outcome.forwarded && outcome.messages > 0).length;
   const refused = lanes.outcomes.filter(({ refusal }) => refusal !== null).length;
-  t.ok(forwarded > 200 && refused > 200, `${forwarded} forwarded to the end, ${refused} refused, of ${lanes.outcomes.length}`);
+  t.ok(
+    forwarded > 200 && refused > 200,
+    `${forwarded} forwarded to the end, ${refused} refused, of ${lanes.outcomes.length}`,
+  );
   const lost = lanes.outcomes.filter((outcome) => outcome.wellFormed && !outcome.forwarded && outcome.refusal === null);
-  t.same(lost.map((outcome) => outcome.case.bytes), [], 'nothing well formed is dropped without a word');
+  t.same(
+    lost.map((outcome) => outcome.case.bytes),
+    [],
+    'nothing well formed is dropped without a word',
+  );
   await lanes.reconcile(t);
 });
 
@@ -64,14 +94,28 @@ t.test('generated responses and mutations of them are judged like the public one
     fc.tuple(fields, body).map(([lines, rest]) => `HTTP/1.1 200 OK\r\n${lines}${rest}`),
     fc.tuple(fields, body).map(([lines, rest]) => `HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\n${lines}${rest}`),
   );
-  const inputs = fc.oneof(whole, mutated(whole), fc.tuple(whole, whole).map((parts) => parts.join('')));
+  const inputs = fc.oneof(
+    whole,
+    mutated(whole),
+    fc.tuple(whole, whole).map((parts) => parts.join('')),
+  );
   const cases = fc
-    .sample(fc.tuple(inputs, fc.double({ min: 0.02, max: 1, noNaN: true }), fc.constantFrom<ResponseCase['ask'][]>('GET', 'GET', 'HEAD', 'GET 1.0')), sampling(600))
+    .sample(
+      fc.tuple(
+        inputs,
+        fc.double({ min: 0.02, max: 1, noNaN: true }),
+        fc.constantFrom<ResponseCase['ask'][]>('GET', 'GET', 'HEAD', 'GET 1.0'),
+      ),
+      sampling(600),
+    )
     .filter(([bytes]) => bytes !== '')
     .map(([bytes, part, ask], index) => ({ name: `generated ${index}`, bytes, ask, splits: places(bytes, part) }));
   await lanes.run(cases);
   t.same(lanes.failures, []);
   const count = (wanted: string): number => lanes.outcomes.filter(({ got }) => got === wanted).length;
-  t.ok(count('same') > 100 && count('502') > 100, `${count('same')} relayed, ${count('502')} refused, ${count('cut')} cut`);
+  t.ok(
+    count('same') > 100 && count('502') > 100,
+    `${count('same')} relayed, ${count('502')} refused, ${count('cut')} cut`,
+  );
   lanes.reconcile(t);
 });

@@ -3,7 +3,14 @@ import net from 'node:net';
 import type { Test } from 'tap';
 import { type Sidecar, startSidecar } from '../sidecar.ts';
 import { Caller, cutAt, settle } from './client-exchange.ts';
-import { endToEnd, passingTrailers, readRequests, readResponses, type StrictMessage, valuesOf } from './strict-reader.ts';
+import {
+  endToEnd,
+  passingTrailers,
+  readRequests,
+  readResponses,
+  type StrictMessage,
+  valuesOf,
+} from './strict-reader.ts';
 
 /** What an origin answers to one request. */
 export type ResponseCase = {

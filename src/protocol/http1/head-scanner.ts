@@ -1,25 +1,7 @@
 import { scanAuthority } from './authority.ts';
 import { COLON, CR, equalsIgnoringCase, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN_LOWER } from './bytes.ts';
-import {
-  FIELD_AUTHORIZATION,
-  FIELD_CONNECTION,
-  FIELD_CONTENT_LENGTH,
-  FIELD_CONTENT_TYPE,
-  FIELD_EXPECT,
-  FIELD_HOST,
-  FIELD_KEEP_ALIVE,
-  FIELD_MAX_FORWARDS,
-  FIELD_OTHER,
-  FIELD_REQUEST_TIMEOUT,
-  FIELD_TE,
-  FIELD_TRANSFER_ENCODING,
-  FIELD_UPGRADE,
-  FIELD_VIA,
-  FIELD_WWW_AUTHENTICATE,
-  fieldId,
-  HOP_BY_HOP,
-  PROTECTED_FROM_CONNECTION,
-} from './field-names.ts';
+import { type Fault, type FaultCode, FieldFacts, type FieldsOf } from './field-facts.ts';
+import { FIELD_OTHER, fieldId, HOP_BY_HOP } from './field-names.ts';
 import {
   FORM_ABSOLUTE,
   FORM_ASTERISK,
@@ -44,15 +26,6 @@ export const SCAN_MORE = 0;
 export const SCAN_DONE = 1;
 /** `scanner.fault` says which rule was broken. */
 export const SCAN_FAULT = 2;
-
-const NOTES_NOTHING = 0;
-const NOTES_RESPONSE = 1;
-const NOTES_REQUEST = 2;
-
-export type FaultCode = 'BAD_REQUEST' | 'HEAD_TOO_LARGE' | 'URI_TOO_LONG' | 'EXPECTATION_FAILED' | 'TRANSFER_CODING';
-
-/** The rule that a head broke, in words for the one who sent it. */
-export type Fault = { readonly code: FaultCode; readonly rule: string };
 
 export type HeadLimits = {
   /** The whole head with its blank line. */
@@ -106,21 +79,21 @@ export class HeadScanner {
   readonly head: Head;
   fault: Fault = { code: 'BAD_REQUEST', rule: '' };
   readonly #limits: HeadLimits;
-  /** Ranges of field names that Connection fields of this head nominated: start, end, start, end … */
-  readonly #nominated: number[] = [];
-  /** What the fields under way mean: trailers say nothing about the message, and some fields mean something in requests alone. */
-  #notes = NOTES_REQUEST;
+  readonly #facts: FieldFacts;
+  /** Whose fields are read. */
+  #of: FieldsOf = 'request';
 
   constructor(head: Head, limits: HeadLimits) {
     this.head = head;
     this.#limits = limits;
+    this.#facts = new FieldFacts(head);
   }
 
   /** Scans a request head at `buffer[start..end)`. */
   scanRequest(buffer: Buffer, start: number, end: number): number {
     const head = this.head;
     head.reset(buffer, start);
-    this.#notes = NOTES_REQUEST;
+    this.#of = 'request';
     // Whoever refuses a head asks whether it was HEAD's.
     head.method = METHOD_OTHER;
     let at = start;
@@ -155,14 +128,14 @@ export class HeadScanner {
     if (!this.#target(buffer, target, targetEnd)) return SCAN_FAULT;
     const result = this.#fields(buffer, at + 2, end);
     if (result !== SCAN_DONE) return result === SCAN_MORE ? this.#incomplete(start, end) : result;
-    return this.#requestFacts(buffer) ? SCAN_DONE : SCAN_FAULT;
+    return this.#facts.request(buffer) ? SCAN_DONE : this.#broken();
   }
 
   /** Scans a response head at `buffer[start..end)`. */
   scanResponse(buffer: Buffer, start: number, end: number): number {
     const head = this.head;
     head.reset(buffer, start);
-    this.#notes = NOTES_RESPONSE;
+    this.#of = 'response';
     const version = this.#version(buffer, start, end);
     if (version < 0)
       return version === -1
@@ -189,17 +162,23 @@ export class HeadScanner {
     head.lineEnd = at;
     const result = this.#fields(buffer, at + 2, end);
     if (result !== SCAN_DONE) return result === SCAN_MORE ? this.#incomplete(start, end) : result;
-    return this.#framing() ? SCAN_DONE : SCAN_FAULT;
+    return this.#facts.framing() ? SCAN_DONE : this.#broken();
   }
 
   /** Scans a trailer section at `buffer[start..end)`: field lines and the blank line, with no start line. */
   scanTrailers(buffer: Buffer, start: number, end: number): number {
     const head = this.head;
     head.reset(buffer, start);
-    this.#notes = NOTES_NOTHING;
+    this.#of = 'trailers';
     head.lineEnd = start;
     const result = this.#fields(buffer, start, end);
     return result === SCAN_MORE ? this.#incomplete(start, end) : result;
+  }
+
+  /** A field said what it may not. */
+  #broken(): typeof SCAN_FAULT {
+    this.fault = this.#facts.fault;
+    return SCAN_FAULT;
   }
 
   #fail(code: FaultCode, rule: string): typeof SCAN_FAULT {
@@ -272,8 +251,9 @@ export class HeadScanner {
     const head = this.head;
     const maxFields = this.#limits.maxFields;
     const { fieldIds, lineStarts, nameEnds, valueStarts, valueEnds, dropped } = head;
-    if (this.#nominated.length > 0) this.#nominated.length = 0;
-    const noted = this.#notes;
+    const facts = this.#facts;
+    const noted = this.#of !== 'trailers';
+    facts.begin(this.#of);
     let at = from;
     let count = 0;
     for (;;) {
@@ -311,8 +291,7 @@ export class HeadScanner {
       valueStarts[count] = value;
       valueEnds[count] = valueEnd;
       dropped[count] = HOP_BY_HOP[id] ?? 0;
-      if (id !== FIELD_OTHER && noted !== NOTES_NOTHING && !this.#fact(buffer, id, count, value, valueEnd))
-        return SCAN_FAULT;
+      if (noted && id !== FIELD_OTHER && !facts.note(buffer, id, count, value, valueEnd)) return this.#broken();
       count++;
       at += 2;
     }
@@ -321,7 +300,7 @@ export class HeadScanner {
     }
     // The line after the last field begins where the blank line does.
     lineStarts[count] = head.end - 2;
-    if (this.#nominated.length > 0) this.#dropNominated(buffer);
+    facts.dropNominated(buffer);
     return SCAN_DONE;
   }
 
@@ -338,190 +317,5 @@ export class HeadScanner {
     if (byte === LF) return this.#bad('a line must end with CRLF, not with a bare LF');
     if (byte === CR) return this.#bad('a bare CR may not stand in a head');
     return this.#bad('a field value may not hold control bytes');
-  }
-
-  /** Notes what field `index` says; false with a fault where it breaks a rule. */
-  #fact(buffer: Buffer, id: number, index: number, start: number, end: number): boolean {
-    const head = this.head;
-    switch (id) {
-      case FIELD_HOST:
-        if (this.#notes !== NOTES_REQUEST) return true;
-        if (head.hostField >= 0) return this.#bad('there must be one Host field') !== SCAN_FAULT;
-        head.hostField = index;
-        return true;
-      case FIELD_CONTENT_LENGTH:
-        return this.#contentLength(buffer, start, end);
-      case FIELD_TRANSFER_ENCODING:
-        if (head.chunked) return this.#bad('there must be one Transfer-Encoding field') !== SCAN_FAULT;
-        if (!equalsIgnoringCase(buffer, start, end, 'chunked') || this.#tabAround(buffer, index, start, end)) {
-          this.#fail('TRANSFER_CODING', 'the only transfer coding understood is chunked, once and alone');
-          return false;
-        }
-        head.chunked = true;
-        return true;
-      case FIELD_CONNECTION:
-        return this.#connection(buffer, start, end);
-      case FIELD_TE:
-        head.trailersAccepted ||= this.#listHas(buffer, start, end, 'trailers');
-        return true;
-      case FIELD_UPGRADE:
-        head.upgradeField = head.upgradeField === -1 ? index : -2;
-        return true;
-      case FIELD_EXPECT:
-        if (this.#notes !== NOTES_REQUEST) return true;
-        if (!equalsIgnoringCase(buffer, start, end, '100-continue')) {
-          this.#fail('EXPECTATION_FAILED', 'the only expectation that can be met is 100-continue');
-          return false;
-        }
-        head.expectContinue = true;
-        return true;
-      case FIELD_VIA:
-        head.viaField = index;
-        return true;
-      case FIELD_MAX_FORWARDS:
-        return this.#notes !== NOTES_REQUEST || this.#maxForwards(buffer, start, end);
-      case FIELD_AUTHORIZATION:
-      case FIELD_WWW_AUTHENTICATE:
-        if (
-          equalsIgnoringCase(buffer, start, Math.min(end, start + 4), 'ntlm') ||
-          equalsIgnoringCase(buffer, start, Math.min(end, start + 9), 'negotiate')
-        )
-          head.connectionAuthField = index;
-        return true;
-      case FIELD_CONTENT_TYPE:
-        head.contentTypeField = index;
-        return true;
-      case FIELD_REQUEST_TIMEOUT:
-        head.requestTimeoutField = index;
-        return true;
-      case FIELD_KEEP_ALIVE:
-        head.keepAliveField = index;
-        return true;
-      default:
-        return true;
-    }
-  }
-
-  /** A tab is white space to some readers and a part of the value to others: beside a transfer coding that is a doubt. */
-  #tabAround(buffer: Buffer, index: number, start: number, end: number): boolean {
-    for (let at = (this.head.nameEnds[index] ?? 0) + 1; at < start; at++) if (buffer[at] === HTAB) return true;
-    for (let at = end; buffer[at] !== CR; at++) if (buffer[at] === HTAB) return true;
-    return false;
-  }
-
-  #contentLength(buffer: Buffer, start: number, end: number): boolean {
-    const head = this.head;
-    if (head.contentLength >= 0) return this.#bad('there must be one Content-Length field') !== SCAN_FAULT;
-    let length = 0;
-    // 2^53 has 16 digits; 16 nines are above it, so the value is looked at too.
-    if (end === start || end - start > 16)
-      return this.#bad('Content-Length must be a decimal number below 2^53') !== SCAN_FAULT;
-    for (let at = start; at < end; at++) {
-      const digit = (buffer[at] ?? 0) - 48;
-      if (digit < 0 || digit > 9) return this.#bad('Content-Length must be digits and nothing else') !== SCAN_FAULT;
-      length = length * 10 + digit;
-    }
-    if (length > Number.MAX_SAFE_INTEGER) return this.#bad('Content-Length must be below 2^53') !== SCAN_FAULT;
-    head.contentLength = length;
-    return true;
-  }
-
-  #maxForwards(buffer: Buffer, start: number, end: number): boolean {
-    let hops = 0;
-    for (let at = start; at < end; at++) {
-      const digit = (buffer[at] ?? 0) - 48;
-      if (digit < 0 || digit > 9) return this.#bad('Max-Forwards must be a number') !== SCAN_FAULT;
-      hops = Math.min(hops * 10 + digit, 1_000_000);
-    }
-    if (end > start) this.head.maxForwards = hops;
-    return true;
-  }
-
-  /** The options of one Connection field (RFC 9110 section 7.6.1). */
-  #connection(buffer: Buffer, start: number, end: number): boolean {
-    const head = this.head;
-    let at = start;
-    while (at < end) {
-      while (at < end && (buffer[at] === SP || buffer[at] === HTAB || buffer[at] === 44)) at++;
-      const option = at;
-      while (at < end && TOKEN_LOWER[buffer[at] ?? 0] !== 0) at++;
-      const optionEnd = at;
-      while (at < end && (buffer[at] === SP || buffer[at] === HTAB)) at++;
-      if (at < end && buffer[at] !== 44) return this.#bad('Connection must be a list of tokens') !== SCAN_FAULT;
-      if (optionEnd === option) continue;
-      if (equalsIgnoringCase(buffer, option, optionEnd, 'keep-alive')) head.keepAlive = true;
-      else if (equalsIgnoringCase(buffer, option, optionEnd, 'close')) head.close = true;
-      else if (equalsIgnoringCase(buffer, option, optionEnd, 'upgrade')) head.upgradeNominated = true;
-      else {
-        const id = fieldId(buffer, option, optionEnd);
-        if (PROTECTED_FROM_CONNECTION[id] === 1) {
-          return this.#bad('Connection may not name a field that is meant for the other end') !== SCAN_FAULT;
-        }
-        if (HOP_BY_HOP[id] !== 1) this.#nominated.push(option, optionEnd);
-      }
-    }
-    return true;
-  }
-
-  #dropNominated(buffer: Buffer): void {
-    const head = this.head;
-    for (let pair = 0; pair < this.#nominated.length; pair += 2) {
-      const start = this.#nominated[pair] ?? 0;
-      const name = buffer.toString('latin1', start, this.#nominated[pair + 1] ?? 0).toLowerCase();
-      for (let index = 0; index < head.fieldCount; index++) {
-        if (equalsIgnoringCase(buffer, head.lineStarts[index] ?? 0, head.nameEnds[index] ?? 0, name))
-          head.dropped[index] = 1;
-      }
-    }
-  }
-
-  #listHas(buffer: Buffer, start: number, end: number, token: string): boolean {
-    return buffer
-      .toString('latin1', start, end)
-      .toLowerCase()
-      .split(',')
-      .some((item) => item.trim() === token);
-  }
-
-  /** Body framing must be beyond doubt in both directions (RFC 9112 section 6.3). */
-  #framing(): boolean {
-    const head = this.head;
-    if (!head.chunked) return true;
-    if (head.contentLength >= 0) {
-      return this.#bad('Content-Length and Transfer-Encoding may not stand together') !== SCAN_FAULT;
-    }
-    if (head.minor === 0) return this.#bad('Transfer-Encoding does not exist in HTTP/1.0') !== SCAN_FAULT;
-    return true;
-  }
-
-  #requestFacts(buffer: Buffer): boolean {
-    const head = this.head;
-    if (!this.#framing()) return false;
-    if (head.hostField < 0) {
-      if (head.minor === 1) return this.#bad('an HTTP/1.1 request must have a Host field') !== SCAN_FAULT;
-      return true;
-    }
-    const start = head.valueStarts[head.hostField] ?? 0;
-    const end = head.valueEnds[head.hostField] ?? 0;
-    if (head.form === FORM_ABSOLUTE || head.form === FORM_AUTHORITY) {
-      const length = end - start;
-      const authority = head.authorityStart;
-      let same = 0;
-      if (length === head.authorityEnd - authority) {
-        while (same < length && buffer[start + same] === buffer[authority + same]) same++;
-      }
-      head.hostAgrees = same === length && length > 0;
-      if (head.hostAgrees) return true;
-      // The target wins (RFC 9112 section 3.2.2), but a Host that cannot be read is still refused.
-      const { authorityStart, authorityEnd, hostEnd, port } = head;
-      const rule = scanAuthority(head, buffer, start, end);
-      head.authorityStart = authorityStart;
-      head.authorityEnd = authorityEnd;
-      head.hostEnd = hostEnd;
-      head.port = port;
-      return rule === null || this.#bad(`Host: ${rule}`) !== SCAN_FAULT;
-    }
-    const rule = scanAuthority(head, buffer, start, end);
-    return rule === null || this.#bad(`Host: ${rule}`) !== SCAN_FAULT;
   }
 }
