@@ -5,7 +5,7 @@ import type { OperatorPort } from './admin/operator-port.ts';
 import type { Clock } from './clock.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { ConfigWatcher } from './config/reload.ts';
-import type { Config, DestinationPolicy } from './config/types.ts';
+import type { Config } from './config/types.ts';
 import { AddressRules, type OwnListener } from './discovery/address-rules.ts';
 import { DiscoveryChain } from './discovery/discovery-chain.ts';
 import { DnsDiscovery } from './discovery/dns-discovery.ts';
@@ -16,7 +16,7 @@ import { BufferBudget } from './forward/buffer-budget.ts';
 import type { ForwardContext } from './forward/forward.ts';
 import { Listener, Sessions } from './listener/listener.ts';
 import type { ListenerContext } from './listener/listener-context.ts';
-import type { LocalDestination } from './listener/request-plan.ts';
+import { localDestination } from './listener/request-plan.ts';
 import { TunnelRegistry } from './listener/tunnel.ts';
 import type { DestinationObserver } from './observer.ts';
 import { Capacity } from './pool/capacity.ts';
@@ -30,7 +30,7 @@ import { EventLog } from './telemetry/event-log.ts';
 import { EventLoopMonitor } from './telemetry/event-loop.ts';
 import { openLog, type SidecarLog } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
-import { Ticker } from './ticker.ts';
+import { Ticker, tickIntervalMs } from './ticker.ts';
 import { EventClock } from './transport/event-clock.ts';
 
 /** After a stop begins, idle downstream connections are closed when so long has passed, … */
@@ -156,7 +156,7 @@ export class App implements Inspector, Controller {
       lastRequestAt: clock.now(),
     };
     this.#setAccessLog(config);
-    this.#ticker = new Ticker(clock, tickMs(config));
+    this.#ticker = new Ticker(clock, tickIntervalMs(config));
     this.#ticker.add((now) => this.#tick(now));
     this.#watcher = new ConfigWatcher({
       file: options.file,
@@ -183,18 +183,11 @@ export class App implements Inspector, Controller {
     const localPorts: { destination: string; port: number }[] = [];
     for (const entry of destinations) {
       if (entry.localPort === null) continue;
-      const host = entry.match.host;
-      const port = entry.match.port ?? 80;
-      const local: LocalDestination = {
-        host,
-        port,
-        authority: Buffer.from(port === 80 ? bracketed(host) : `${bracketed(host)}:${port}`, 'latin1'),
-        basePath: Buffer.from(entry.basePath.replace(/\/$/, ''), 'latin1'),
-      };
-      const each = new Listener(this.#listening, this.#sessions, local, `localPort of ${host}`);
+      const local = localDestination(entry);
+      const each = new Listener(this.#listening, this.#sessions, local, `localPort of ${local.host}`);
       await each.listen('127.0.0.1', entry.localPort);
       this.#listeners.push(each);
-      localPorts.push({ destination: `${host}:${port}`, port: each.address?.port ?? entry.localPort });
+      localPorts.push({ destination: `${local.host}:${local.port}`, port: each.address?.port ?? entry.localPort });
     }
     const operator = await this.#startAdmin();
     const bound = main.address ?? listener;
@@ -285,7 +278,7 @@ export class App implements Inspector, Controller {
     this.#dns.setTiming(config.discovery.dns);
     this.#rules = this.#addressRules(config);
     this.#listening.config = { ...config, listener: { ...config.listener, maxConnections: limits.downstream } };
-    this.#ticker.setInterval(tickMs(config));
+    this.#ticker.setInterval(tickIntervalMs(config));
     this.#router.reconfigure(config);
     this.#reloads = { ...this.#reloads, applied: this.#reloads.applied + 1, lastError: null };
     for (const line of lines) logger.info(line);
@@ -400,18 +393,4 @@ export class App implements Inspector, Controller {
     }
     return found ? count : null;
   }
-}
-
-const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
-
-/** Often enough that the shortest limit in force is kept within about a tenth; once a second where all are long. */
-function tickMs(config: Config): number {
-  const limits = [config.listener.headTimeoutMs, config.listener.idleTimeoutMs];
-  const add = ({ timeouts }: DestinationPolicy): void => {
-    limits.push(timeouts.responseMs, timeouts.bodyIdleMs, timeouts.writeMs, timeouts.streamIdleMs);
-  };
-  add(config.defaults);
-  for (const { policy } of config.destinations) add(policy);
-  const shortest = Math.min(...limits.filter((ms) => ms > 0));
-  return Math.max(50, Math.min(1000, shortest / 8));
 }

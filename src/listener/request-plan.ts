@@ -1,3 +1,4 @@
+import type { DestinationConfig } from '../config/types.ts';
 import { CarpoolError } from '../errors.ts';
 import type { ExchangePlan } from '../forward/forward.ts';
 import { equalsIgnoringCase } from '../protocol/http1/bytes.ts';
@@ -14,6 +15,20 @@ export type LocalDestination = {
   readonly authority: Buffer;
   readonly basePath: Buffer;
 };
+
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+/** The destination that an entry with a local port names; port 80 where it names none. */
+export function localDestination({ match, basePath }: DestinationConfig): LocalDestination {
+  const port = match.port ?? 80;
+  const authority = port === 80 ? bracketed(match.host) : `${bracketed(match.host)}:${port}`;
+  return {
+    host: match.host,
+    port,
+    authority: Buffer.from(authority, 'latin1'),
+    basePath: Buffer.from(basePath.replace(/\/$/, ''), 'latin1'),
+  };
+}
 
 const MEMO_SLOTS = 128;
 

@@ -108,7 +108,7 @@ export function childConfig(t: Test, settings: Record<string, unknown> = {}): Ch
   const directory = shortDirectory(t);
   const file = join(directory, 'carpool.yaml');
   const socket = join(directory, 'control.sock');
-  writeConfig({ file, socket, directory }, settings);
+  writeConfig({ file, socket }, settings);
   return { file, socket, directory };
 }
 

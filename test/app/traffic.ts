@@ -4,9 +4,9 @@ import { portOf } from '../admin/port-of.ts';
 
 export type NamedOrigin = { readonly name: string; readonly port: number; readonly server: Server; answered: number };
 
-/** An HTTP server that says its name. */
+/** An HTTP server that says its name, and never closes a connection for being idle. */
 export async function namedOrigin(t: Test, name: string): Promise<NamedOrigin> {
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
     origin.answered++;
     request.resume().on('end', () => response.end(name));
   });
