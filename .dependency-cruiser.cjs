@@ -27,7 +27,12 @@ const COMMON = '^src/(clock|errors|observer)\\.ts$|^src/config/types\\.ts$';
 
 module.exports = {
   forbidden: [
-    { name: 'no-cycle', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycle',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     ...Object.entries(MAY).map(([name, others]) => ({
       name: `arrows-of-${name}`,
@@ -36,14 +41,32 @@ module.exports = {
       from: { path: room(name) },
       to: {
         path: '^src/',
-        pathNot: [room(name), ...(name === 'protocol' ? [] : [COMMON]), ...others.map((other) => (other.endsWith('.ts') ? `^src/${other}$` : room(other)))],
+        pathNot: [
+          room(name),
+          ...(name === 'protocol' ? [] : [COMMON]),
+          ...others.map((other) => (other.endsWith('.ts') ? `^src/${other}$` : room(other))),
+        ],
       },
     })),
     {
       name: 'nothing-imports-the-top',
       comment: 'app, run, main and the command line stand above everything',
       severity: 'error',
-      from: { path: rooms('protocol', 'transport', 'connection', 'pool', 'routing', 'forward', 'listener', 'discovery', 'config', 'telemetry', 'admin') },
+      from: {
+        path: rooms(
+          'protocol',
+          'transport',
+          'connection',
+          'pool',
+          'routing',
+          'forward',
+          'listener',
+          'discovery',
+          'config',
+          'telemetry',
+          'admin',
+        ),
+      },
       to: { path: '^src/(app|run|main)\\.ts$|^src/cli/' },
     },
     {
@@ -63,6 +86,10 @@ module.exports = {
     parser: 'swc',
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.json'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default'],
+    },
   },
 };

@@ -11,7 +11,8 @@ help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(SETUP): package.json package-lock.json .taprc
-	npm ci --no-audit --no-fund --loglevel=error
+	@# Not npm ci: it insists on the lock entries of every platform's optional packages, which not every registry mirror has.
+	npm install --no-save --no-audit --no-fund --loglevel=error
 	tap build >/dev/null
 	@touch $@
 

@@ -270,7 +270,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     endpoint.lastConnectMs = ms;
     this.#connectWorked(endpoint);
     const { waiter } = handle;
-    if (waiter !== null && waiter.waiter.tunnel && this.pending.has(waiter)) {
+    if (waiter?.waiter.tunnel && this.pending.has(waiter)) {
       this.#openTunnel(waiter, socket, endpoint);
       return;
     }

@@ -166,6 +166,3 @@ const WRITERS: Readonly<Record<DestinationMetricName, Writer>> = {
   carpool_errors_total: byKey((at) => at.counters.errors, ['code'], MAX_ERROR_CODES),
   carpool_endpoints: byKey((at) => at.gauges?.endpoints, ['state']),
 };
-
-/** The names, in order of output. */
-export const DESTINATION_METRIC_NAMES: readonly DestinationMetricName[] = DESTINATION_METRICS.map(({ name }) => name);

@@ -44,13 +44,13 @@ type Command =
     }
   | { readonly do: 'advance'; readonly ms: number };
 
-const POOL_LIMIT = 3;
-const TOTAL_LIMIT = 4;
+const POOL_LIMIT = 2;
+const TOTAL_LIMIT = 3;
 
 const commands: fc.Arbitrary<Command[]> = fc.array(
   fc.oneof(
     {
-      weight: 6,
+      weight: 10,
       arbitrary: fc.record({
         do: fc.constant('acquire' as const),
         pool: fc.nat(1),
@@ -87,7 +87,7 @@ const commands: fc.Arbitrary<Command[]> = fc.array(
       arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.constantFrom(100, 1000, 5000, 61_000) }),
     },
   ),
-  { minLength: 5, maxLength: 40 },
+  { minLength: 15, maxLength: 50 },
 );
 
 /** The nth of those there are, or undefined where there is none. */
@@ -300,5 +300,6 @@ t.test(
       }),
       { numRuns: 150, seed: Number(process.env.SEED ?? 20_260), endOnFailure: false },
     );
+    t.ok(served > 500 && waited > 100, `${served} were served, and ${waited} waited at the end of a run`);
   },
 );

@@ -211,6 +211,48 @@ t.test('a request whose connect failed at the limit waits on instead of failing'
   t.same([a.error, b.error, c.error], [null, null, null]);
 });
 
+t.test('the connect of a tunnel whose app left serves nobody else: it is outside of maxConnections', async (t) => {
+  const origin = await answeringOrigin(t, () => null);
+  const context = poolContext();
+  const pool = testPool(t, context, policyWith({ pool: { maxConnections: 1 } }));
+  pool.add(endpointAt(origin.port));
+  const [a, b] = [new TestRequest('/a'), new TestRequest('/b')];
+  const tunnel = new TestRequest('', { tunnel: true, fresh: true, unsafe: true });
+  pool.acquire(a);
+  await until(() => origin.requests.length === 1);
+  pool.acquire(tunnel);
+  t.equal(pool.totals().connecting, 1, 'it is dialled although the pool is at its limit');
+  t.equal(pool.counted, 1);
+  pool.acquire(b);
+  pool.withdraw(tunnel);
+  t.equal(pool.totals().connecting, 0);
+  t.equal(context.capacity.used, 1);
+  t.equal(pool.pending.limited, 1, 'the request that waits still waits for the limit');
+  origin.requests[0]?.connection.write(ok('a'));
+  await until(() => origin.requests.length === 2);
+  t.equal(origin.requests[1]?.path, '/b');
+});
+
+t.test(
+  'a request whose connect failed, and that a limit then keeps waiting, waits no longer than acquireTimeout',
+  async (t) => {
+    const origin = await answeringOrigin(t, () => null);
+    const context = poolContext(1);
+    const [one, two] = [testPool(t, context, policyWith(), 'one'), testPool(t, context, policyWith(), 'two')];
+    one.add(endpointAt(await refusingPort()));
+    two.add(endpointAt(origin.port));
+    const [a, b] = [new TestRequest('/a'), new TestRequest('/b')];
+    one.acquire(a);
+    two.acquire(b);
+    await until(() => origin.requests.length === 1);
+    t.ok(a.waiting, 'its connect was refused, and the place went to the other destination');
+    context.clock.advance(4999);
+    t.ok(a.waiting);
+    context.clock.advance(1);
+    t.equal(a.error?.code, 'ACQUIRE_TIMEOUT');
+  },
+);
+
 t.test('a tunnel that waits for room is opened when a connection goes idle', async (t) => {
   const origin = await answeringOrigin(t, () => null);
   const context = poolContext(1);

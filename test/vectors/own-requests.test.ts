@@ -173,6 +173,9 @@ const cases = (inputs: Readonly<Record<string, string>>, way: RequestCase['way']
     splits: bytes.length > 2000 ? [40, 1000, bytes.length - 40] : null,
   }));
 
+// Very many connections: on a busy machine they take their time.
+t.setTimeout(240_000);
+
 t.test('our own requests: each is refused or read by the origin as a strict reader reads it', async (t) => {
   t.setTimeout(120_000);
   const lanes = await RequestLanes.start(t);

@@ -84,6 +84,9 @@ const OF_ORIGINS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+// Very many connections: on a busy machine they take their time.
+t.setTimeout(240_000);
+
 t.test(
   'requests of the public suites, whole and split at every byte',
   { skip: withoutVectors, timeout: 200_000 },

@@ -5,6 +5,9 @@ import { llhttp, withoutVectors } from './vector-files.ts';
 /** Also splits the answers to HEAD and to HTTP/1.0 at every offset. */
 const ALL_SPLITS = process.env.CARPOOL_ALL_SPLITS === '1';
 
+// Very many connections: on a busy machine they take their time.
+t.setTimeout(240_000);
+
 t.test('responses of llhttp, whole and split at every byte', { skip: withoutVectors }, async (t) => {
   t.setTimeout(200_000);
   const inputs = llhttp().filter(({ type }) => type.startsWith('response'));

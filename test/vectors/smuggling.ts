@@ -21,11 +21,12 @@ function input(head: string, endpoint: string, length: number, body: string): st
   return `${filled}\r\n${body}`;
 }
 
-/** The offsets from the end of the request line to the beginning of the field behind the mutated one. */
+/** The offsets beside the bytes of the mutated field that are no letters: its ends, its colon and what was put in. */
 function aroundMutation(bytes: string): number[] {
   const from = bytes.indexOf(' HTTP/1.1\r\n') + 9;
-  const to = bytes.indexOf('Host: $HOST');
-  return Array.from({ length: to + 2 - from }, (_, index) => from + index);
+  const to = bytes.indexOf('Host: $HOST') + 2;
+  const odd = (at: number): boolean => !/[A-Za-z]/.test(bytes.charAt(at));
+  return Array.from({ length: to - from }, (_, index) => from + index).filter((at) => odd(at) || odd(at - 1));
 }
 
 /** Runs the mutations of one character in two places (`doubles`), or all the others. */
@@ -45,7 +46,7 @@ export async function runSmuggler(t: Test, doubles: boolean): Promise<void> {
 
   t.test('each is refused, or comes to the origin as a strict reader finds it', async (t) => {
     t.same(lanes.failures, []);
-    t.ok(lanes.sent > cases.length * 10, `${lanes.sent} runs of ${cases.length} inputs`);
+    t.ok(lanes.sent > cases.length * 3, `${lanes.sent} runs of ${cases.length} inputs`);
   });
   t.test(
     'those where the field is another one by its letters are forwarded by their Content-Length, all others refused',
@@ -60,11 +61,8 @@ export async function runSmuggler(t: Test, doubles: boolean): Promise<void> {
         silent.map((outcome) => outcome.case.name),
         [],
       );
-      const forwarded = lanes.outcomes.filter((outcome) => outcome.forwarded && outcome.messages > 0);
-      t.ok(
-        forwarded.length > 20 && forwarded.length < lanes.outcomes.length / 4,
-        `${forwarded.length} of ${lanes.outcomes.length} were forwarded`,
-      );
+      const refused = lanes.outcomes.filter(({ refusal }) => refusal !== null);
+      t.ok(refused.length > cases.length * 0.9, `${refused.length} of ${cases.length} were refused`);
     },
   );
   t.test('client, carpool and origin counted the same', async (t) => lanes.reconcile(t));
