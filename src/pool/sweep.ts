@@ -5,6 +5,7 @@ import type { EndpointPool } from './endpoint-pool.ts';
 const WINDOW_MS = 30_000;
 /** A kept-warm pool opens the replacement of an aging connection this long before its time. */
 const REPLACE_BEFORE_MS = 2000;
+const TICK_SLACK_MS = 500;
 
 /** The upkeep of one destination's idle connections, once a tick. */
 export class Sweep {
@@ -13,14 +14,20 @@ export class Sweep {
   #peak = 0;
   #previousPeak = 0;
   #windowEnds: number;
+  #sweptAt = Number.NEGATIVE_INFINITY;
 
   constructor(pool: DestinationPool, clock: Clock) {
     this.#pool = pool;
     this.#windowEnds = clock.now() + WINDOW_MS;
   }
 
+  /** Called once a tick; sweeps when `pool.sweepInterval` has passed. */
   run(now: number): void {
+    // The tick that is nearest to the interval's end, not the first behind it.
+    if (now - this.#sweptAt < this.#pool.policy.pool.sweepIntervalMs - TICK_SLACK_MS) return;
+    this.#sweptAt = now;
     this.#closeOld(now);
+    this.#cutOverdue(now);
     this.#trim(now);
     this.#keepWarm(now);
   }
@@ -37,6 +44,17 @@ export class Sweep {
         } else if (now >= connection.expiresAt) connection.retire('max_age');
         else if (idleMs >= idleTime.effectiveMs && !this.#leftAsProbe(endpoint, connection, now))
           connection.retire('idle_timeout');
+      }
+    }
+  }
+
+  /** `pool.maxAgeGrace`: how long past its age a connection may finish an exchange; 0: as long as that takes. */
+  #cutOverdue(now: number): void {
+    const { maxAgeGraceMs } = this.#pool.policy.pool;
+    if (maxAgeGraceMs === 0) return;
+    for (const endpoint of this.#pool.allEndpoints) {
+      for (const connection of [...endpoint.open]) {
+        if (connection.state !== 'idle' && now >= connection.expiresAt + maxAgeGraceMs) connection.destroy('max_age');
       }
     }
   }

@@ -80,7 +80,7 @@ async function ask(sidecar: Sidecar, host: string, shape: Shape, sentBefore: num
 }
 
 // Very many connections: on a busy machine they take their time.
-t.setTimeout(240_000);
+t.setTimeout(60_000);
 
 for (const shape of SHAPES) {
   t.test(
@@ -135,7 +135,7 @@ t.test(
         const caller = new Caller(port);
         await caller.connected();
         await caller.send([head + hidden.slice(0, offset), hidden.slice(offset) + hidden]);
-        await caller.until(({ ended }) => ended);
+        await caller.until(({ ended }) => ended || finals(caller, false).length > 1);
         t.equal(finals(caller, true).length, 1, `one answer at ${offset} to ${head.slice(0, 40)}`);
         await caller.finish();
       }
