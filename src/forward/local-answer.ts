@@ -20,9 +20,10 @@ const REASONS: Record<number, string> = {
 /** A quoted sf-string (RFC 8941 section 3.3.3): printable ASCII, with quotes and backslashes escaped. */
 const sfString = (text: string): string =>
   `"${text
+    // Before the escapes, for none may be cut in two.
+    .slice(0, 400)
     .replace(/[^\x20-\x7e]/g, '?')
-    .replace(/["\\]/g, '\\$&')
-    .slice(0, 400)}"`;
+    .replace(/["\\]/g, '\\$&')}"`;
 
 export type LocalAnswer = {
   readonly error: CarpoolError;

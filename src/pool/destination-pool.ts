@@ -250,7 +250,6 @@ export class DestinationPool implements EndpointParent, CapacityUser {
         },
         dialFailed: (failure) => {
           ended();
-          this.#context.capacity.release();
           this.#dialFailed(endpoint, handle, failure);
         },
         dialSlow: () => this.#dialSlow(endpoint, handle),
@@ -379,22 +378,32 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     });
     if (!OUR_OWN_FAULT.has(failure.errno)) this.#eject(endpoint, 'connect', failure.errno);
     const entry = handle.waiter;
-    if (entry === null || !this.pending.has(entry)) {
-      this.pump();
-      return;
+    if (entry !== null && this.pending.has(entry)) {
+      entry.tried.push(endpoint);
+      if (entry.dials.size === 0 && this.#dialInPlace(entry, endpoint, failure)) return;
     }
-    entry.tried.push(endpoint);
-    if (entry.dials.size > 0) return;
-    if (entry.tries < MAX_TRIES && this.rotation.candidates.length > 0) {
-      // Where a limit keeps it from another try it waits for room like any other.
-      if (!this.#dialAgain(entry)) {
-        this.pending.setDeadline(entry, this.#policy.pool.acquireTimeoutMs, (late) => this.#acquireExpired(late));
-      }
-      return;
-    }
-    this.pending.remove(entry);
-    entry.waiter.acquireFailed(connectError(this.name, endpoint, failure));
+    this.#context.capacity.release();
     this.pump();
+  }
+
+  /**
+   * The next try of a request whose connect failed, in the place of that one: were the place given back first, others
+   * would take it. @returns whether one was begun; where not, the request has failed, or waits for room
+   */
+  #dialInPlace(entry: Pending, failed: EndpointPool, failure: DialFailure): boolean {
+    const endpoint = entry.tries < MAX_TRIES ? this.#pick(entry.tried, this.#context.clock.now()) : null;
+    if (endpoint === null) {
+      this.pending.remove(entry);
+      entry.waiter.acquireFailed(connectError(this.name, failed, failure));
+      return false;
+    }
+    const { maxConnections, acquireTimeoutMs } = this.#policy.pool;
+    if (!entry.waiter.tunnel && this.counted >= maxConnections) {
+      this.pending.setDeadline(entry, acquireTimeoutMs, (late) => this.#acquireExpired(late));
+      return false;
+    }
+    this.#dial(endpoint, entry);
+    return true;
   }
 
   #dialSlow(endpoint: EndpointPool, handle: DialHandle): void {

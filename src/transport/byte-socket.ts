@@ -1,5 +1,6 @@
 import net from 'node:net';
-import { type Handle, handleOf, isSocket, wrapHandle } from './node-handle.ts';
+import { getSystemErrorName } from 'node:util';
+import { directHandle, type Handle, handleOf, isSocket, wrapHandle, writeDirect } from './node-handle.ts';
 import { outputSlab, ReadEvent } from './output-slab.ts';
 
 /** What a byte socket tells its owner. Every callback may call back into the socket. */
@@ -45,6 +46,11 @@ export class ByteSocket {
   bytesWritten = 0;
   /** A read buffer of its own, for large bodies; else all sockets share one. */
   #ownBuffer: Buffer | null = null;
+  /** For writes past the stream; null before the connection stands, and where this Node cannot. */
+  #handle: Handle | null = null;
+  /** Bytes of such writes that the kernel has not taken yet, and whether there were so many that the source pauses. */
+  #pending = 0;
+  #full = false;
   /** What of this socket's queue stands in `queuedBytes`. */
   #charged = 0;
   /** A write was refused whole: what it held was provably not sent. */
@@ -58,7 +64,7 @@ export class ByteSocket {
     });
     socket.on('end', () => this.#handler.onEnd());
     socket.on('drain', () => {
-      this.#charge(socket.writableLength);
+      this.#charge(this.queued);
       this.#handler.onDrain();
     });
     socket.on('close', () => {
@@ -81,6 +87,7 @@ export class ByteSocket {
     accepted.setNoDelay?.(true);
     const wrapped = wrapHandle(accepted, readBuffer, WRITE_HIGH_WATER);
     const socket = new ByteSocket(wrapped.socket, handler);
+    socket.#handle = directHandle(wrapped.socket);
     wrapped.begin((bytes) => socket.#onRead(socket.#ownBuffer ?? readBuffer, bytes));
     return socket;
   }
@@ -111,7 +118,10 @@ export class ByteSocket {
       },
     } as net.NetConnectOpts);
     socket = new ByteSocket(raw, handler);
-    raw.once('connect', connected);
+    raw.once('connect', () => {
+      if (socket !== null) socket.#handle = directHandle(raw);
+      connected();
+    });
     return socket;
   }
 
@@ -131,7 +141,7 @@ export class ByteSocket {
 
   /** Bytes that the kernel has not taken yet. */
   get queued(): number {
-    return this.#socket.writableLength;
+    return this.#pending + this.#socket.writableLength;
   }
 
   get localPort(): number {
@@ -169,16 +179,41 @@ export class ByteSocket {
       this.writeFailed = true;
       return false;
     }
-    socket.write(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end));
-    // The kernel refused (EPIPE, ECONNRESET) and took nothing; the error event follows.
-    if (socket.errored !== null) {
-      this.writeFailed = true;
-      return false;
+    const length = end - start;
+    const bytes = start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end);
+    if (this.#handle === null) {
+      socket.write(bytes);
+      // The kernel refused (EPIPE, ECONNRESET) and took nothing; the error event follows.
+      this.writeFailed = socket.errored !== null;
+    } else {
+      const result = writeDirect(this.#handle, bytes, (status) => this.#written(length, status));
+      if (result > 0) {
+        this.#pending += length;
+        if (this.#pending >= WRITE_HIGH_WATER) this.#full = true;
+      } else if (result < 0) {
+        this.writeFailed = true;
+        socket.destroy(systemError('write', result));
+      }
     }
-    this.bytesWritten += end - start;
-    const queued = socket.writableLength;
+    if (this.writeFailed) return false;
+    this.bytesWritten += length;
+    const { queued } = this;
     if (queued !== this.#charged) this.#charge(queued);
     return queued !== 0;
+  }
+
+  /** A write that took its time is over. */
+  #written(length: number, status: number): void {
+    this.#pending -= length;
+    if (this.#closed) return;
+    if (status < 0) {
+      this.#socket.destroy(systemError('write', status));
+      return;
+    }
+    this.#charge(this.queued);
+    if (this.#pending > 0 || !this.#full) return;
+    this.#full = false;
+    this.#handler.onDrain();
   }
 
   #charge(queued: number): void {
@@ -231,7 +266,7 @@ export class ByteSocket {
 
   /** Whether the source should pause; `onDrain` follows when there is room again. */
   get full(): boolean {
-    return this.#socket.writableNeedDrain;
+    return this.#full || this.#socket.writableNeedDrain;
   }
 
   /** Sends what the slab holds for this socket now. */
@@ -241,7 +276,7 @@ export class ByteSocket {
 
   /** Once in a while: a small queue empties without a word. */
   settle(): void {
-    if (this.#charged !== 0) this.#charge(this.#socket.writableLength);
+    if (this.#charged !== 0) this.#charge(this.queued);
   }
 
   /** Stops reading: back-pressure. */
@@ -276,4 +311,10 @@ export class ByteSocket {
     outputSlab.flushFor(this);
     this.#socket.resetAndDestroy();
   }
+}
+
+/** What Node itself makes of a negative errno. */
+function systemError(call: string, errno: number): NodeJS.ErrnoException {
+  const code = getSystemErrorName(errno);
+  return Object.assign(new Error(`${call} ${code}`), { code, errno, syscall: call });
 }

@@ -234,22 +234,24 @@ t.test('the connect of a tunnel whose app left serves nobody else: it is outside
 });
 
 t.test(
-  'a request whose connect failed, and that a limit then keeps waiting, waits no longer than acquireTimeout',
+  'a request whose connect failed keeps its place for its other tries, and then gives it to who waits',
   async (t) => {
-    const origin = await answeringOrigin(t, () => null);
+    const origin = await answeringOrigin(t);
     const context = poolContext(1);
     const [one, two] = [testPool(t, context, policyWith(), 'one'), testPool(t, context, policyWith(), 'two')];
     one.add(endpointAt(await refusingPort()));
     two.add(endpointAt(origin.port));
-    const [a, b] = [new TestRequest('/a'), new TestRequest('/b')];
-    one.acquire(a);
-    two.acquire(b);
-    await until(() => origin.requests.length === 1);
-    t.ok(a.waiting, 'its connect was refused, and the place went to the other destination');
-    context.clock.advance(4999);
-    t.ok(a.waiting);
-    context.clock.advance(1);
-    t.equal(a.error?.code, 'ACQUIRE_TIMEOUT');
+    const requests = [new TestRequest('/a'), new TestRequest('/b')];
+    const other = new TestRequest('/other');
+    for (const request of requests) one.acquire(request);
+    two.acquire(other);
+    await until(() => other.ended === 1 && requests.every(({ told }) => told === 1));
+    t.same(
+      requests.map(({ error }) => error?.code),
+      ['CONNECT_FAILED', 'CONNECT_FAILED'],
+    );
+    t.equal(context.seen.filter(({ type }) => type === 'connect_failed').length, 6, 'three tries each');
+    t.equal(context.capacity.used, 1);
   },
 );
 

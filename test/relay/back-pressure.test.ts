@@ -14,7 +14,10 @@ function queues(own: readonly OriginConnection[]): number {
   if (!Array.isArray(list)) throw new Error('this Node does not tell its handles');
   let most = 0;
   for (const each of list) {
-    if (each instanceof net.Socket && !mine.includes(each)) most = Math.max(most, each.writableLength);
+    if (!(each instanceof net.Socket) || mine.includes(each)) continue;
+    // What was written past the stream waits in the handle alone.
+    const waiting: unknown = Reflect.get(Reflect.get(each, '_handle') ?? {}, 'writeQueueSize');
+    most = Math.max(most, each.writableLength, typeof waiting === 'number' ? waiting : 0);
   }
   return most;
 }

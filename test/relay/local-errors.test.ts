@@ -273,12 +273,38 @@ t.test('a local answer to HEAD has no content, whatever went wrong', async (t) =
   }
 });
 
-t.test('a name with bytes of any kind stays inside the quotes of Proxy-Status', async (t) => {
+t.test('the details of Proxy-Status are a whole sf-string, whatever was quoted and however long', async (t) => {
   const relay = await startRelay(t);
   const client = await relay.client();
-  client.write('GET / HTTP/1.1\r\nHost: "\\x\r\n\r\n');
+  for (const length of [1, 300, 396, 397, 398, 399, 400, 600]) {
+    const before = client.received.length;
+    client.write(`GET http://_${'x'.repeat(length - 1)}/ HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await client.until(({ received }) => received.slice(before).includes('}'));
+    const { message, answer } = checkError(t, client.received.slice(before), {
+      status: 502,
+      code: 'NO_ROUTE',
+      error: 'dns_error',
+      close: false,
+    });
+    const { details } = proxyStatus(answer.fields.get('proxy-status'));
+    t.equal(details, message.slice(0, 400));
+  }
+});
+
+t.test('a refused request has an answer with content, also behind a HEAD', async (t) => {
+  const relay = await startRelay(t);
+  const client = await relay.client();
+  client.write('HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n');
+  await client.untilReceived('\r\n\r\n');
+  const before = client.received.length;
+  client.write('\x01 / HTTP/1.1\r\n\r\n');
   await client.until(({ ended }) => ended);
-  checkError(t, client.received, { status: 400, code: 'BAD_REQUEST', error: 'http_request_error', close: true });
+  checkError(t, client.received.slice(before), {
+    status: 400,
+    code: 'BAD_REQUEST',
+    error: 'http_request_error',
+    close: true,
+  });
 });
 
 t.test('an answer to HTTP/1.0 keeps or closes the connection as it was asked', async (t) => {

@@ -98,6 +98,21 @@ for (const [what, act] of [
   }
 }
 
+t.test(
+  'a chunked POST is kept in case the kernel refuses it, and is not sent again for any other reason',
+  async (t) => {
+    const relay = await startRelay(t);
+    const client = await relay.client();
+    const first = await useOnce(relay, client);
+    client.write(`${relay.head('POST', '/pay', 'Transfer-Encoding: chunked\r\n')}3\r\nabc\r\n0\r\n\r\n`);
+    await first.untilReceived('0\r\n\r\n');
+    first.socket.end();
+    await client.untilReceived('UPSTREAM_CLOSED');
+    t.equal(relay.origin.connections.length, 1);
+    t.equal(await relay.metric('retries_total', 'outcome="not_allowed"'), 1);
+  },
+);
+
 t.test('a request is sent again once only: a fresh connection that ends is an answer', async (t) => {
   const relay = await startRelay(t);
   const client = await relay.client();

@@ -5,6 +5,7 @@ import { type Sidecar, startSidecar } from '../sidecar.ts';
 import { Caller, cutAt, settle } from './client-exchange.ts';
 import {
   endToEnd,
+  keepsOpen,
   passingTrailers,
   readRequests,
   readResponses,
@@ -61,6 +62,10 @@ class ScriptedOrigin {
 
   get connections(): number {
     return this.#open.size;
+  }
+
+  get servingStillOpen(): boolean {
+    return this.#serving !== null && !this.#serving.readableEnded && !this.#serving.destroyed;
   }
 
   /** Resolves when the connection that served the case is gone. */
@@ -151,6 +156,9 @@ export class ResponseLanes {
     if (expected === null || expected.closed || expected.end < bytes.length) await lane.origin.caseConnectionClosed();
     await this.#probe(lane, got === null || caller.ended ? null : caller, wrong);
     await caller.finish();
+    await settle();
+    const over = expected === null || !keepsOpen(expected.message.fields, expected.message.minor);
+    if (over && lane.origin.servingStillOpen) wrong('the connection of a last response is still open');
   }
 
   async #ask(lane: Lane, method: string, path: string, version: string): Promise<Caller> {
@@ -191,6 +199,8 @@ export class ResponseLanes {
       wrong(`bytes behind the response: ${JSON.stringify(caller.received.slice(got.end))}`);
     if (ask === 'GET 1.0' && valuesOf(got.fields, 'transfer-encoding').length > 0)
       wrong('a transfer coding to an HTTP/1.0 client');
+    if (got.status === 204 && valuesOf(got.fields, 'transfer-encoding').length > 0)
+      wrong('a transfer coding of nothing');
     const interims = readResponses(caller.received, [ask], true).messages.filter(({ status }) => status < 200);
     if (interims.length > 0 && ask === 'GET 1.0') wrong('an interim response to an HTTP/1.0 client');
     return 'same';

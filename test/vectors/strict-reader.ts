@@ -145,7 +145,8 @@ function readHead(bytes: string, from: number): Head | null {
   return end < 0 ? null : { lines: bytes.slice(from, end).split('\r\n'), end: end + 4 };
 }
 
-const keepsOpen = (fields: readonly Field[], minor: number): boolean => {
+/** Whether the connection goes on behind a message (RFC 9112 section 9.3). */
+export const keepsOpen = (fields: readonly Field[], minor: number): boolean => {
   const options = membersOf(fields, 'connection');
   return !options.includes('close') && (minor === 1 || options.includes('keep-alive'));
 };
