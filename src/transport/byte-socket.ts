@@ -1,6 +1,6 @@
 import net from 'node:net';
 import { getSystemErrorName } from 'node:util';
-import { directHandle, type Handle, handleOf, isSocket, wrapHandle, writeDirect } from './node-handle.ts';
+import { directHandle, type Handle, isSocket, readInto, wrapHandle, writeDirect } from './node-handle.ts';
 import { outputSlab, ReadEvent } from './output-slab.ts';
 
 /** What a byte socket tells its owner. Every callback may call back into the socket. */
@@ -239,10 +239,8 @@ export class ByteSocket {
    */
   expectLargeBody(): void {
     if (this.#ownBuffer !== null || ownBuffers >= MAX_OWN_BUFFERS) return;
-    const handle = handleOf(this.#socket);
-    if (handle?.useUserBuffer === undefined) return;
     const own = Buffer.allocUnsafeSlow(READ_BYTES);
-    handle.useUserBuffer(own);
+    if (!readInto(this.#socket, own)) return;
     this.#ownBuffer = own;
     ownBuffers++;
   }

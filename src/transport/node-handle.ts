@@ -56,9 +56,20 @@ export function writeDirect(handle: Handle, bytes: Buffer, completed: (status: n
   return Math.min(0, status);
 }
 
-export function handleOf(socket: net.Socket): Handle | null {
+function handleOf(socket: net.Socket): Handle | null {
   const handle: unknown = Reflect.get(socket, '_handle');
   return isObject(handle) ? handle : null;
+}
+
+/**
+ * Lets a socket that reads into a buffer given to it (never one with `data` events) read into `buffer` from now on.
+ * @returns false where that cannot be had
+ */
+export function readInto(socket: net.Socket, buffer: Buffer): boolean {
+  const handle = plain() ? null : handleOf(socket);
+  if (handle?.useUserBuffer === undefined) return false;
+  handle.useUserBuffer(buffer);
+  return true;
 }
 
 /** A socket over a bare handle that reads into `buffer`, and where to say who gets what it reads. */

@@ -255,6 +255,19 @@ t.test(
   },
 );
 
+t.test('a policy with a higher limit serves who waits at once', async (t) => {
+  const origin = await answeringOrigin(t, () => null);
+  const context = poolContext();
+  const pool = testPool(t, context, policyWith({ pool: { maxConnections: 1 } }));
+  pool.add(endpointAt(origin.port));
+  pool.acquire(new TestRequest('/a'));
+  pool.acquire(new TestRequest('/b'));
+  await until(() => origin.requests.length === 1);
+  t.equal(pool.pending.limited, 1);
+  pool.setPolicy(policyWith({ pool: { maxConnections: 2 } }), null);
+  await until(() => origin.requests.length === 2);
+});
+
 t.test('a tunnel that waits for room is opened when a connection goes idle', async (t) => {
   const origin = await answeringOrigin(t, () => null);
   const context = poolContext(1);

@@ -61,6 +61,21 @@ t.test('the idle time-out of a server is learned from its closes', async (t) => 
   t.equal(origin.connections.length, 3, 'past it no request takes it, although the server has not closed it');
 });
 
+t.test('a close that meets a request teaches too, and the request is sent again on a fresh connection', async (t) => {
+  const origin = await answeringOrigin(t, ({ path, connection }) => {
+    if (path !== '/meets' || connection.index > 0) return ok(path);
+    connection.socket.end();
+    return null;
+  });
+  const sidecar = await startSidecar(t, { destinations: [toOrigins([origin])] });
+  const client = await appClient(t, sidecar);
+  await client.get('/1');
+  sidecar.clock.advance(20_000);
+  t.equal((await client.get('/meets')).body, '/meets');
+  t.equal(origin.connections.length, 2);
+  t.match(statsOf(sidecar).endpoints[0]?.idle, { effectiveMs: 18_000, source: 'learned' });
+});
+
 t.test(
   'now and then an idle connection is left alone past the learned time, and what it survives is learned',
   async (t) => {
@@ -211,6 +226,11 @@ t.test('the sweep trims what the peak of the last half minute did not need', asy
   silent = false;
   sidecar.clock.advance(25_000);
   t.equal(statsOf(sidecar).idle, 5, 'the peak needed five');
+  silent = true;
+  await openIdle(clients, origin);
+  silent = false;
+  sidecar.clock.advance(25_000);
+  t.equal(statsOf(sidecar).idle, 5, 'a peak counts for half a minute, whenever in the window it was');
   sidecar.clock.advance(60_000);
   t.equal(statsOf(sidecar).idle, 1, 'one stays');
   t.notOk(origin.connections[4]?.ended, 'the one used last');
