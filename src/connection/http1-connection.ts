@@ -8,21 +8,14 @@ import {
   BodyReader,
   type BodySink,
 } from '../protocol/http1/body-reader.ts';
-import { FORBIDDEN_IN_TRAILERS } from '../protocol/http1/field-names.ts';
 import { type Head, METHOD_HEAD } from '../protocol/http1/head.ts';
 import { type HeadScanner, SCAN_DONE, SCAN_MORE } from '../protocol/http1/head-scanner.ts';
-import {
-  CHUNK_ROOM,
-  HEAD_ROOM,
-  type RequestHeadOptions,
-  writeChunkSize,
-  writeRequestHead,
-  writeTrailers,
-} from '../protocol/http1/head-writer.ts';
+import { HEAD_ROOM, type RequestHeadOptions, writeRequestHead } from '../protocol/http1/head-writer.ts';
 import { advertisedIdleMs } from '../protocol/http1/keep-alive.ts';
 import { PartialHead } from '../protocol/http1/partial-head.ts';
 import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
 import { outputSlab } from '../transport/output-slab.ts';
+import { sendChunk, sendLastChunk, sendRange, sendTrailers } from './http1-output.ts';
 import type { AttemptFailure, ConnectionOwner, OpenState, ResponseReceiver, UpstreamLease } from './upstream.ts';
 
 /** More interim responses than this before the final one are an attack or a fault (robustness rule 14). */
@@ -33,9 +26,6 @@ const WORTH_NOTING_MS = 500;
 
 /** From this length on it pays to read a body into a buffer of its own and to send it from there. */
 const LARGE_BODY_BYTES = 128 * 1024;
-
-const LAST_CHUNK = Buffer.from('0\r\n', 'latin1');
-const LAST_CHUNK_WITHOUT_TRAILERS = Buffer.from('0\r\n\r\n', 'latin1');
 
 /**
  * idle: no exchange, read all the time so that FIN and stray bytes end it at once. active: carries one exchange.
@@ -144,32 +134,18 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
   }
 
   sendData(buffer: Buffer, start: number, end: number, stable: boolean): boolean {
-    const length = end - start;
-    if (length === 0) return true;
-    if (!this.#requestChunked) {
-      return stable ? this.#socket.sendStable(buffer, start, end) : this.#socket.write(buffer, start, end);
-    }
-    outputSlab.reserve(this.#socket, length + CHUNK_ROOM);
-    const out = outputSlab.buffer;
-    const at = writeChunkSize(length, out, outputSlab.length);
-    buffer.copy(out, at, start, end);
-    out[at + length] = 13;
-    out[at + length + 1] = 10;
-    outputSlab.length = at + length + 2;
-    return !this.#socket.full;
+    if (this.#requestChunked) return sendChunk(this.#socket, buffer, start, end);
+    return end === start || sendRange(this.#socket, buffer, start, end, stable);
   }
 
   sendTrailers(head: Head): void {
-    if (!this.#requestChunked) return;
-    outputSlab.reserve(this.#socket, head.end - head.start + HEAD_ROOM);
-    const at = outputSlab.length + LAST_CHUNK.copy(outputSlab.buffer, outputSlab.length);
-    outputSlab.length = writeTrailers(head, FORBIDDEN_IN_TRAILERS, outputSlab.buffer, at);
+    if (this.#requestChunked) sendTrailers(this.#socket, head);
     this.#requestChunked = false;
   }
 
   sendEnd(): void {
     if (this.#requestChunked) {
-      this.#socket.write(LAST_CHUNK_WITHOUT_TRAILERS, 0, LAST_CHUNK_WITHOUT_TRAILERS.length);
+      sendLastChunk(this.#socket);
       this.#requestChunked = false;
     }
     this.#requestEnded = true;

@@ -4,35 +4,16 @@ import { CarpoolError } from '../errors.ts';
 import type { Downstream } from '../forward/downstream.ts';
 import { Exchange } from '../forward/forward.ts';
 import { KeptRequest } from '../forward/kept-request.ts';
-import { localAnswer } from '../forward/local-answer.ts';
-import {
-  BODY_CHUNKED,
-  BODY_LENGTH,
-  BODY_NONE,
-  BODY_UNTIL_CLOSE,
-  BodyReader,
-  type BodySink,
-} from '../protocol/http1/body-reader.ts';
-import { CR, LF } from '../protocol/http1/bytes.ts';
-import { FORBIDDEN_IN_TRAILERS } from '../protocol/http1/field-names.ts';
-import { type Head, METHOD_CONNECT, METHOD_HEAD, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/http1/head.ts';
-import { SCAN_DONE, SCAN_MORE } from '../protocol/http1/head-scanner.ts';
-import {
-  CHUNK_ROOM,
-  HEAD_ROOM,
-  type ResponseHeadOptions,
-  writeChunkSize,
-  writeResponseHead,
-  writeTrailers,
-} from '../protocol/http1/head-writer.ts';
-import { PartialHead } from '../protocol/http1/partial-head.ts';
+import type { Fault } from '../protocol/http1/field-facts.ts';
+import { type Head, METHOD_CONNECT, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/http1/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
-import { outputSlab } from '../transport/output-slab.ts';
 import { type ConnectOutcome, ConnectRequest } from './connect.ts';
 import type { ListenerContext } from './listener-context.ts';
-import { ownAnswer } from './own-answer.ts';
+import { refusalRecord } from './refusal-record.ts';
 import type { RequestPlanner } from './request-plan.ts';
+import { RequestReader, type RequestSink } from './request-reader.ts';
+import { ResponseWriter } from './response-writer.ts';
 import { Tunnel } from './tunnel.ts';
 
 /**
@@ -49,19 +30,10 @@ const DRAIN_MS = 5000;
 const LARGE_BODY_BYTES = 128 * 1024;
 const LINGER_MS = 2000;
 const LINGER_BYTES = 1024 * 1024;
-/** Requests that are sent ahead wait in here, within bounds. */
-const MAX_AHEAD_BYTES = 64 * 1024;
 /** How long an app that closed its sending side may still be waiting for the response. */
 const HALF_CLOSED_MS = 250;
 
-const LAST_CHUNK = Buffer.from('0\r\n', 'latin1');
-const LAST_CHUNK_WITHOUT_TRAILERS = Buffer.from('0\r\n\r\n', 'latin1');
 const CONNECT_OK = Buffer.from('HTTP/1.1 200 Connection established\r\n\r\n', 'latin1');
-
-const connectionWord = (close: boolean, keepAlive10: boolean): ResponseHeadOptions['connection'] => {
-  if (close) return 'close';
-  return keepAlive10 ? 'keep-alive' : 'none';
-};
 
 /** What a session tells the listener that accepted it. */
 export interface SessionOwner {
@@ -69,37 +41,24 @@ export interface SessionOwner {
 }
 
 /** One downstream HTTP/1.1 connection. */
-export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectOutcome {
+export class Http1Session implements ByteHandler, RequestSink, Downstream, ConnectOutcome {
   readonly kept: KeptRequest;
   pinned: UpstreamLease | null = null;
   readonly #context: ListenerContext;
   readonly #socket: ByteSocket;
   readonly #owner: SessionOwner;
   readonly #planner: RequestPlanner;
-  readonly #reader = new BodyReader();
-  readonly #partial = new PartialHead();
+  readonly #reader: RequestReader;
   #state: SessionState = 'open';
   #exchange: Exchange | null = null;
   #connect: ConnectRequest | null = null;
-  /** The request's body has been read to its end. */
-  #requestEnded = true;
-  #reading = false;
-  /** Bytes of requests that were sent ahead. */
-  #ahead: Buffer | null = null;
+  readonly #writer: ResponseWriter;
   #paused = false;
-  #close = false;
-  #minor = 1;
-  #keepAlive10 = false;
-  #headRequest = false;
-  #expects = false;
-  #headSent = false;
-  #responseChunked = false;
-  #emptyLine = false;
   #destinationName: string | null = null;
   #refusedMethod = '-';
   #halfClosed: Timer | null = null;
   #ended = false;
-  /** Since when the current state of waiting lasts (monotonic ms): a head in parts, lingering, draining, idling. */
+  /** Since when the current state of waiting lasts (monotonic ms): lingering, draining, idling. */
   #since: number;
   #drained = 0;
 
@@ -115,6 +74,8 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     this.kept = new KeptRequest(context.budget);
     this.#since = context.forward.clock.now();
     this.#socket = accept(this);
+    this.#writer = new ResponseWriter(this.#socket, context);
+    this.#reader = new RequestReader(this, context.requestScanner, context.budget, context.forward.clock);
   }
 
   /** Whether an exchange or a CONNECT is under way. */
@@ -130,123 +91,52 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
       if (this.#drained > LINGER_BYTES) this.#socket.destroy();
       return;
     }
-    if (this.#state !== 'open') return;
-    if (this.#partial.empty) {
-      this.#read(buffer, 0, length);
-      return;
-    }
-    this.#context.budget.charge(length);
-    this.#partial.add(buffer, 0, length);
-    if (!this.#partial.worthScanning()) return;
-    const whole = this.#partial.bytes();
-    const since = this.#since;
-    this.#clearPartial();
-    this.#read(whole, 0, whole.length);
-    // Still the same head: its time runs from its first byte.
-    if (this.#partial.length === whole.length) this.#since = since;
+    if (this.#state === 'open') this.#reader.take(buffer, length);
   }
 
-  #clearPartial(): void {
-    this.#context.budget.release(this.#partial.length);
-    this.#partial.clear();
+  get open(): boolean {
+    return this.#state === 'open';
   }
 
-  /** Reads heads and bodies in turn, as far as the bytes go. */
-  #read(buffer: Buffer, start: number, end: number): void {
-    this.#reading = true;
-    let at = start;
-    while (at < end && this.#state === 'open') {
-      if (!this.#requestEnded) at = this.#readBody(buffer, at, end);
-      else if (this.busy) {
-        this.#keepAhead(buffer, at, end);
-        break;
-      } else at = this.#readHead(buffer, at, end);
-    }
-    this.#reading = false;
+  requestFault(fault: Fault, method: number): void {
+    this.#nameRequest(null);
+    this.#writer.beginUnreadable(method);
+    this.#refuse(new CarpoolError(fault.code, fault.rule));
   }
 
-  #keepAhead(buffer: Buffer, start: number, end: number): void {
-    const fresh = buffer.subarray(start, end);
-    this.#context.budget.charge(fresh.length);
-    this.#ahead = this.#ahead === null ? Buffer.from(fresh) : Buffer.concat([this.#ahead, fresh]);
-    if (this.#ahead.length > MAX_AHEAD_BYTES) this.pauseRequest();
-  }
-
-  /** @returns where reading goes on; `end` where nothing more can be done with these bytes */
-  #readHead(buffer: Buffer, start: number, end: number): number {
-    let at = start;
-    // One empty line before a request is left over from old clients (RFC 9112 section 2.2).
-    if (buffer[at] === CR && !this.#emptyLine && (at + 1 >= end || buffer[at + 1] === LF)) {
-      if (at + 1 < end) {
-        this.#emptyLine = true;
-        at += 2;
-        if (at === end) return end;
-      } else return this.#keepPartial(buffer, at, end);
-    }
-    const scanner = this.#context.requestScanner;
-    const result = scanner.scanRequest(buffer, at, end);
-    if (result === SCAN_MORE) return this.#keepPartial(buffer, at, end);
-    this.#emptyLine = false;
-    if (result !== SCAN_DONE) {
-      this.#startRequest(null);
-      this.#headRequest = scanner.head.method === METHOD_HEAD;
-      this.#requestEnded = false;
-      this.#refuse(new CarpoolError(scanner.fault.code, scanner.fault.rule));
-      return end;
-    }
-    return this.#request(scanner.head, buffer, end);
-  }
-
-  #keepPartial(buffer: Buffer, start: number, end: number): number {
-    this.#since = this.#context.forward.clock.now();
-    this.#context.budget.charge(end - start);
-    this.#partial.add(buffer, start, end);
-    this.#partial.worthScanning();
-    return end;
-  }
-
-  #startRequest(head: Head | null): void {
-    this.#minor = head?.minor ?? 1;
-    this.#keepAlive10 = head !== null && head.minor === 0 && head.keepAlive && !head.close;
-    this.#close =
-      head === null || head.close || (head.minor === 0 && !head.keepAlive) || this.#context.phase !== 'serving';
-    this.#headRequest = head !== null && head.method === METHOD_HEAD;
-    this.#expects = head?.expectContinue === true && head.minor === 1;
-    this.#headSent = false;
-    this.#responseChunked = false;
-    this.#destinationName = null;
-    this.#refusedMethod = '-';
+  /** What a refusal says of the request; null: nothing could be told. */
+  #nameRequest(head: Head | null): void {
+    this.#destinationName = head === null ? null : this.#planner.nameOf(head);
+    this.#refusedMethod = head === null ? '-' : head.methodText();
   }
 
   /** A whole head: where does it go? */
-  #request(head: Head, buffer: Buffer, end: number): number {
+  requestHead(head: Head, buffer: Buffer, end: number): number {
     const next = head.end;
-    this.#startRequest(head);
-    const kind = head.chunked ? BODY_CHUNKED : head.contentLength > 0 ? BODY_LENGTH : BODY_NONE;
-    this.#reader.begin(kind, Math.max(0, head.contentLength));
-    this.#requestEnded = this.#reader.done;
+    this.#nameRequest(null);
+    this.#writer.begin(head);
     this.#context.lastRequestAt = this.#context.forward.clock.now();
     try {
       this.#admit();
       if (head.method === METHOD_CONNECT) return this.#startConnect(head, buffer, end);
       if (head.maxForwards === 0 && (head.method === METHOD_TRACE || head.method === METHOD_OPTIONS)) {
-        this.#answerHere(head);
+        this.#writer.answerHere(head, this.#reader.ended);
+        this.#afterAnswer();
         return next;
       }
-      if (kind === BODY_LENGTH && head.contentLength >= LARGE_BODY_BYTES) this.#socket.expectLargeBody();
+      if (head.contentLength >= LARGE_BODY_BYTES) this.#socket.expectLargeBody();
       const exchange = new Exchange(head, this.#planner.plan(head), this, this.#context.forward);
       this.#exchange = exchange;
       exchange.begin();
-      if (this.#requestEnded) {
+      if (this.#reader.ended) {
         if (exchange.unsafe) exchange.eventEnded(head, buffer, next, next);
         return next;
       }
-      const after = this.#readBody(buffer, next, end);
-      if (exchange.unsafe && kind === BODY_LENGTH) exchange.eventEnded(head, buffer, next, after);
+      const after = this.#reader.readBody(buffer, next, end);
+      if (exchange.unsafe && !head.chunked) exchange.eventEnded(head, buffer, next, after);
       return after;
     } catch (error) {
-      this.#destinationName = this.#planner.nameOf(head);
-      this.#refusedMethod = head.methodText();
+      this.#nameRequest(head);
       this.#refuse(
         error instanceof CarpoolError ? error : new CarpoolError('INTERNAL', String(error), { cause: error }),
       );
@@ -266,21 +156,7 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     }
   }
 
-  #readBody(buffer: Buffer, start: number, end: number): number {
-    const next = this.#reader.read(buffer, start, end, this);
-    if (this.#reader.fault !== null) {
-      this.#breakOff(new CarpoolError('BAD_REQUEST', this.#reader.fault));
-      return end;
-    }
-    if (this.#reader.done && this.#state === 'open' && !this.#requestEnded) {
-      this.#requestEnded = true;
-      this.#exchange?.requestEnd();
-      if (this.#ended) this.#finish();
-    }
-    return next;
-  }
-
-  bodyData(buffer: Buffer, start: number, end: number): void {
+  requestData(buffer: Buffer, start: number, end: number): void {
     if (this.#ended) {
       this.#drained += end - start;
       if (this.#drained > DRAIN_BYTES) {
@@ -288,21 +164,24 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
         return;
       }
     }
-    this.#exchange?.requestData(buffer, start, end, this.#socket.stableReads && !this.#reader.done);
+    this.#exchange?.requestData(buffer, start, end, this.#socket.stableReads && this.#reader.bodyGoesOn);
   }
 
-  bodyTrailers(buffer: Buffer, start: number, end: number): void {
-    if (end - start === 2) return;
-    const scanner = this.#context.requestScanner;
-    if (scanner.scanTrailers(buffer, start, end) === SCAN_DONE) this.#exchange?.requestTrailers(scanner.head);
-    else this.#breakOff(new CarpoolError('BAD_REQUEST', `trailers: ${scanner.fault.rule}`));
+  requestTrailers(head: Head): void {
+    this.#exchange?.requestTrailers(head);
   }
 
-  /** The body broke a rule: where it ends is not known, so neither the request nor the connection can go on. */
-  #breakOff(error: CarpoolError): void {
+  requestEnd(): void {
+    this.#exchange?.requestEnd();
+    if (this.#ended) this.#finish();
+  }
+
+  /** Where the body ends is not known, so neither the request nor the connection can go on. */
+  bodyFault(rule: string): void {
     if (this.#state !== 'open') return;
+    const error = new CarpoolError('BAD_REQUEST', rule);
     const exchange = this.#exchange;
-    if (this.#headSent) this.#socket.reset();
+    if (this.#writer.headSent) this.#socket.reset();
     else this.#answer(error);
     // The answer first: the end of the exchange would close a connection that says `close` before it had one.
     this.#linger();
@@ -317,53 +196,19 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     this.#exchange = null;
     this.#context.countError(error.code);
     this.#answer(error);
-    this.#logRefusal(error);
-    this.#afterAnswer();
-  }
-
-  #logRefusal(error: CarpoolError): void {
     const { accessLog, clock } = this.#context.forward;
-    if (!accessLog?.wants(error.status, true)) return;
-    accessLog.write({
-      time: clock.wall(),
-      method: this.#refusedMethod,
-      host: this.#destinationName ?? '-',
-      path: null,
-      status: error.status,
-      durationMs: 0,
-      bytesUp: 0,
-      bytesDown: 0,
-      endpoint: null,
-      reused: false,
-      attempts: 0,
-      error: error.code,
-    });
+    if (accessLog?.wants(error.status, true)) {
+      accessLog.write(refusalRecord(error, clock.wall(), this.#refusedMethod, this.#destinationName));
+    }
+    this.#afterAnswer();
   }
 
   #answer(error: CarpoolError): void {
-    // What was body must never become a request: with an unread one the connection closes.
-    if (!this.#requestEnded) this.#close = true;
-    this.#headSent = true;
-    const bytes = localAnswer({
-      error,
-      destination: this.#exchange?.destinationName ?? this.#destinationName,
-      headRequest: this.#headRequest,
-      close: this.#close,
-      keepAlive10: this.#keepAlive10,
-    });
-    this.#socket.write(bytes, 0, bytes.length);
-  }
-
-  /** TRACE and OPTIONS that may go no further (RFC 9110 section 7.6.2). */
-  #answerHere(head: Head): void {
-    if (!this.#requestEnded) this.#close = true;
-    const bytes = ownAnswer(head, connectionWord(this.#close, this.#keepAlive10));
-    this.#socket.write(bytes, 0, bytes.length);
-    this.#afterAnswer();
+    this.#writer.answer(error, this.#exchange?.destinationName ?? this.#destinationName, this.#reader.ended);
   }
 
   #afterAnswer(): void {
-    if (this.#close) this.#linger();
+    if (this.#writer.close) this.#linger();
     else this.#since = this.#context.forward.clock.now();
   }
 
@@ -372,13 +217,13 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
   #startConnect(head: Head, buffer: Buffer, end: number): number {
     this.#destinationName = this.#planner.nameOf(head);
     // A refused CONNECT closes the connection: what comes behind it was meant for somebody else.
-    this.#close = true;
-    this.#requestEnded = true;
+    this.#writer.close = true;
+    this.#reader.ended = true;
     const after = head.end;
     const connect = new ConnectRequest(head, this.#context, this);
     this.#connect = connect;
     // What came with it are the tunnel's first bytes, if it opens.
-    if (after < end) this.#keepAhead(buffer, after, end);
+    if (after < end) this.#reader.holdBack(buffer, after, end);
     try {
       connect.begin();
     } catch (error) {
@@ -400,15 +245,14 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     this.#connect = null;
     destination?.observer.error(error.code);
     destination?.observer.requestEnded(2, error.status, 0);
-    this.#dropAhead();
+    this.#reader.takeAhead();
     this.#answer(error);
     this.#afterAnswer();
   }
 
   #toTunnel(upstream: ByteSocket, rest: Buffer, destination: Destination, closed: () => void): void {
     this.#state = 'tunnel';
-    const ahead = this.#ahead;
-    this.#dropAhead();
+    const ahead = this.#reader.takeAhead();
     if (rest.length > 0) this.#socket.write(rest, 0, rest.length);
     this.#socket.flush();
     if (ahead !== null) {
@@ -428,96 +272,42 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     this.#owner.sessionClosed(this);
   }
 
-  #dropAhead(): void {
-    if (this.#ahead !== null) this.#context.budget.release(this.#ahead.length);
-    this.#ahead = null;
-  }
-
   // --- Downstream: what the exchange sends
 
   interim(head: Head): void {
-    // HTTP/1.0 knows no interim responses (RFC 9110 section 15.2).
-    if (this.#minor === 0) return;
-    if (head.status === 100) this.#expects = false;
-    this.#writeHead(head, { chunked: false, dropContentLength: true, connection: 'none', extraLines: null });
+    this.#writer.interim(head);
   }
 
   responseHead(head: Head, bodyKind: number): void {
-    this.#headSent = true;
-    if (this.#context.phase !== 'serving') this.#close = true;
-    let chunked = head.chunked;
-    if (bodyKind === BODY_CHUNKED || bodyKind === BODY_UNTIL_CLOSE) {
-      // HTTP/1.0 knows no chunks: there the end of the connection is the end of the body.
-      chunked = this.#minor === 1;
-      if (!chunked) this.#close = true;
-    }
-    this.#responseChunked = chunked && bodyKind !== BODY_NONE;
-    // An app that still waits for 100 Continue may or may not send its body now: only a close leaves no doubt.
-    if (this.#expects && !this.#requestEnded) this.#close = true;
-    this.#writeHead(head, {
-      // 204 has no body to encode, and says so (RFC 9112 section 6.1).
-      chunked: chunked && this.#minor === 1 && head.status !== 204,
-      dropContentLength: head.status === 204,
-      connection: connectionWord(this.#close, this.#keepAlive10),
-      extraLines: this.#viaLine(head),
-    });
-  }
-
-  #viaLine(head: Head): Buffer | null {
-    const { mode } = this.#context.config.via;
-    if (mode === 'off' || mode === 'request') return null;
-    return Buffer.from(`via: 1.${head.minor} ${this.#context.viaToken}\r\n`, 'latin1');
-  }
-
-  #writeHead(head: Head, options: ResponseHeadOptions): void {
-    outputSlab.reserve(this.#socket, head.end - head.start + HEAD_ROOM);
-    outputSlab.length = writeResponseHead(head, options, outputSlab.buffer, outputSlab.length);
+    this.#writer.head(head, bodyKind, this.#reader.ended);
   }
 
   responseData(buffer: Buffer, start: number, end: number, stable: boolean): boolean {
-    if (!this.#responseChunked) {
-      return stable ? this.#socket.sendStable(buffer, start, end) : this.#socket.write(buffer, start, end);
-    }
-    const length = end - start;
-    if (length === 0) return true;
-    outputSlab.reserve(this.#socket, length + CHUNK_ROOM);
-    const out = outputSlab.buffer;
-    const at = writeChunkSize(length, out, outputSlab.length);
-    buffer.copy(out, at, start, end);
-    out[at + length] = CR;
-    out[at + length + 1] = LF;
-    outputSlab.length = at + length + 2;
-    return !this.#socket.full;
+    return this.#writer.data(buffer, start, end, stable);
   }
 
   responseTrailers(head: Head): void {
-    if (!this.#responseChunked) return;
-    outputSlab.reserve(this.#socket, head.end - head.start + HEAD_ROOM);
-    const at = outputSlab.length + LAST_CHUNK.copy(outputSlab.buffer, outputSlab.length);
-    outputSlab.length = writeTrailers(head, FORBIDDEN_IN_TRAILERS, outputSlab.buffer, at);
-    this.#responseChunked = false;
+    this.#writer.trailers(head);
   }
 
   responseEnd(): void {
-    if (!this.#responseChunked) return;
-    this.#socket.write(LAST_CHUNK_WITHOUT_TRAILERS, 0, LAST_CHUNK_WITHOUT_TRAILERS.length);
-    this.#responseChunked = false;
+    this.#writer.end();
   }
 
   upgraded(head: Head, upstream: ByteSocket, rest: Buffer, destination: Destination, closed: () => void): void {
-    this.#writeHead(head, { chunked: false, dropContentLength: true, connection: 'upgrade', extraLines: null });
+    this.#writer.upgrade(head);
     this.#exchange = null;
     this.#toTunnel(upstream, rest, destination, closed);
   }
 
   fail(error: CarpoolError): void {
     if (this.#state !== 'open') return;
-    if (!this.#headSent) {
+    if (!this.#writer.headSent) {
       this.#answer(error);
       return;
     }
     // The response has begun: only a cut tells the app that it is not whole.
-    this.#close = true;
+    this.#writer.close = true;
     this.#socket.reset();
   }
 
@@ -535,7 +325,7 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
 
   exchangeEnded(): void {
     if (this.#state !== 'open') return;
-    if (this.#requestEnded) {
+    if (this.#reader.ended) {
       this.#finish();
       return;
     }
@@ -544,8 +334,7 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     this.#drained = 0;
     this.#since = this.#context.forward.clock.now();
     // Where the upstream takes nothing now, the exchange goes on reading when it does.
-    if (this.#close || (this.#reader.kind === BODY_LENGTH && this.#reader.remaining > DRAIN_BYTES))
-      this.#stopDraining();
+    if (this.#writer.close || this.#reader.bodyLeft > DRAIN_BYTES) this.#stopDraining();
   }
 
   #stopDraining(): void {
@@ -561,16 +350,13 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     this.#ended = false;
     this.#halfClosed?.cancel();
     this.#halfClosed = null;
-    if (this.#close || this.#context.phase !== 'serving') {
+    if (this.#writer.close || this.#context.phase !== 'serving') {
       this.#linger();
       return;
     }
     this.#since = this.#context.forward.clock.now();
     this.resumeRequest();
-    const ahead = this.#ahead;
-    if (ahead === null || this.#reading) return;
-    this.#dropAhead();
-    this.#read(ahead, 0, ahead.length);
+    this.#reader.resume();
   }
 
   // --- the end of the connection
@@ -580,7 +366,7 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     this.#state = 'lingering';
     this.#drained = 0;
     this.#since = this.#context.forward.clock.now();
-    this.#dropAhead();
+    this.#reader.takeAhead();
     this.#socket.end();
     this.#paused = true;
     this.resumeRequest();
@@ -593,13 +379,13 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
       return;
     }
     if (this.#state !== 'open') return;
-    if (!this.busy && this.#ahead === null) {
+    if (!this.busy && this.#reader.nothingAhead) {
       this.#linger();
       this.#socket.destroy();
       return;
     }
-    this.#close = true;
-    if (!this.#requestEnded) {
+    this.#writer.close = true;
+    if (!this.#reader.ended) {
       this.#leave();
       return;
     }
@@ -609,7 +395,7 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
   #leave(): void {
     if (this.#state !== 'open') return;
     // A response on its way is written to the end: a write to an app that is gone fails by itself.
-    if (this.#exchange?.state === 'responding' && this.#requestEnded) return;
+    if (this.#exchange?.state === 'responding' && this.#reader.ended) return;
     this.#socket.destroy();
   }
 
@@ -621,8 +407,7 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     const before = this.#state;
     this.#state = 'closed';
     this.#halfClosed?.cancel();
-    this.#clearPartial();
-    this.#dropAhead();
+    this.#reader.close();
     const exchange = this.#exchange;
     this.#exchange = null;
     exchange?.abort(new CarpoolError('DOWNSTREAM_ABORTED', 'the app closed its connection'));
@@ -636,8 +421,8 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
 
   /** Closes a connection that has been idle for `idleMs`; a busy one after its answer. */
   drain(now: number, idleMs: number): void {
-    this.#close = true;
-    if (!this.busy && this.#partial.empty && now - this.#since >= idleMs) this.#linger();
+    this.#writer.close = true;
+    if (!this.busy && this.#reader.headSince === null && now - this.#since >= idleMs) this.#linger();
   }
 
   destroy(): void {
@@ -654,10 +439,11 @@ export class Http1Session implements ByteHandler, BodySink, Downstream, ConnectO
     } else if (this.#ended) {
       if (waited > DRAIN_MS) this.#stopDraining();
     } else if (this.#exchange !== null) this.#exchange.tick(now);
-    else if (!this.#partial.empty) {
-      if (waited >= listener.headTimeoutMs) {
-        this.#clearPartial();
-        this.#startRequest(null);
+    else if (this.#reader.headSince !== null) {
+      if (now - this.#reader.headSince >= listener.headTimeoutMs) {
+        this.#reader.dropHead();
+        this.#nameRequest(null);
+        this.#writer.begin(null);
         this.#refuse(new CarpoolError('HEAD_TIMEOUT', `the head did not arrive within ${listener.headTimeoutMs} ms`));
       }
     } else if (listener.idleTimeoutMs > 0 && waited >= listener.idleTimeoutMs && !this.busy) this.#linger();

@@ -1,0 +1,138 @@
+import { sendChunk, sendLastChunk, sendRange, sendTrailers } from '../connection/http1-output.ts';
+import type { CarpoolError } from '../errors.ts';
+import { localAnswer } from '../forward/local-answer.ts';
+import { BODY_CHUNKED, BODY_NONE, BODY_UNTIL_CLOSE } from '../protocol/http1/body-reader.ts';
+import { type Head, METHOD_HEAD } from '../protocol/http1/head.ts';
+import { HEAD_ROOM, type ResponseHeadOptions, writeResponseHead } from '../protocol/http1/head-writer.ts';
+import type { ByteSocket } from '../transport/byte-socket.ts';
+import { outputSlab } from '../transport/output-slab.ts';
+import type { ListenerContext } from './listener-context.ts';
+import { ownAnswer } from './own-answer.ts';
+
+/** Writes the answers of one downstream HTTP/1.1 connection, one after the other, in the version that the app speaks. */
+export class ResponseWriter {
+  /** The connection ends with this answer. */
+  close = false;
+  /** The head of this answer is out: what goes wrong from here on can only cut it. */
+  headSent = false;
+  readonly #socket: ByteSocket;
+  readonly #context: ListenerContext;
+  #minor = 1;
+  /** HTTP/1.0 with Connection: keep-alive, which wants to hear the same. */
+  #keepAlive10 = false;
+  #headRequest = false;
+  /** The app waits for 100 Continue before it sends its body. */
+  #expects = false;
+  #chunked = false;
+
+  constructor(socket: ByteSocket, context: ListenerContext) {
+    this.#socket = socket;
+    this.#context = context;
+  }
+
+  /** A request has come, whose answer is the next; null where it could not be read. */
+  begin(head: Head | null): void {
+    this.#minor = head?.minor ?? 1;
+    this.#keepAlive10 = head !== null && head.minor === 0 && head.keepAlive && !head.close;
+    this.close =
+      head === null || head.close || (head.minor === 0 && !head.keepAlive) || this.#context.phase !== 'serving';
+    this.#headRequest = head !== null && head.method === METHOD_HEAD;
+    this.#expects = head?.expectContinue === true && head.minor === 1;
+    this.headSent = false;
+    this.#chunked = false;
+  }
+
+  /** As `begin` for a request that could be read as far as its method. */
+  beginUnreadable(method: number): void {
+    this.begin(null);
+    this.#headRequest = method === METHOD_HEAD;
+  }
+
+  get #connection(): ResponseHeadOptions['connection'] {
+    if (this.close) return 'close';
+    return this.#keepAlive10 ? 'keep-alive' : 'none';
+  }
+
+  interim(head: Head): void {
+    // HTTP/1.0 knows no interim responses (RFC 9110 section 15.2).
+    if (this.#minor === 0) return;
+    if (head.status === 100) this.#expects = false;
+    this.#write(head, { chunked: false, dropContentLength: true, connection: 'none', extraLines: null });
+  }
+
+  /** @param requestEnded the request has been read to its end */
+  head(head: Head, bodyKind: number, requestEnded: boolean): void {
+    this.headSent = true;
+    if (this.#context.phase !== 'serving') this.close = true;
+    let chunked = head.chunked;
+    if (bodyKind === BODY_CHUNKED || bodyKind === BODY_UNTIL_CLOSE) {
+      // HTTP/1.0 knows no chunks: there the end of the connection is the end of the body.
+      chunked = this.#minor === 1;
+      if (!chunked) this.close = true;
+    }
+    this.#chunked = chunked && bodyKind !== BODY_NONE;
+    // An app that still waits for 100 Continue may or may not send its body now: only a close leaves no doubt.
+    if (this.#expects && !requestEnded) this.close = true;
+    this.#write(head, {
+      // 204 has no body to encode, and says so (RFC 9112 section 6.1).
+      chunked: chunked && this.#minor === 1 && head.status !== 204,
+      dropContentLength: head.status === 204,
+      connection: this.#connection,
+      extraLines: this.#viaLine(head),
+    });
+  }
+
+  /** 101: the last head of this connection. */
+  upgrade(head: Head): void {
+    this.#write(head, { chunked: false, dropContentLength: true, connection: 'upgrade', extraLines: null });
+  }
+
+  #viaLine(head: Head): Buffer | null {
+    const { mode } = this.#context.config.via;
+    if (mode === 'off' || mode === 'request') return null;
+    return Buffer.from(`via: 1.${head.minor} ${this.#context.viaToken}\r\n`, 'latin1');
+  }
+
+  #write(head: Head, options: ResponseHeadOptions): void {
+    outputSlab.reserve(this.#socket, head.end - head.start + HEAD_ROOM);
+    outputSlab.length = writeResponseHead(head, options, outputSlab.buffer, outputSlab.length);
+  }
+
+  data(buffer: Buffer, start: number, end: number, stable: boolean): boolean {
+    return this.#chunked
+      ? sendChunk(this.#socket, buffer, start, end)
+      : sendRange(this.#socket, buffer, start, end, stable);
+  }
+
+  trailers(head: Head): void {
+    if (this.#chunked) sendTrailers(this.#socket, head);
+    this.#chunked = false;
+  }
+
+  end(): void {
+    if (this.#chunked) sendLastChunk(this.#socket);
+    this.#chunked = false;
+  }
+
+  /** An answer of our own. What was body must never become a request: with an unread one the connection closes. */
+  answer(error: CarpoolError, destination: string | null, requestEnded: boolean): void {
+    if (!requestEnded) this.close = true;
+    this.headSent = true;
+    const { close } = this;
+    const bytes = localAnswer({
+      error,
+      destination,
+      headRequest: this.#headRequest,
+      close,
+      keepAlive10: this.#keepAlive10,
+    });
+    this.#socket.write(bytes, 0, bytes.length);
+  }
+
+  /** TRACE and OPTIONS that may go no further (RFC 9110 section 7.6.2). */
+  answerHere(head: Head, requestEnded: boolean): void {
+    if (!requestEnded) this.close = true;
+    const bytes = ownAnswer(head, this.#connection);
+    this.#socket.write(bytes, 0, bytes.length);
+  }
+}
