@@ -5,26 +5,31 @@ import type { Destination } from '../routing/destination.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import type { KeptRequest } from './kept-request.ts';
 
-/**
- * What an exchange asks of the app's side, whatever the protocol there.
- *
- * Sequence: `interim` any times, then `responseHead`, `responseData` any times, `responseTrailers` at most once,
- * `responseEnd`, `exchangeEnded`. Or `fail` in place of what is missing, and `exchangeEnded`.
- */
-export interface Downstream {
-  /** Room for the request's bytes, while they may have to be sent (again). */
-  readonly kept: KeptRequest;
-  /** A connection that belongs to this downstream connection alone (NTLM, Negotiate), or null. */
-  pinned: UpstreamLease | null;
+/** Takes one response, in pieces. */
+export interface ResponseOutput {
   interim(head: Head): void;
-  responseHead(head: Head, bodyKind: number): void;
+  head(head: Head, bodyKind: number): void;
   /**
    * @param stable the bytes stay as they are while their source is paused
    * @returns false: pause until the exchange hears `downstreamWritable`
    */
-  responseData(buffer: Buffer, start: number, end: number, stable: boolean): boolean;
-  responseTrailers(head: Head): void;
-  responseEnd(): void;
+  data(buffer: Buffer, start: number, end: number, stable: boolean): boolean;
+  trailers(head: Head): void;
+  end(): void;
+}
+
+/**
+ * What an exchange asks of the app's side, whatever the protocol there.
+ *
+ * Sequence: to `output` `interim` any times, then `head`, `data` any times, `trailers` at most once, `end`; then
+ * `exchangeEnded`. Or `fail` in place of what is missing, or `upgraded`, and `exchangeEnded`.
+ */
+export interface Downstream {
+  readonly output: ResponseOutput;
+  /** Room for the request's bytes, while they may have to be sent (again). */
+  readonly kept: KeptRequest;
+  /** A connection that belongs to this downstream connection alone (NTLM, Negotiate), or null. */
+  pinned: UpstreamLease | null;
   /** 101: from here on both sides' bytes belong to each other; `closed` is to be called once when both are gone. */
   upgraded(head: Head, upstream: ByteSocket, rest: Buffer, destination: Destination, closed: () => void): void;
   /** A local answer, or where a response has begun, a cut that the app can see. */

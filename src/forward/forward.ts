@@ -286,7 +286,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
 
   interim(head: Head): void {
     this.#activity++;
-    this.#downstream.interim(head);
+    this.#downstream.output.interim(head);
   }
 
   response(head: Head, bodyKind: number): void {
@@ -300,13 +300,13 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     if (head.contentTypeField >= 0 && !this.#streaming) this.#streaming = isStreaming(head);
     if (head.connectionAuthField >= 0 && this.#lease !== null) this.#pin(this.#lease);
     this.#downstream.kept.forget();
-    this.#downstream.responseHead(head, bodyKind);
+    this.#downstream.output.head(head, bodyKind);
   }
 
   responseData(buffer: Buffer, start: number, end: number, stable: boolean): void {
     this.#activity++;
     this.#bytesDown += end - start;
-    if (this.#downstream.responseData(buffer, start, end, stable) || this.#responsePaused) return;
+    if (this.#downstream.output.data(buffer, start, end, stable) || this.#responsePaused) return;
     this.#responsePaused = true;
     this.#lease?.pauseResponse();
   }
@@ -320,14 +320,14 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   }
 
   responseTrailers(head: Head): void {
-    this.#downstream.responseTrailers(head);
+    this.#downstream.output.trailers(head);
   }
 
   responseEnd(): void {
     // An answer before the end of the request: the upload goes on for a bounded while (see the listener).
     if (this.#requestEnded) this.#lease = null;
     if (this.#endpoint !== null) this.#plan.destination.pool.completed(this.#endpoint, this.#status);
-    this.#downstream.responseEnd();
+    this.#downstream.output.end();
     this.#end();
   }
 

@@ -14,6 +14,7 @@ import { refusalRecord } from './refusal-record.ts';
 import type { RequestPlanner } from './request-plan.ts';
 import { RequestReader, type RequestSink } from './request-reader.ts';
 import { ResponseWriter } from './response-writer.ts';
+import { DRAIN_BYTES, DRAIN_MS, HALF_CLOSED_MS, LARGE_BODY_BYTES, LINGER_BYTES, LINGER_MS } from './session-bounds.ts';
 import { Tunnel } from './tunnel.ts';
 
 /**
@@ -22,16 +23,6 @@ import { Tunnel } from './tunnel.ts';
  * belong to somebody else. closed: gone.
  */
 type SessionState = 'open' | 'lingering' | 'tunnel' | 'closed';
-
-/** Bytes of an upload that are still read after its response is complete. */
-const DRAIN_BYTES = 256 * 1024;
-const DRAIN_MS = 5000;
-/** From this length on it pays to read a body into a buffer of its own and to send it from there. */
-const LARGE_BODY_BYTES = 128 * 1024;
-const LINGER_MS = 2000;
-const LINGER_BYTES = 1024 * 1024;
-/** How long an app that closed its sending side may still be waiting for the response. */
-const HALF_CLOSED_MS = 250;
 
 const CONNECT_OK = Buffer.from('HTTP/1.1 200 Connection established\r\n\r\n', 'latin1');
 
@@ -42,6 +33,7 @@ export interface SessionOwner {
 
 /** One downstream HTTP/1.1 connection. */
 export class Http1Session implements ByteHandler, RequestSink, Downstream, ConnectOutcome {
+  readonly output: ResponseWriter;
   readonly kept: KeptRequest;
   pinned: UpstreamLease | null = null;
   readonly #context: ListenerContext;
@@ -52,12 +44,12 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
   #state: SessionState = 'open';
   #exchange: Exchange | null = null;
   #connect: ConnectRequest | null = null;
-  readonly #writer: ResponseWriter;
   #paused = false;
   #destinationName: string | null = null;
   #refusedMethod = '-';
   #halfClosed: Timer | null = null;
-  #ended = false;
+  /** The response is complete, and the rest of its request is still coming. */
+  #answered = false;
   /** Since when the current state of waiting lasts (monotonic ms): lingering, draining, idling. */
   #since: number;
   #drained = 0;
@@ -74,8 +66,8 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
     this.kept = new KeptRequest(context.budget);
     this.#since = context.forward.clock.now();
     this.#socket = accept(this);
-    this.#writer = new ResponseWriter(this.#socket, context);
     this.#reader = new RequestReader(this, context.requestScanner, context.budget, context.forward.clock);
+    this.output = new ResponseWriter(this.#socket, context, this.#reader);
   }
 
   /** Whether an exchange or a CONNECT is under way. */
@@ -100,7 +92,7 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
 
   requestFault(fault: Fault, method: number): void {
     this.#nameRequest(null);
-    this.#writer.beginUnreadable(method);
+    this.output.beginUnreadable(method);
     this.#refuse(new CarpoolError(fault.code, fault.rule));
   }
 
@@ -114,13 +106,13 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
   requestHead(head: Head, buffer: Buffer, end: number): number {
     const next = head.end;
     this.#nameRequest(null);
-    this.#writer.begin(head);
+    this.output.begin(head);
     this.#context.lastRequestAt = this.#context.forward.clock.now();
     try {
-      this.#admit();
+      this.#planner.admit();
       if (head.method === METHOD_CONNECT) return this.#startConnect(head, buffer, end);
       if (head.maxForwards === 0 && (head.method === METHOD_TRACE || head.method === METHOD_OPTIONS)) {
-        this.#writer.answerHere(head, this.#reader.ended);
+        this.output.answerHere(head);
         this.#afterAnswer();
         return next;
       }
@@ -144,20 +136,8 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
     }
   }
 
-  /** @throws CarpoolError where no new exchange can be taken */
-  #admit(): void {
-    if (this.#context.phase === 'refusing') throw new CarpoolError('SHUTTING_DOWN', 'the sidecar is stopping');
-    const { budget } = this.#context;
-    if (budget.exhausted) {
-      throw new CarpoolError(
-        'OVERLOADED',
-        `${budget.used} of ${budget.max} bytes are held for exchanges (limits.bufferBytes)`,
-      );
-    }
-  }
-
   requestData(buffer: Buffer, start: number, end: number): void {
-    if (this.#ended) {
+    if (this.#answered) {
       this.#drained += end - start;
       if (this.#drained > DRAIN_BYTES) {
         this.#stopDraining();
@@ -173,7 +153,7 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
 
   requestEnd(): void {
     this.#exchange?.requestEnd();
-    if (this.#ended) this.#finish();
+    if (this.#answered) this.#finish();
   }
 
   /** Where the body ends is not known, so neither the request nor the connection can go on. */
@@ -181,7 +161,7 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
     if (this.#state !== 'open') return;
     const error = new CarpoolError('BAD_REQUEST', rule);
     const exchange = this.#exchange;
-    if (this.#writer.headSent) this.#socket.reset();
+    if (this.output.headSent) this.#socket.reset();
     else this.#answer(error);
     // The answer first: the end of the exchange would close a connection that says `close` before it had one.
     this.#linger();
@@ -204,11 +184,11 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
   }
 
   #answer(error: CarpoolError): void {
-    this.#writer.answer(error, this.#exchange?.destinationName ?? this.#destinationName, this.#reader.ended);
+    this.output.answer(error, this.#exchange?.destinationName ?? this.#destinationName);
   }
 
   #afterAnswer(): void {
-    if (this.#writer.close) this.#linger();
+    if (this.output.close) this.#linger();
     else this.#since = this.#context.forward.clock.now();
   }
 
@@ -217,7 +197,7 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
   #startConnect(head: Head, buffer: Buffer, end: number): number {
     this.#destinationName = this.#planner.nameOf(head);
     // A refused CONNECT closes the connection: what comes behind it was meant for somebody else.
-    this.#writer.close = true;
+    this.output.close = true;
     this.#reader.ended = true;
     const after = head.end;
     const connect = new ConnectRequest(head, this.#context, this);
@@ -252,62 +232,29 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
 
   #toTunnel(upstream: ByteSocket, rest: Buffer, destination: Destination, closed: () => void): void {
     this.#state = 'tunnel';
-    const ahead = this.#reader.takeAhead();
-    if (rest.length > 0) this.#socket.write(rest, 0, rest.length);
-    this.#socket.flush();
-    if (ahead !== null) {
-      upstream.write(ahead, 0, ahead.length);
-      upstream.flush();
-    }
-    if (this.#halfClosed !== null) {
-      // The app's FIN came before the tunnel was open, and will not be told again.
-      this.#halfClosed.cancel();
-      this.#halfClosed = null;
-      upstream.end();
-    }
-    this.pinned?.cancel();
-    this.pinned = null;
-    new Tunnel(this.#socket, upstream, destination.policy.timeouts.streamIdleMs, this.#context.tunnels, closed);
-    this.kept.close();
+    // An app's FIN that came before the tunnel was open will not be told again.
+    const first = { toApp: rest, toUpstream: this.#reader.takeAhead(), appEnded: this.#halfClosed !== null };
+    this.#letGo();
+    new Tunnel(this.#socket, upstream, destination.policy.timeouts.streamIdleMs, first, this.#context.tunnels, closed);
     this.#owner.sessionClosed(this);
   }
 
   // --- Downstream: what the exchange sends
 
-  interim(head: Head): void {
-    this.#writer.interim(head);
-  }
-
-  responseHead(head: Head, bodyKind: number): void {
-    this.#writer.head(head, bodyKind, this.#reader.ended);
-  }
-
-  responseData(buffer: Buffer, start: number, end: number, stable: boolean): boolean {
-    return this.#writer.data(buffer, start, end, stable);
-  }
-
-  responseTrailers(head: Head): void {
-    this.#writer.trailers(head);
-  }
-
-  responseEnd(): void {
-    this.#writer.end();
-  }
-
   upgraded(head: Head, upstream: ByteSocket, rest: Buffer, destination: Destination, closed: () => void): void {
-    this.#writer.upgrade(head);
+    this.output.upgrade(head);
     this.#exchange = null;
     this.#toTunnel(upstream, rest, destination, closed);
   }
 
   fail(error: CarpoolError): void {
     if (this.#state !== 'open') return;
-    if (!this.#writer.headSent) {
+    if (!this.output.headSent) {
       this.#answer(error);
       return;
     }
     // The response has begun: only a cut tells the app that it is not whole.
-    this.#writer.close = true;
+    this.output.close = true;
     this.#socket.reset();
   }
 
@@ -330,11 +277,11 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
       return;
     }
     // The response is complete, the request is not: the rest of the upload is read within bounds, or the connection closes.
-    this.#ended = true;
+    this.#answered = true;
     this.#drained = 0;
     this.#since = this.#context.forward.clock.now();
     // Where the upstream takes nothing now, the exchange goes on reading when it does.
-    if (this.#writer.close || this.#reader.bodyLeft > DRAIN_BYTES) this.#stopDraining();
+    if (this.output.close || this.#reader.bodyLeft > DRAIN_BYTES) this.#stopDraining();
   }
 
   #stopDraining(): void {
@@ -347,10 +294,10 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
   /** The exchange is over in both directions: the next request, or the end. */
   #finish(): void {
     this.#exchange = null;
-    this.#ended = false;
+    this.#answered = false;
     this.#halfClosed?.cancel();
     this.#halfClosed = null;
-    if (this.#writer.close || this.#context.phase !== 'serving') {
+    if (this.output.close || this.#context.phase !== 'serving') {
       this.#linger();
       return;
     }
@@ -384,7 +331,7 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
       this.#socket.destroy();
       return;
     }
-    this.#writer.close = true;
+    this.output.close = true;
     if (!this.#reader.ended) {
       this.#leave();
       return;
@@ -406,22 +353,28 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
   onClose(): void {
     const before = this.#state;
     this.#state = 'closed';
-    this.#halfClosed?.cancel();
-    this.#reader.close();
     const exchange = this.#exchange;
     this.#exchange = null;
     exchange?.abort(new CarpoolError('DOWNSTREAM_ABORTED', 'the app closed its connection'));
     this.#connect?.cancel();
     this.#connect = null;
+    this.#letGo();
+    if (before !== 'closed') this.#owner.sessionClosed(this);
+  }
+
+  /** Gives back what is held for requests to come. */
+  #letGo(): void {
+    this.#halfClosed?.cancel();
+    this.#halfClosed = null;
+    this.#reader.close();
     this.pinned?.cancel();
     this.pinned = null;
     this.kept.close();
-    if (before !== 'closed') this.#owner.sessionClosed(this);
   }
 
   /** Closes a connection that has been idle for `idleMs`; a busy one after its answer. */
   drain(now: number, idleMs: number): void {
-    this.#writer.close = true;
+    this.output.close = true;
     if (!this.busy && this.#reader.headSince === null && now - this.#since >= idleMs) this.#linger();
   }
 
@@ -436,14 +389,14 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
     this.#socket.settle();
     if (this.#state === 'lingering') {
       if (waited > LINGER_MS) this.#socket.destroy();
-    } else if (this.#ended) {
+    } else if (this.#answered) {
       if (waited > DRAIN_MS) this.#stopDraining();
     } else if (this.#exchange !== null) this.#exchange.tick(now);
     else if (this.#reader.headSince !== null) {
       if (now - this.#reader.headSince >= listener.headTimeoutMs) {
         this.#reader.dropHead();
         this.#nameRequest(null);
-        this.#writer.begin(null);
+        this.output.begin(null);
         this.#refuse(new CarpoolError('HEAD_TIMEOUT', `the head did not arrive within ${listener.headTimeoutMs} ms`));
       }
     } else if (listener.idleTimeoutMs > 0 && waited >= listener.idleTimeoutMs && !this.busy) this.#linger();

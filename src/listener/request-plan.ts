@@ -56,6 +56,18 @@ export class RequestPlanner {
     this.#local = local;
   }
 
+  /** @throws CarpoolError where no new exchange can be taken */
+  admit(): void {
+    if (this.#context.phase === 'refusing') throw new CarpoolError('SHUTTING_DOWN', 'the sidecar is stopping');
+    const { budget } = this.#context;
+    if (budget.exhausted) {
+      throw new CarpoolError(
+        'OVERLOADED',
+        `${budget.used} of ${budget.max} bytes are held for exchanges (limits.bufferBytes)`,
+      );
+    }
+  }
+
   /** @throws CarpoolError that says why the request goes nowhere */
   plan(head: Head): ExchangePlan {
     const local = this.#local;

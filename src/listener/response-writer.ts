@@ -1,5 +1,6 @@
 import { sendChunk, sendLastChunk, sendRange, sendTrailers } from '../connection/http1-output.ts';
 import type { CarpoolError } from '../errors.ts';
+import type { ResponseOutput } from '../forward/downstream.ts';
 import { localAnswer } from '../forward/local-answer.ts';
 import { BODY_CHUNKED, BODY_NONE, BODY_UNTIL_CLOSE } from '../protocol/http1/body-reader.ts';
 import { type Head, METHOD_HEAD } from '../protocol/http1/head.ts';
@@ -10,7 +11,7 @@ import type { ListenerContext } from './listener-context.ts';
 import { ownAnswer } from './own-answer.ts';
 
 /** Writes the answers of one downstream HTTP/1.1 connection, one after the other, in the version that the app speaks. */
-export class ResponseWriter {
+export class ResponseWriter implements ResponseOutput {
   /** The connection ends with this answer. */
   close = false;
   /** The head of this answer is out: what goes wrong from here on can only cut it. */
@@ -25,9 +26,13 @@ export class ResponseWriter {
   #expects = false;
   #chunked = false;
 
-  constructor(socket: ByteSocket, context: ListenerContext) {
+  readonly #request: { readonly ended: boolean };
+
+  /** @param request tells whether the request under way has been read to its end */
+  constructor(socket: ByteSocket, context: ListenerContext, request: { readonly ended: boolean }) {
     this.#socket = socket;
     this.#context = context;
+    this.#request = request;
   }
 
   /** A request has come, whose answer is the next; null where it could not be read. */
@@ -60,8 +65,7 @@ export class ResponseWriter {
     this.#write(head, { chunked: false, dropContentLength: true, connection: 'none', extraLines: null });
   }
 
-  /** @param requestEnded the request has been read to its end */
-  head(head: Head, bodyKind: number, requestEnded: boolean): void {
+  head(head: Head, bodyKind: number): void {
     this.headSent = true;
     if (this.#context.phase !== 'serving') this.close = true;
     let chunked = head.chunked;
@@ -72,7 +76,7 @@ export class ResponseWriter {
     }
     this.#chunked = chunked && bodyKind !== BODY_NONE;
     // An app that still waits for 100 Continue may or may not send its body now: only a close leaves no doubt.
-    if (this.#expects && !requestEnded) this.close = true;
+    if (this.#expects && !this.#request.ended) this.close = true;
     this.#write(head, {
       // 204 has no body to encode, and says so (RFC 9112 section 6.1).
       chunked: chunked && this.#minor === 1 && head.status !== 204,
@@ -115,8 +119,8 @@ export class ResponseWriter {
   }
 
   /** An answer of our own. What was body must never become a request: with an unread one the connection closes. */
-  answer(error: CarpoolError, destination: string | null, requestEnded: boolean): void {
-    if (!requestEnded) this.close = true;
+  answer(error: CarpoolError, destination: string | null): void {
+    if (!this.#request.ended) this.close = true;
     this.headSent = true;
     const { close } = this;
     const bytes = localAnswer({
@@ -130,8 +134,8 @@ export class ResponseWriter {
   }
 
   /** TRACE and OPTIONS that may go no further (RFC 9110 section 7.6.2). */
-  answerHere(head: Head, requestEnded: boolean): void {
-    if (!requestEnded) this.close = true;
+  answerHere(head: Head): void {
+    if (!this.#request.ended) this.close = true;
     const bytes = ownAnswer(head, this.#connection);
     this.#socket.write(bytes, 0, bytes.length);
   }

@@ -80,6 +80,14 @@ class Side implements ByteHandler {
   }
 }
 
+/** What came from either side before the tunnel was open. */
+export type FirstBytes = {
+  readonly toApp: Buffer;
+  readonly toUpstream: Buffer | null;
+  /** The app has sent its FIN already. */
+  readonly appEnded: boolean;
+};
+
 /**
  * Two sockets whose bytes belong to each other: CONNECT and upgraded connections. Each half closes on its own, as the
  * protocol inside may need; a reset passes on as a reset. It has no age, only `timeouts.streamIdle`.
@@ -100,6 +108,7 @@ export class Tunnel {
     downstream: ByteSocket,
     upstream: ByteSocket,
     idleMs: number,
+    first: FirstBytes,
     registry: TunnelRegistry,
     closed: () => void,
   ) {
@@ -108,12 +117,21 @@ export class Tunnel {
     this.#idleMs = idleMs;
     this.#registry = registry;
     this.#closed = closed;
+    this.#begin(first);
     downstream.setHandler(new Side(this, downstream, upstream));
     upstream.setHandler(new Side(this, upstream, downstream));
     registry.add(this);
     downstream.resume();
     upstream.resume();
     if (downstream.closed || upstream.closed) this.close();
+  }
+
+  #begin({ toApp, toUpstream, appEnded }: FirstBytes): void {
+    if (toApp.length > 0) this.#downstream.write(toApp, 0, toApp.length);
+    this.#downstream.flush();
+    if (toUpstream !== null) this.#upstream.write(toUpstream, 0, toUpstream.length);
+    this.#upstream.flush();
+    if (appEnded) this.#upstream.end();
   }
 
   sideClosed(other: ByteSocket, failed: boolean): void {
