@@ -2,8 +2,8 @@ import type { Clock, Timer } from '../clock.ts';
 import type { AttemptFailure, ResponseReceiver, UpstreamLease } from '../connection/upstream.ts';
 import { CarpoolError } from '../errors.ts';
 import type { AccessRecord } from '../observer.ts';
-import type { LeaseWaiter } from '../pool/destination-pool.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
+import type { LeaseWaiter } from '../pool/lease.ts';
 import {
   type Head,
   IDEMPOTENT,
@@ -295,7 +295,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     this.#status = head.status;
     this.#quietSince = now;
     const { destination } = this.#plan;
-    if (this.#endpoint !== null) destination.pool.answered(this.#endpoint, head.status, now - this.#sentAt, now);
+    if (this.#endpoint !== null)
+      destination.pool.evidence.answered(this.#endpoint, head.status, now - this.#sentAt, now);
     if (this.#retryReason !== null) this.#retried('success');
     if (head.contentTypeField >= 0 && !this.#streaming) this.#streaming = isStreaming(head);
     if (head.connectionAuthField >= 0 && this.#lease !== null) this.#pin(this.#lease);
@@ -326,7 +327,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   responseEnd(): void {
     // An answer before the end of the request: the upload goes on for a bounded while (see the listener).
     if (this.#requestEnded) this.#lease = null;
-    if (this.#endpoint !== null) this.#plan.destination.pool.completed(this.#endpoint, this.#status);
+    if (this.#endpoint !== null) this.#plan.destination.pool.evidence.completed(this.#endpoint, this.#status);
     this.#downstream.output.end();
     this.#end();
   }
@@ -340,8 +341,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     const { pool } = this.#plan.destination;
     const now = this.#context.clock.now();
     if (this.#endpoint !== null) {
-      pool.answered(this.#endpoint, 101, now - this.#sentAt, now);
-      pool.completed(this.#endpoint, 101);
+      pool.evidence.answered(this.#endpoint, 101, now - this.#sentAt, now);
+      pool.evidence.completed(this.#endpoint, 101);
     }
     this.#downstream.upgraded(head, socket, rest, this.#plan.destination, pool.becameTunnel(this.#endpoint));
     this.#end();
@@ -366,7 +367,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     });
     // A stale connection says nothing about its endpoint; everything else does.
     const stale = this.#reused && !failure.responseStarted;
-    if (endpoint !== null && !stale) destination.pool.failed(endpoint, failure.code, now - this.#sentAt, now);
+    if (endpoint !== null && !stale) destination.pool.evidence.failed(endpoint, failure.code, now - this.#sentAt, now);
     if (verdict === 'retry') {
       if (this.#retryReason === null) this.#retryReason = failure.code.toLowerCase();
       if (endpoint !== null) this.#tried = [...(this.#tried ?? []), endpoint];
@@ -418,7 +419,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   #timedOut(code: 'RESPONSE_TIMEOUT' | 'BODY_TIMEOUT', message: string, now: number): void {
     const { destination } = this.#plan;
     if (code === 'RESPONSE_TIMEOUT' && this.#endpoint !== null) {
-      destination.pool.failed(this.#endpoint, code, now - this.#sentAt, now);
+      destination.pool.evidence.failed(this.#endpoint, code, now - this.#sentAt, now);
     }
     this.#fail(new CarpoolError(code, `${destination.name}: ${message}`));
   }
@@ -436,7 +437,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     }
     const now = this.#context.clock.now();
     if (this.#state === 'waiting' && this.#endpoint !== null) {
-      this.#plan.destination.pool.gaveUp(this.#endpoint, now - this.#sentAt, now);
+      this.#plan.destination.pool.evidence.gaveUp(this.#endpoint, now - this.#sentAt, now);
     }
     this.#error = error;
     this.#plan.destination.observer.error(error.code);

@@ -1,6 +1,6 @@
 import { CarpoolError } from '../errors.ts';
-import type { LeaseWaiter } from '../pool/destination-pool.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
+import type { LeaseWaiter } from '../pool/lease.ts';
 import type { Head } from '../protocol/http1/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';

@@ -1,57 +1,18 @@
-import type { Clock } from '../clock.ts';
 import type { DestinationPolicy } from '../config/types.ts';
-import { Dial, type DialFailure } from '../connection/dial.ts';
-import { Http1Connection } from '../connection/http1-connection.ts';
-import type { UpstreamLease } from '../connection/upstream.ts';
+import type { Http1Connection } from '../connection/http1-connection.ts';
 import type { EndpointSpec } from '../discovery/discovery.ts';
 import { CarpoolError } from '../errors.ts';
-import type { CloseReason, DestinationObserver, EventSink } from '../observer.ts';
-import type { HeadScanner } from '../protocol/http1/head-scanner.ts';
-import type { ByteSocket } from '../transport/byte-socket.ts';
-import type { Capacity, CapacityUser } from './capacity.ts';
+import type { CloseReason, DestinationObserver } from '../observer.ts';
+import type { CapacityUser } from './capacity.ts';
+import { Connecting } from './connecting.ts';
 import { type EndpointParent, EndpointPool, type EndpointState } from './endpoint-pool.ts';
+import { EndpointEvidence } from './evidence.ts';
 import { IdleTime } from './idle-time.ts';
-import { type DialHandle, Pending, PendingQueue } from './pending-queue.ts';
+import type { Balancer, LeaseWaiter, PoolContext } from './lease.ts';
+import { Pending, PendingQueue } from './pending-queue.ts';
 import { Rotation } from './rotation.ts';
 import type { EndpointStats } from './stats.ts';
 import { Sweep } from './sweep.ts';
-
-/** A request that wants a connection. */
-export interface LeaseWaiter {
-  /** It could not be sent again: a connection of doubtful freshness is not for it. */
-  readonly unsafe: boolean;
-  /** Only a connection that was opened for it will do. */
-  readonly fresh: boolean;
-  /** It wants a connection of its own that is no part of the pool: `tunnelReady` is called in place of `leased`. */
-  readonly tunnel: boolean;
-  tunnelReady(socket: ByteSocket, endpoint: EndpointPool, closed: () => void): void;
-  /** The connection is its own now; `endpoint` is the one whose evidence its exchange feeds. */
-  leased(lease: UpstreamLease, endpoint: EndpointPool): void;
-  acquireFailed(error: CarpoolError): void;
-}
-
-/** Chooses among endpoints (routing/balancers.ts). */
-export interface Balancer {
-  /** @param candidates at least one */
-  pick(candidates: readonly EndpointPool[], now: number): EndpointPool;
-}
-
-/** What all destinations share. */
-export type PoolContext = {
-  readonly clock: Clock;
-  readonly capacity: Capacity;
-  readonly events: EventSink;
-  /** Scans responses of all connections: one read event at a time. */
-  readonly responseScanner: HeadScanner;
-  nextConnectionId(): number;
-  random(): number;
-};
-
-/** A request tries so many connects at most, each at another endpoint where there is one. */
-const MAX_TRIES = 3;
-
-/** Connect errors that say nothing about the endpoint: no port, descriptor or memory was left on this side. */
-const OUR_OWN_FAULT = new Set(['EADDRNOTAVAIL', 'EADDRINUSE', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
 const NOBODY: readonly EndpointPool[] = [];
 
@@ -72,7 +33,9 @@ export class DestinationPool implements EndpointParent, CapacityUser {
   readonly #leaving = new Set<EndpointPool>();
   readonly #context: PoolContext;
   readonly #observer: DestinationObserver;
-  readonly #dials = new Set<DialHandle>();
+  /** Feed it with what exchanges tell. */
+  readonly evidence: EndpointEvidence;
+  readonly #connecting: Connecting;
   readonly #sweep: Sweep;
   #policy: DestinationPolicy;
   #balancer: Balancer;
@@ -94,6 +57,8 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     this.rotation = new Rotation(context.clock);
     this.pending = new PendingQueue(context.clock);
     this.#sweep = new Sweep(this, context.clock);
+    this.evidence = new EndpointEvidence(this, context.events);
+    this.#connecting = new Connecting(this, this.evidence, observer, context);
     context.capacity.join(this);
   }
 
@@ -121,7 +86,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
    */
   acquire(waiter: LeaseWaiter, tried: readonly EndpointPool[] = NOBODY): boolean {
     const now = this.#context.clock.now();
-    const endpoint = this.#pick(tried, now);
+    const endpoint = this.pick(tried, now);
     if (endpoint === null) {
       if (this.#endpoints.size === 0 || this.rotation.candidates.length === 0) {
         throw new CarpoolError('NO_ENDPOINTS', `${this.name} has no endpoint that serves`);
@@ -145,7 +110,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     const entry = this.pending.find(waiter);
     if (entry === null) return false;
     this.pending.remove(entry);
-    this.#orphanDials(entry);
+    this.#connecting.orphanDials(entry);
     return true;
   }
 
@@ -153,7 +118,8 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     return this.idleTime.known ? Number.POSITIVE_INFINITY : this.#policy.pool.unsafeMaxIdleMs;
   }
 
-  #pick(tried: readonly EndpointPool[], now: number): EndpointPool | null {
+  /** The endpoint that the balancer picks, one that was not tried yet where there is one; null: there is none. */
+  pick(tried: readonly EndpointPool[], now: number): EndpointPool | null {
     const all = this.rotation.candidates;
     if (all.length === 0) return null;
     if (tried.length === 0) return this.#balancer.pick(all, now);
@@ -164,19 +130,19 @@ export class DestinationPool implements EndpointParent, CapacityUser {
   #wait(waiter: LeaseWaiter, tried: readonly EndpointPool[], endpoint: EndpointPool, now: number): void {
     const entry = new Pending(waiter, tried, now);
     const { pool, timeouts } = this.#policy;
-    if ((waiter.tunnel || this.#room(endpoint)) && this.#context.capacity.take(this)) {
-      this.pending.add(entry, timeouts.connectMs, (late) => this.#connectExpired(late));
-      this.#dial(endpoint, entry);
+    if ((waiter.tunnel || this.room(endpoint)) && this.#context.capacity.take(this)) {
+      this.pending.add(entry, timeouts.connectMs, (late) => this.#connecting.connectExpired(late));
+      this.#connecting.dial(endpoint, entry);
       return;
     }
     if (this.pending.limited >= pool.maxPending) {
-      throw new CarpoolError('POOL_PENDING_FULL', `${this.name}: ${this.#occupancy()}`);
+      throw new CarpoolError('POOL_PENDING_FULL', `${this.name}: ${this.occupancy()}`);
     }
-    this.pending.add(entry, pool.acquireTimeoutMs, (late) => this.#acquireExpired(late));
+    this.pending.add(entry, pool.acquireTimeoutMs, (late) => this.#connecting.acquireExpired(late));
   }
 
   /** Whether pool.maxConnections leaves room, after closing the oldest idle connection of another endpoint if need be. */
-  #room(endpoint: EndpointPool): boolean {
+  room(endpoint: EndpointPool): boolean {
     if (this.counted < this.#policy.pool.maxConnections) return true;
     // Its own idle ones are the last to go: they were not fit for this request, but may be for another.
     return (
@@ -196,6 +162,25 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     return oldest !== null;
   }
 
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether discovery still names this endpoint, and not another in its place. */
+  holds(endpoint: EndpointPool): boolean {
+    return this.#endpoints.get(endpoint.spec.id) === endpoint;
+  }
+
+  /** An endpoint that discovery forgot is forgotten here when it has nothing open any more. */
+  settleLeaving(endpoint: EndpointPool): void {
+    if (endpoint.open.size + endpoint.dialing === 0) this.#leaving.delete(endpoint);
+  }
+
+  /** An exchange's connection has become a tunnel. @returns what to call once when it is closed */
+  becameTunnel(endpoint: EndpointPool | null): () => void {
+    return this.#connecting.becameTunnel(endpoint);
+  }
+
   /** Connections that count in the limit. */
   get counted(): number {
     let count = 0;
@@ -203,246 +188,10 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     return count;
   }
 
-  #occupancy(): string {
+  /** How full it is, in words for an error. */
+  occupancy(): string {
     const totals = this.totals();
     return `${totals.active + totals.idle + totals.connecting} connections (limit ${this.#policy.pool.maxConnections}), ${totals.active} active, ${totals.idle} idle, ${totals.connecting} connecting, ${this.pending.size} requests waiting (limit ${this.#policy.pool.maxPending}); ${this.#context.capacity.used} of ${this.#context.capacity.max} connections in all`;
-  }
-
-  #acquireExpired(entry: Pending): void {
-    const message = `${this.name}: waited ${this.#policy.pool.acquireTimeoutMs} ms for a connection: ${this.#occupancy()}`;
-    entry.waiter.acquireFailed(new CarpoolError('ACQUIRE_TIMEOUT', message));
-  }
-
-  #connectExpired(entry: Pending): void {
-    this.#orphanDials(entry);
-    const message = `${this.name}: no connection within ${this.#policy.timeouts.connectMs} ms (${entry.tries} tries)`;
-    entry.waiter.acquireFailed(new CarpoolError('CONNECT_TIMEOUT', message));
-  }
-
-  // --- connecting
-
-  #dial(endpoint: EndpointPool, entry: Pending | null): void {
-    const { timeouts, pool } = this.#policy;
-    const tunnel = entry?.waiter.tunnel === true;
-    endpoint.dialing++;
-    if (tunnel) endpoint.dialingTunnels++;
-    const handle: DialHandle = { waiter: entry, tunnel, cancel: () => {} };
-    this.#dials.add(handle);
-    if (entry !== null) {
-      entry.dials.add(handle);
-      entry.tries++;
-    }
-    const ended = (): void => {
-      endpoint.dialing--;
-      if (tunnel) endpoint.dialingTunnels--;
-      this.#dials.delete(handle);
-      handle.waiter?.dials.delete(handle);
-      if (endpoint.open.size + endpoint.dialing === 0) this.#leaving.delete(endpoint);
-    };
-    const dial = new Dial(
-      endpoint.spec,
-      { connectMs: timeouts.connectMs, attemptMs: timeouts.connectAttemptMs, keepAliveMs: pool.tcpKeepAliveMs },
-      this.#context.clock,
-      {
-        dialed: (socket, ms) => {
-          ended();
-          this.#dialed(endpoint, handle, socket, ms);
-        },
-        dialFailed: (failure) => {
-          ended();
-          this.#dialFailed(endpoint, handle, failure);
-        },
-        dialSlow: () => this.#dialSlow(endpoint, handle),
-      },
-    );
-    handle.cancel = () => {
-      ended();
-      dial.cancel();
-      this.#context.capacity.release();
-    };
-  }
-
-  #dialed(endpoint: EndpointPool, handle: DialHandle, socket: ByteSocket, ms: number): void {
-    const { clock } = this.#context;
-    this.#observer.connectionsCreated++;
-    this.#observer.connectDuration.observe(ms);
-    endpoint.lastConnectMs = ms;
-    this.#connectWorked(endpoint);
-    const { waiter } = handle;
-    if (waiter?.waiter.tunnel && this.pending.has(waiter)) {
-      this.#openTunnel(waiter, socket, endpoint);
-      return;
-    }
-    const connection = new Http1Connection(
-      this.#context.nextConnectionId(),
-      endpoint.spec.id,
-      socket,
-      endpoint,
-      this.#context.responseScanner,
-      clock,
-    );
-    connection.expiresAt = this.#expiry(connection.createdAt);
-    endpoint.adopt(connection);
-    const unwanted = this.#closed && this.pending.size === 0;
-    const drains = endpoint.state === 'terminating' || endpoint.state === 'removed';
-    // One that terminates still serves where there is no other.
-    if (unwanted || (drains && !this.rotation.candidates.includes(endpoint))) {
-      connection.retire(unwanted ? 'shutdown' : endpoint.drainReason);
-      this.pump();
-      return;
-    }
-    const entry = this.pending.firstFor(endpoint, this.rotation.candidates.length > 1) ?? handle.waiter;
-    if (entry === null || !this.pending.has(entry)) {
-      const reason = drains ? endpoint.drainReason : this.whyRetire(connection, clock.now());
-      if (reason === null) endpoint.keepIdle(connection);
-      else connection.retire(reason);
-      return;
-    }
-    // The request that is served first need not be the one that this connect was begun for: they swap their connects.
-    if (handle.waiter !== null && handle.waiter !== entry && this.pending.has(handle.waiter)) {
-      const [other] = entry.dials;
-      if (other !== undefined) {
-        entry.dials.delete(other);
-        other.waiter = handle.waiter;
-        handle.waiter.dials.add(other);
-      }
-    }
-    this.#serve(entry, connection, endpoint);
-  }
-
-  #connectWorked(endpoint: EndpointPool): void {
-    const { ejection } = endpoint.health;
-    if (ejection.state !== 'none' && ejection.by === 'connect') this.#recovered(endpoint);
-  }
-
-  /** A tunnel is no part of the pool: it has no age, and closes with the exchange that it carries. */
-  #openTunnel(entry: Pending, socket: ByteSocket, endpoint: EndpointPool): void {
-    this.pending.remove(entry);
-    this.#orphanDials(entry);
-    entry.waiter.tunnelReady(socket, endpoint, this.#tunnelOpened(endpoint));
-  }
-
-  /**
-   * An exchange's connection has become a tunnel: it has left the pool, and still counts in limits.maxConnections.
-   * @returns what to call once when it is closed
-   */
-  becameTunnel(endpoint: EndpointPool | null): () => void {
-    // The connection is about to give its place back.
-    this.#context.capacity.hold();
-    return this.#tunnelOpened(endpoint);
-  }
-
-  #tunnelOpened(endpoint: EndpointPool | null): () => void {
-    if (endpoint !== null) endpoint.tunnels++;
-    return () => {
-      if (endpoint !== null) endpoint.tunnels--;
-      this.#context.capacity.release();
-    };
-  }
-
-  #serve(entry: Pending, connection: Http1Connection, endpoint: EndpointPool): void {
-    this.pending.remove(entry);
-    this.#orphanDials(entry);
-    const now = this.#context.clock.now();
-    this.#observer.acquireDuration.observe(now - entry.since);
-    endpoint.lease(connection, now);
-    entry.waiter.leased(connection, endpoint);
-  }
-
-  /** A request needs its connects no more: they go on for those that have none, or for the pool. */
-  #orphanDials(entry: Pending): void {
-    for (const handle of entry.dials) {
-      const next = this.pending.firstLimited();
-      if (handle.tunnel && next?.waiter.tunnel !== true) {
-        handle.cancel();
-        continue;
-      }
-      handle.waiter = next;
-      if (next === null) continue;
-      next.dials.add(handle);
-      this.pending.setDeadline(next, this.#policy.timeouts.connectMs, (late) => this.#connectExpired(late));
-    }
-    entry.dials.clear();
-  }
-
-  #dialFailed(endpoint: EndpointPool, handle: DialHandle, failure: DialFailure): void {
-    if (failure.timedOut) this.#observer.connectTimeouts++;
-    this.#observer.connectFailed(failure.errno);
-    const { events } = this.#context;
-    events.emit({
-      type: 'connect_failed',
-      destination: this.name,
-      endpoint: endpoint.spec.id,
-      code: failure.errno,
-      message: failure.message,
-    });
-    if (!OUR_OWN_FAULT.has(failure.errno)) this.#eject(endpoint, 'connect', failure.errno);
-    const entry = handle.waiter;
-    if (entry !== null && this.pending.has(entry)) {
-      entry.tried.push(endpoint);
-      if (entry.dials.size === 0 && this.#dialInPlace(entry, endpoint, failure)) return;
-    }
-    this.#context.capacity.release();
-    this.pump();
-  }
-
-  /**
-   * The next try of a request whose connect failed, in the place of that one: were the place given back first, others
-   * would take it. @returns whether one was begun; where not, the request has failed, or waits for room
-   */
-  #dialInPlace(entry: Pending, failed: EndpointPool, failure: DialFailure): boolean {
-    const endpoint = entry.tries < MAX_TRIES ? this.#pick(entry.tried, this.#context.clock.now()) : null;
-    if (endpoint === null) {
-      this.pending.remove(entry);
-      entry.waiter.acquireFailed(connectError(this.name, failed, failure));
-      return false;
-    }
-    const { maxConnections, acquireTimeoutMs } = this.#policy.pool;
-    if (!entry.waiter.tunnel && this.counted >= maxConnections) {
-      this.pending.setDeadline(entry, acquireTimeoutMs, (late) => this.#acquireExpired(late));
-      return false;
-    }
-    this.#dial(endpoint, entry);
-    return true;
-  }
-
-  #dialSlow(endpoint: EndpointPool, handle: DialHandle): void {
-    // An address that swallows SYNs costs every request sent there the attempt time: others go elsewhere at once.
-    this.#eject(endpoint, 'connect', 'no answer to a connect');
-    const entry = handle.waiter;
-    if (entry === null || !this.pending.has(entry) || entry.tries >= MAX_TRIES) return;
-    entry.tried.push(endpoint);
-    this.#dialAgain(entry, true);
-  }
-
-  /** Another connect for a request, elsewhere where that is possible. @returns whether one was begun */
-  #dialAgain(entry: Pending, elsewhereOnly = false): boolean {
-    const endpoint = this.#pick(entry.tried, this.#context.clock.now());
-    if (endpoint === null || (elsewhereOnly && entry.tried.includes(endpoint))) return false;
-    if (!(entry.waiter.tunnel || this.#room(endpoint)) || !this.#context.capacity.take(this)) return false;
-    this.#dial(endpoint, entry);
-    return true;
-  }
-
-  #expiry(createdAt: number): number {
-    const { maxAgeMs } = this.#policy.pool;
-    // ±10 %, so that connections that were opened together do not all retire together.
-    return maxAgeMs === 0 ? Number.POSITIVE_INFINITY : createdAt + maxAgeMs * (0.9 + 0.2 * this.#context.random());
-  }
-
-  /** Opens connections for requests that a limit kept, as far as there is room now. */
-  pump(): void {
-    for (;;) {
-      const entry = this.pending.firstLimited();
-      if (entry === null) return;
-      const endpoint = this.#pick(entry.tried, this.#context.clock.now());
-      if (endpoint === null || !(entry.waiter.tunnel || this.#room(endpoint))) return;
-      // To make room a connection was closed, and that pumps too: it may have been served meanwhile.
-      if (entry.dials.size > 0 || !this.pending.has(entry)) continue;
-      if (!this.#context.capacity.take(this)) return;
-      this.pending.setDeadline(entry, this.#policy.timeouts.connectMs, (late) => this.#connectExpired(late));
-      this.#dial(endpoint, entry);
-    }
   }
 
   // --- what endpoint pools tell
@@ -451,7 +200,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     if (this.pending.size === 0 || !this.#policy.pool.enabled) return false;
     const entry = this.pending.firstFor(endpoint, this.rotation.candidates.length > 1);
     if (entry === null) return false;
-    this.#serve(entry, connection, endpoint);
+    this.#connecting.serve(entry, connection, endpoint);
     return true;
   }
 
@@ -469,7 +218,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
       return;
     }
     // It was of no use to who waits here, and is in the way of who waits elsewhere.
-    if (this.pending.size > 0) this.pump();
+    if (this.pending.size > 0) this.#connecting.pump();
     if (this.#context.capacity.wanted) this.#closeOldestIdle(null);
     const { maxIdle } = this.#policy.pool;
     if (maxIdle === 0) return;
@@ -478,7 +227,12 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     if (idle > maxIdle && !this.#closeOldestIdle(null)) endpoint.idle[0]?.retire('idle_timeout');
   }
 
-  closed(endpoint: EndpointPool, connection: Http1Connection, reason: CloseReason, idleMs: number | null): void {
+  connectionGone(
+    endpoint: EndpointPool,
+    connection: Http1Connection,
+    reason: CloseReason,
+    idleMs: number | null,
+  ): void {
     const { clock, events, capacity } = this.#context;
     this.#observer.connectionClosed(reason);
     events.emit({
@@ -500,63 +254,9 @@ export class DestinationPool implements EndpointParent, CapacityUser {
         });
       }
     }
-    if (endpoint.open.size + endpoint.dialing === 0) this.#leaving.delete(endpoint);
+    this.settleLeaving(endpoint);
     capacity.release();
-    this.pump();
-  }
-
-  // --- evidence from exchanges
-
-  /** A response head came from `endpoint`, `ms` after the request went out. */
-  answered(endpoint: EndpointPool, status: number, ms: number, now: number): void {
-    endpoint.latency.observe(ms, now);
-    if (status >= 502 && status <= 504) this.#failure(endpoint, `status ${status}`);
-    else if (endpoint.health.out) this.#recovered(endpoint);
-  }
-
-  /** A response of `status` came from `endpoint` to its end. A head alone proves little: see a pod that resets in mid-response. */
-  completed(endpoint: EndpointPool, status: number): void {
-    if (status < 502 || status > 504) endpoint.health.consecutiveFailures = 0;
-  }
-
-  /** An exchange on `endpoint` failed (reset, cut, timed out) after `ms`. */
-  failed(endpoint: EndpointPool, cause: string, ms: number, now: number): void {
-    endpoint.latency.observe(ms, now);
-    this.#failure(endpoint, cause);
-  }
-
-  /** The app left before an answer came: no failure, but `ms` is a latency that it had to bear. */
-  gaveUp(endpoint: EndpointPool, ms: number, now: number): void {
-    endpoint.latency.observe(ms, now);
-    if (endpoint.health.ejection.state === 'trial') this.#eject(endpoint, 'failures', 'no answer to a trial request');
-  }
-
-  #failure(endpoint: EndpointPool, cause: string): void {
-    endpoint.health.consecutiveFailures++;
-    const trial = endpoint.health.ejection.state === 'trial';
-    if (!trial && endpoint.health.consecutiveFailures < this.#policy.breaker.failures) return;
-    this.#eject(endpoint, 'failures', cause);
-  }
-
-  #recovered(endpoint: EndpointPool): void {
-    if (!endpoint.health.recovered()) return;
-    this.#context.events.emit({ type: 'endpoint_restored', destination: this.name, endpoint: endpoint.spec.id });
-    this.rotation.update(this.endpoints);
-  }
-
-  /** Takes an endpoint out of rotation for a while, unless too many are out already. */
-  #eject(endpoint: EndpointPool, by: 'connect' | 'failures', cause: string): void {
-    if (this.#endpoints.get(endpoint.spec.id) !== endpoint || endpoint.health.ejection.state === 'ejected') return;
-    if (endpoint.health.ejection.state === 'none' && !this.rotation.mayEject(this.endpoints)) return;
-    const forMs = endpoint.health.eject(by, this.#policy.breaker.recoveryMs);
-    this.rotation.update(this.endpoints);
-    this.#context.events.emit({
-      type: 'endpoint_ejected',
-      destination: this.name,
-      endpoint: endpoint.spec.id,
-      forMs,
-      cause,
-    });
+    this.#connecting.pump();
   }
 
   // --- endpoints, as discovery tells
@@ -573,7 +273,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
       events.emit({ type: 'endpoint_added', destination: this.name, endpoint: spec.id });
     }
     this.rotation.update(this.endpoints);
-    this.pump();
+    this.#connecting.pump();
   }
 
   /** Moves an endpoint out of rotation; `terminating` and `removed` drain it. */
@@ -585,7 +285,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     this.rotation.update(this.endpoints);
     this.#context.events.emit({ type: `endpoint_${state}`, destination: this.name, endpoint: id });
     if (state !== 'suspended') endpoint.retireAll(endpoint.drainReason, false);
-    this.pump();
+    this.#connecting.pump();
   }
 
   #leave(endpoint: EndpointPool): void {
@@ -601,7 +301,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
       if (endpoint.health.expire(now)) this.rotation.update(this.endpoints);
       const { ejection } = endpoint.health;
       // Again at each tick until there is room for the connect, else it would stay out for good.
-      if (ejection.state === 'trial' && ejection.by === 'connect' && endpoint.dialing === 0 && this.#room(endpoint)) {
+      if (ejection.state === 'trial' && ejection.by === 'connect' && endpoint.dialing === 0 && this.room(endpoint)) {
         this.warm(endpoint);
       }
     }
@@ -612,7 +312,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
   warm(endpoint: EndpointPool): boolean {
     if (this.#closed || this.counted >= this.#policy.pool.maxConnections || !this.#context.capacity.takeFree())
       return false;
-    this.#dial(endpoint, null);
+    this.#connecting.dial(endpoint, null);
     return true;
   }
 
@@ -621,7 +321,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     this.#policy = policy;
     if (balancer !== null) this.#balancer = balancer;
     this.idleTime.setConfigured(policy.pool.idleTimeoutMs);
-    this.pump();
+    this.#connecting.pump();
   }
 
   /** The most connections that were busy at once since it was asked last; the sum over endpoints, so never too low. */
@@ -639,7 +339,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
   }
 
   roomFreed(): void {
-    this.pump();
+    this.#connecting.pump();
   }
 
   /** Retires connections by hand or at the end. @returns how many */
@@ -647,7 +347,7 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     let count = 0;
     for (const endpoint of this.allEndpoints) count += endpoint.retireAll(reason, idleOnly);
     // What drains counts in the limit no more.
-    this.pump();
+    this.#connecting.pump();
     return count;
   }
 
@@ -663,16 +363,16 @@ export class DestinationPool implements EndpointParent, CapacityUser {
   /** Nothing new; idle connections close, running exchanges finish, and requests that wait still get their connection. */
   close(): void {
     this.#closed = true;
-    for (const handle of [...this.#dials]) if (handle.waiter === null) handle.cancel();
+    this.#connecting.cancel('unneeded');
     this.evict('shutdown', false);
     this.#context.capacity.leave(this);
-    this.pump();
+    this.#connecting.pump();
   }
 
   /** Ends running exchanges too, and what waits. */
   destroy(): void {
     this.failPending(new CarpoolError('SHUTTING_DOWN', `${this.name}: the sidecar has stopped`));
-    for (const handle of [...this.#dials]) handle.cancel();
+    this.#connecting.cancel('all');
     this.close();
     for (const endpoint of this.allEndpoints) endpoint.destroyAll('shutdown');
   }
@@ -692,14 +392,4 @@ export class DestinationPool implements EndpointParent, CapacityUser {
     const now = this.#context.clock.now();
     return this.allEndpoints.map((endpoint) => endpoint.stats(now));
   }
-}
-
-function connectError(name: string, endpoint: EndpointPool, failure: DialFailure): CarpoolError {
-  const { address, port } = endpoint.spec;
-  const message = `${name}: no connection to ${address}:${port}: ${failure.errno} ${failure.message}`;
-  if (failure.timedOut) return new CarpoolError('CONNECT_TIMEOUT', message);
-  const unroutable = failure.errno === 'EHOSTUNREACH' || failure.errno === 'ENETUNREACH';
-  return new CarpoolError('CONNECT_FAILED', message, {
-    proxyError: unroutable ? 'destination_ip_unroutable' : 'connection_refused',
-  });
 }

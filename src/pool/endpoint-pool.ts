@@ -17,7 +17,7 @@ export interface EndpointParent {
   offer(endpoint: EndpointPool, connection: Http1Connection): boolean;
   /** Whether the connection must go instead of staying (its age, its requests), with the reason. */
   whyRetire(connection: Http1Connection, now: number): CloseReason | null;
-  closed(endpoint: EndpointPool, connection: Http1Connection, reason: CloseReason, idleMs: number | null): void;
+  connectionGone(endpoint: EndpointPool, connection: Http1Connection, reason: CloseReason, idleMs: number | null): void;
   idleAdded(endpoint: EndpointPool): void;
 }
 
@@ -127,7 +127,7 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
       this.busy--;
       if (from === 'draining') this.draining--;
     }
-    this.#parent.closed(this, connection, reason, idleMs);
+    this.#parent.connectionGone(this, connection, reason, idleMs);
   }
 
   survivedIdle(ms: number): void {

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../clock.ts';
-import type { LeaseWaiter } from './destination-pool.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
+import type { LeaseWaiter } from './lease.ts';
 
 /** One connect under way, and the request that it was begun for (another may be served by it, and this by another). */
 export interface DialHandle {

@@ -1,6 +1,6 @@
 import type { Balancer as BalancerName } from '../config/types.ts';
-import type { Balancer } from '../pool/destination-pool.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
+import type { Balancer } from '../pool/lease.ts';
 
 /** An endpoint slower than another by less than this factor, or this many milliseconds, counts as equally fast. */
 const SLOWER_FACTOR = 3;

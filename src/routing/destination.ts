@@ -4,8 +4,9 @@ import type { Discovery, EndpointSink, EndpointSpec, EndpointSubscription } from
 import { addressPort } from '../discovery/ip-address.ts';
 import { CarpoolError } from '../errors.ts';
 import type { DestinationObserver } from '../observer.ts';
-import { DestinationPool, type LeaseWaiter, type PoolContext } from '../pool/destination-pool.ts';
+import { DestinationPool } from '../pool/destination-pool.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
+import type { LeaseWaiter, PoolContext } from '../pool/lease.ts';
 import type { DestinationStats } from '../pool/stats.ts';
 import { makeBalancer } from './balancers.ts';
 

@@ -2,7 +2,7 @@ import type { Config, DestinationConfig } from '../config/types.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { CarpoolError } from '../errors.ts';
 import type { DestinationObserver, EventSink } from '../observer.ts';
-import type { PoolContext } from '../pool/destination-pool.ts';
+import type { PoolContext } from '../pool/lease.ts';
 import { type AddressCheck, Destination } from './destination.ts';
 import { findEntry } from './host-pattern.ts';
 

@@ -9,7 +9,7 @@ const parent = {
   idleTime: new IdleTime(null),
   offer: () => false,
   whyRetire: () => null,
-  closed: () => {},
+  connectionGone: () => {},
   idleAdded: () => {},
 };
 

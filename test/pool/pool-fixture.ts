@@ -6,8 +6,9 @@ import type { AttemptFailure, ResponseReceiver, UpstreamLease } from '../../src/
 import type { CarpoolError } from '../../src/errors.ts';
 import { type CarpoolEvent, DestinationObserver } from '../../src/observer.ts';
 import { Capacity } from '../../src/pool/capacity.ts';
-import { DestinationPool, type LeaseWaiter, type PoolContext } from '../../src/pool/destination-pool.ts';
+import { DestinationPool } from '../../src/pool/destination-pool.ts';
 import type { EndpointPool } from '../../src/pool/endpoint-pool.ts';
+import type { LeaseWaiter, PoolContext } from '../../src/pool/lease.ts';
 import { Head } from '../../src/protocol/http1/head.ts';
 import { HeadScanner } from '../../src/protocol/http1/head-scanner.ts';
 import { makeBalancer } from '../../src/routing/balancers.ts';

@@ -10,7 +10,7 @@ const parent = {
   idleTime: new IdleTime(null),
   offer: () => false,
   whyRetire: () => null,
-  closed: () => {},
+  connectionGone: () => {},
   idleAdded: () => {},
 };
 

@@ -1,0 +1,70 @@
+import type { EventSink } from '../observer.ts';
+import type { DestinationPool } from './destination-pool.ts';
+import type { EndpointPool } from './endpoint-pool.ts';
+
+/**
+ * What exchanges and connects tell about the endpoints of one destination: latency, failures in a row, and the ejection
+ * that follows.
+ */
+export class EndpointEvidence {
+  readonly #pool: DestinationPool;
+  readonly #events: EventSink;
+
+  constructor(pool: DestinationPool, events: EventSink) {
+    this.#pool = pool;
+    this.#events = events;
+  }
+
+  /** A response head came from `endpoint`, `ms` after the request went out. */
+  answered(endpoint: EndpointPool, status: number, ms: number, now: number): void {
+    endpoint.latency.observe(ms, now);
+    if (status >= 502 && status <= 504) this.#failure(endpoint, `status ${status}`);
+    else if (endpoint.health.out) this.recovered(endpoint);
+  }
+
+  /** A response of `status` came from `endpoint` to its end. A head alone proves little: see a pod that resets in mid-response. */
+  completed(endpoint: EndpointPool, status: number): void {
+    if (status < 502 || status > 504) endpoint.health.consecutiveFailures = 0;
+  }
+
+  /** An exchange on `endpoint` failed (reset, cut, timed out) after `ms`. */
+  failed(endpoint: EndpointPool, cause: string, ms: number, now: number): void {
+    endpoint.latency.observe(ms, now);
+    this.#failure(endpoint, cause);
+  }
+
+  /** The app left before an answer came: no failure, but `ms` is a latency that it had to bear. */
+  gaveUp(endpoint: EndpointPool, ms: number, now: number): void {
+    endpoint.latency.observe(ms, now);
+    if (endpoint.health.ejection.state === 'trial') this.eject(endpoint, 'failures', 'no answer to a trial request');
+  }
+
+  #failure(endpoint: EndpointPool, cause: string): void {
+    endpoint.health.consecutiveFailures++;
+    const trial = endpoint.health.ejection.state === 'trial';
+    if (!trial && endpoint.health.consecutiveFailures < this.#pool.policy.breaker.failures) return;
+    this.eject(endpoint, 'failures', cause);
+  }
+
+  /** It works again. */
+  recovered(endpoint: EndpointPool): void {
+    if (!endpoint.health.recovered()) return;
+    this.#events.emit({ type: 'endpoint_restored', destination: this.#pool.name, endpoint: endpoint.spec.id });
+    this.#pool.rotation.update(this.#pool.endpoints);
+  }
+
+  /** Takes an endpoint out of rotation for a while, unless too many are out already. */
+  eject(endpoint: EndpointPool, by: 'connect' | 'failures', cause: string): void {
+    if (!this.#pool.holds(endpoint) || endpoint.health.ejection.state === 'ejected') return;
+    if (endpoint.health.ejection.state === 'none' && !this.#pool.rotation.mayEject(this.#pool.endpoints)) return;
+    const forMs = endpoint.health.eject(by, this.#pool.policy.breaker.recoveryMs);
+    this.#pool.rotation.update(this.#pool.endpoints);
+    this.#events.emit({
+      type: 'endpoint_ejected',
+      destination: this.#pool.name,
+      endpoint: endpoint.spec.id,
+      forMs,
+      cause,
+    });
+  }
+}

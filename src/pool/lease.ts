@@ -1,0 +1,39 @@
+import type { Clock } from '../clock.ts';
+import type { UpstreamLease } from '../connection/upstream.ts';
+import type { CarpoolError } from '../errors.ts';
+import type { EventSink } from '../observer.ts';
+import type { HeadScanner } from '../protocol/http1/head-scanner.ts';
+import type { ByteSocket } from '../transport/byte-socket.ts';
+import type { Capacity } from './capacity.ts';
+import type { EndpointPool } from './endpoint-pool.ts';
+
+/** A request that wants a connection. */
+export interface LeaseWaiter {
+  /** It could not be sent again: a connection of doubtful freshness is not for it. */
+  readonly unsafe: boolean;
+  /** Only a connection that was opened for it will do. */
+  readonly fresh: boolean;
+  /** It wants a connection of its own that is no part of the pool: `tunnelReady` is called in place of `leased`. */
+  readonly tunnel: boolean;
+  tunnelReady(socket: ByteSocket, endpoint: EndpointPool, closed: () => void): void;
+  /** The connection is its own now; `endpoint` is the one whose evidence its exchange feeds. */
+  leased(lease: UpstreamLease, endpoint: EndpointPool): void;
+  acquireFailed(error: CarpoolError): void;
+}
+
+/** Chooses among endpoints (routing/balancers.ts). */
+export interface Balancer {
+  /** @param candidates at least one */
+  pick(candidates: readonly EndpointPool[], now: number): EndpointPool;
+}
+
+/** What all destinations share. */
+export type PoolContext = {
+  readonly clock: Clock;
+  readonly capacity: Capacity;
+  readonly events: EventSink;
+  /** Scans responses of all connections: one read event at a time. */
+  readonly responseScanner: HeadScanner;
+  nextConnectionId(): number;
+  random(): number;
+};
