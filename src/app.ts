@@ -13,7 +13,7 @@ import { DnsStub } from './discovery/dns-stub.ts';
 import { LiteralDiscovery, StaticDiscovery } from './discovery/static-discovery.ts';
 import { connectionLimits, fileDescriptorLimit } from './file-limit.ts';
 import { BufferBudget } from './forward/buffer-budget.ts';
-import type { ForwardContext } from './forward/forward.ts';
+import type { ForwardContext } from './forward/forward-context.ts';
 import { Listener, Sessions } from './listener/listener.ts';
 import type { ListenerContext } from './listener/listener-context.ts';
 import { localDestination } from './listener/request-plan.ts';

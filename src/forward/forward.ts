@@ -1,55 +1,22 @@
-import type { Clock, Timer } from '../clock.ts';
+import type { Timer } from '../clock.ts';
 import type { AttemptFailure, ResponseReceiver, UpstreamLease } from '../connection/upstream.ts';
 import { CarpoolError } from '../errors.ts';
-import type { AccessRecord } from '../observer.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import type { LeaseWaiter } from '../pool/lease.ts';
-import {
-  type Head,
-  IDEMPOTENT,
-  METHOD_GET,
-  METHOD_HEAD,
-  METHOD_OPTIONS,
-  METHOD_TRACE,
-} from '../protocol/http1/head.ts';
-import { type HeadScanner, SCAN_DONE } from '../protocol/http1/head-scanner.ts';
-import type { RequestHeadOptions } from '../protocol/http1/head-writer.ts';
-import type { Destination } from '../routing/destination.ts';
+import { type Head, IDEMPOTENT } from '../protocol/http1/head.ts';
+import { SCAN_DONE } from '../protocol/http1/head-scanner.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
-import type { BufferBudget } from './buffer-budget.ts';
 import { isStreaming, requestTimeoutMs } from './deadlines.ts';
 import type { Downstream } from './downstream.ts';
+import { ExchangeAccount } from './exchange-account.ts';
+import type { ExchangePlan, ForwardContext } from './forward-context.ts';
 import { mayRetry } from './retry.ts';
-
-/** What all exchanges share. */
-export type ForwardContext = {
-  readonly clock: Clock;
-  readonly budget: BufferBudget;
-  /** Scans kept requests again; another than the listener's, whose head may be in use meanwhile. */
-  readonly keptScanner: HeadScanner;
-  /** Takes records of ended exchanges, or null while the access log is off. */
-  accessLog: AccessSink | null;
-};
-
-export interface AccessSink {
-  wants(status: number, failed: boolean): boolean;
-  write(record: AccessRecord): void;
-}
-
-/** How the head of this request is to be written; the listener knows (local port, upgrade, Via). */
-export type ExchangePlan = {
-  readonly destination: Destination;
-  readonly options: RequestHeadOptions;
-  /** Whether a body follows the head. */
-  readonly body: boolean;
-};
+import { type Stall, StallWatch, type WaitsFor } from './stall-watch.ts';
 
 /** `acquiring`: no connection yet. `waiting`: sent (as far as it has come), no response head yet. */
 type ExchangeState = 'acquiring' | 'waiting' | 'responding' | 'ended';
 
 const MAX_KEPT_WHILE_WAITING = 64 * 1024;
-const READ = 0;
-const WRITE = 1;
 
 /**
  * One request and its response, with its attempts: the story of a request, in the order in which it happens. The listener
@@ -64,52 +31,31 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   readonly #context: ForwardContext;
   readonly #downstream: Downstream;
   readonly #plan: ExchangePlan;
-  readonly #methodClass: 0 | 1;
-  readonly #startedAt: number;
+  readonly #account: ExchangeAccount;
   #state: ExchangeState = 'acquiring';
   #lease: UpstreamLease | null = null;
-  #endpoint: EndpointPool | null = null;
-  #reused = false;
   #tried: EndpointPool[] | null = null;
-  #attempts = 0;
   #retryReason: string | null = null;
   #requestEnded: boolean;
   #requestPaused = false;
   #responsePaused = false;
-  #status = 0;
-  #error: CarpoolError | null = null;
   /** The head while it can still be read in place: during the call that begins the exchange. */
   #head: Head | null;
   #sentAt = 0;
-  /** Counts body events of either direction; the tick looks whether it moved. */
-  #activity = 0;
-  #seenActivity = 0;
-  #quietSince = 0;
-  #streaming: boolean;
+  readonly #watch: StallWatch;
   #deadline: Timer | null = null;
-  #bytesUp = 0;
-  #bytesDown = 0;
-  readonly #access: { method: string; host: string; path: string } | null;
 
   // --- 1. a request head has been read
 
   constructor(head: Head, plan: ExchangePlan, downstream: Downstream, context: ForwardContext) {
-    const { method } = head;
     this.#context = context;
     this.#downstream = downstream;
     this.#plan = plan;
     this.#head = head;
-    this.unsafe = IDEMPOTENT[method] !== true;
-    const reads =
-      method === METHOD_GET || method === METHOD_HEAD || method === METHOD_OPTIONS || method === METHOD_TRACE;
-    this.#methodClass = reads ? READ : WRITE;
+    this.unsafe = IDEMPOTENT[head.method] !== true;
     this.#requestEnded = !plan.body;
-    this.#startedAt = context.clock.now();
-    this.#streaming = head.contentTypeField >= 0 && isStreaming(head);
-    this.#access =
-      context.accessLog === null
-        ? null
-        : { method: head.methodText(), host: plan.destination.name, path: head.pathText() };
+    this.#account = new ExchangeAccount(head, plan.destination, context.accessLog !== null, context.clock.now());
+    this.#watch = new StallWatch(head.contentTypeField >= 0 && isStreaming(head));
   }
 
   get state(): ExchangeState {
@@ -118,11 +64,6 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
 
   get destinationName(): string {
     return this.#plan.destination.name;
-  }
-
-  /** Whether the response is complete and only the rest of the request is still coming. */
-  get uploadOnly(): boolean {
-    return this.#state === 'ended' && !this.#requestEnded;
   }
 
   /** Looks for a connection; the request goes out at once where one is idle. */
@@ -161,10 +102,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
 
   leased(lease: UpstreamLease, endpoint: EndpointPool | null): void {
     this.#lease = lease;
-    this.#endpoint = endpoint;
-    this.#reused = lease.reused;
+    this.#account.attempt(lease.reused, endpoint);
     this.#state = 'waiting';
-    this.#attempts++;
     const { kept } = this.#downstream;
     const inPlace = this.#head;
     const head = inPlace ?? this.#keptHead();
@@ -223,8 +162,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   // --- 3. the request body goes up
 
   requestData(buffer: Buffer, start: number, end: number, stable: boolean): void {
-    this.#activity++;
-    this.#bytesUp += end - start;
+    this.#watch.activity++;
+    this.#account.bytesUp += end - start;
     const { kept } = this.#downstream;
     if (this.#state === 'acquiring') {
       kept.addBody(buffer, start, end);
@@ -285,28 +224,28 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   // --- 4. the response comes down
 
   interim(head: Head): void {
-    this.#activity++;
+    this.#watch.activity++;
     this.#downstream.output.interim(head);
   }
 
   response(head: Head, bodyKind: number): void {
     const now = this.#context.clock.now();
     this.#state = 'responding';
-    this.#status = head.status;
-    this.#quietSince = now;
+    this.#account.status = head.status;
+    this.#watch.restart(now);
     const { destination } = this.#plan;
-    if (this.#endpoint !== null)
-      destination.pool.evidence.answered(this.#endpoint, head.status, now - this.#sentAt, now);
+    if (this.#account.endpoint !== null)
+      destination.pool.evidence.answered(this.#account.endpoint, head.status, now - this.#sentAt, now);
     if (this.#retryReason !== null) this.#retried('success');
-    if (head.contentTypeField >= 0 && !this.#streaming) this.#streaming = isStreaming(head);
+    if (head.contentTypeField >= 0 && !this.#watch.streaming) this.#watch.streaming = isStreaming(head);
     if (head.connectionAuthField >= 0 && this.#lease !== null) this.#pin(this.#lease);
     this.#downstream.kept.forget();
     this.#downstream.output.head(head, bodyKind);
   }
 
   responseData(buffer: Buffer, start: number, end: number, stable: boolean): void {
-    this.#activity++;
-    this.#bytesDown += end - start;
+    this.#watch.activity++;
+    this.#account.bytesDown += end - start;
     if (this.#downstream.output.data(buffer, start, end, stable) || this.#responsePaused) return;
     this.#responsePaused = true;
     this.#lease?.pauseResponse();
@@ -314,7 +253,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
 
   /** The app reads again. */
   downstreamWritable(): void {
-    this.#activity++;
+    this.#watch.activity++;
     if (!this.#responsePaused) return;
     this.#responsePaused = false;
     this.#lease?.resumeResponse();
@@ -327,7 +266,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   responseEnd(): void {
     // An answer before the end of the request: the upload goes on for a bounded while (see the listener).
     if (this.#requestEnded) this.#lease = null;
-    if (this.#endpoint !== null) this.#plan.destination.pool.evidence.completed(this.#endpoint, this.#status);
+    if (this.#account.endpoint !== null)
+      this.#plan.destination.pool.evidence.completed(this.#account.endpoint, this.#account.status);
     this.#downstream.output.end();
     this.#end();
   }
@@ -337,21 +277,21 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
 
   upgraded(head: Head, socket: ByteSocket, rest: Buffer): void {
     this.#lease = null;
-    this.#status = 101;
+    this.#account.status = 101;
     const { pool } = this.#plan.destination;
     const now = this.#context.clock.now();
-    if (this.#endpoint !== null) {
-      pool.evidence.answered(this.#endpoint, 101, now - this.#sentAt, now);
-      pool.evidence.completed(this.#endpoint, 101);
+    if (this.#account.endpoint !== null) {
+      pool.evidence.answered(this.#account.endpoint, 101, now - this.#sentAt, now);
+      pool.evidence.completed(this.#account.endpoint, 101);
     }
-    this.#downstream.upgraded(head, socket, rest, this.#plan.destination, pool.becameTunnel(this.#endpoint));
+    this.#downstream.upgraded(head, socket, rest, this.#plan.destination, pool.becameTunnel(this.#account.endpoint));
     this.#end();
   }
 
   // --- 5. or an attempt fails, and another may follow
 
   attemptFailed(failure: AttemptFailure): void {
-    const endpoint = this.#endpoint;
+    const endpoint = this.#account.endpoint;
     const { destination } = this.#plan;
     const { clock } = this.#context;
     this.#lease = null;
@@ -359,14 +299,14 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     const now = clock.now();
     const verdict = mayRetry({
       failure,
-      attempts: this.#attempts,
+      attempts: this.#account.attempts,
       idempotent: !this.unsafe,
-      reused: this.#reused,
+      reused: this.#account.reused,
       retriedStale: this.fresh,
       replayable: this.#downstream.kept.whole,
     });
     // A stale connection says nothing about its endpoint; everything else does.
-    const stale = this.#reused && !failure.responseStarted;
+    const stale = this.#account.reused && !failure.responseStarted;
     if (endpoint !== null && !stale) destination.pool.evidence.failed(endpoint, failure.code, now - this.#sentAt, now);
     if (verdict === 'retry') {
       if (this.#retryReason === null) this.#retryReason = failure.code.toLowerCase();
@@ -393,33 +333,20 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   /** Once a second: has somebody kept us waiting for too long? */
   tick(now: number): void {
     if (this.#state === 'acquiring' || this.#state === 'ended') return;
-    const { timeouts } = this.#plan.destination.policy;
-    const moved = this.#activity !== this.#seenActivity;
-    this.#seenActivity = this.#activity;
-    if (moved || this.#quietSince === 0) this.#quietSince = now;
-    const quiet = now - this.#quietSince;
-    if (this.#state === 'waiting' && this.#requestEnded) {
-      const limit = this.#streaming ? timeouts.streamIdleMs : timeouts.responseMs;
-      if (now - this.#sentAt < limit) return;
-      this.#timedOut('RESPONSE_TIMEOUT', `no response head within ${limit} ms`, now);
-      return;
-    }
-    const blocked = this.#responsePaused || this.#requestPaused;
-    const idleLimit = blocked ? timeouts.writeMs : timeouts.bodyIdleMs;
-    const limit = this.#streaming ? timeouts.streamIdleMs : idleLimit;
-    if (quiet < limit) return;
-    const who = this.#responsePaused
-      ? 'the app read nothing'
-      : this.#requestPaused
-        ? 'the upstream read nothing'
-        : 'the body stood still';
-    this.#timedOut('BODY_TIMEOUT', `${who} for ${limit} ms`, now);
+    const stall = this.#watch.check(now, this.#waitsFor(), this.#sentAt, this.#plan.destination.policy.timeouts);
+    if (stall !== null) this.#timedOut(stall, now);
   }
 
-  #timedOut(code: 'RESPONSE_TIMEOUT' | 'BODY_TIMEOUT', message: string, now: number): void {
+  #waitsFor(): WaitsFor {
+    if (this.#state === 'waiting' && this.#requestEnded) return 'response';
+    if (this.#responsePaused) return 'app';
+    return this.#requestPaused ? 'upstream' : 'body';
+  }
+
+  #timedOut({ code, message }: Stall, now: number): void {
     const { destination } = this.#plan;
-    if (code === 'RESPONSE_TIMEOUT' && this.#endpoint !== null) {
-      destination.pool.evidence.failed(this.#endpoint, code, now - this.#sentAt, now);
+    if (code === 'RESPONSE_TIMEOUT' && this.#account.endpoint !== null) {
+      destination.pool.evidence.failed(this.#account.endpoint, code, now - this.#sentAt, now);
     }
     this.#fail(new CarpoolError(code, `${destination.name}: ${message}`));
   }
@@ -436,11 +363,10 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
       return;
     }
     const now = this.#context.clock.now();
-    if (this.#state === 'waiting' && this.#endpoint !== null) {
-      this.#plan.destination.pool.evidence.gaveUp(this.#endpoint, now - this.#sentAt, now);
+    if (this.#state === 'waiting' && this.#account.endpoint !== null) {
+      this.#plan.destination.pool.evidence.gaveUp(this.#account.endpoint, now - this.#sentAt, now);
     }
-    this.#error = error;
-    this.#plan.destination.observer.error(error.code);
+    this.#account.failed(error);
     this.#letGo();
     this.#end();
   }
@@ -455,11 +381,10 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
 
   #fail(error: CarpoolError): void {
     if (this.#state === 'ended') return;
-    this.#error = error;
-    this.#plan.destination.observer.error(error.code);
+    this.#account.failed(error);
     const answered = this.#state === 'responding';
     this.#letGo();
-    if (!answered) this.#status = error.status;
+    if (!answered) this.#account.status = error.status;
     this.#downstream.fail(error);
     this.#end();
   }
@@ -477,33 +402,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     this.#state = 'ended';
     this.#deadline?.cancel();
     this.#downstream.kept.forget();
-    const { observer } = this.#plan.destination;
-    const now = this.#context.clock.now();
-    observer.requestEnded(this.#methodClass, this.#status, now - this.#startedAt);
-    if (this.#attempts > 0) {
-      if (this.#reused) observer.reusedRequests++;
-      else observer.freshRequests++;
-    }
-    observer.bytesUp += this.#bytesUp;
-    observer.bytesDown += this.#bytesDown;
-    if (this.#access !== null) this.#log(now);
+    this.#account.close(this.#context.clock, this.#context.accessLog);
     this.#downstream.exchangeEnded();
-  }
-
-  #log(now: number): void {
-    const log = this.#context.accessLog;
-    if (log === null || this.#access === null || !log.wants(this.#status, this.#error !== null)) return;
-    log.write({
-      time: this.#context.clock.wall() - (now - this.#startedAt),
-      ...this.#access,
-      status: this.#status,
-      durationMs: now - this.#startedAt,
-      bytesUp: this.#bytesUp,
-      bytesDown: this.#bytesDown,
-      endpoint: this.#endpoint === null ? null : `${this.#endpoint.spec.address}:${this.#endpoint.spec.port}`,
-      reused: this.#reused,
-      attempts: this.#attempts,
-      error: this.#error?.code ?? null,
-    });
   }
 }

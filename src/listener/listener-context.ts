@@ -1,6 +1,6 @@
 import type { Config } from '../config/types.ts';
 import type { BufferBudget } from '../forward/buffer-budget.ts';
-import type { ForwardContext } from '../forward/forward.ts';
+import type { ForwardContext } from '../forward/forward-context.ts';
 import type { HeadScanner } from '../protocol/http1/head-scanner.ts';
 import type { Router } from '../routing/router.ts';
 import type { TunnelRegistry } from './tunnel.ts';

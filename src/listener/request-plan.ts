@@ -1,6 +1,6 @@
 import type { DestinationConfig } from '../config/types.ts';
 import { CarpoolError } from '../errors.ts';
-import type { ExchangePlan } from '../forward/forward.ts';
+import type { ExchangePlan } from '../forward/forward-context.ts';
 import { equalsIgnoringCase } from '../protocol/http1/bytes.ts';
 import { FIELD_VIA } from '../protocol/http1/field-names.ts';
 import { FORM_ABSOLUTE, FORM_ASTERISK, type Head } from '../protocol/http1/head.ts';

@@ -1,0 +1,76 @@
+import type { Clock } from '../clock.ts';
+import type { CarpoolError } from '../errors.ts';
+import type { EndpointPool } from '../pool/endpoint-pool.ts';
+import { type Head, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/http1/head.ts';
+import type { Destination } from '../routing/destination.ts';
+import type { AccessSink } from './forward-context.ts';
+
+const READ = 0;
+const WRITE = 1;
+
+/** What one exchange came to: for the counters of its destination, and for the access log. */
+export class ExchangeAccount {
+  readonly startedAt: number;
+  /** Of the answer; 0: none. */
+  status = 0;
+  error: CarpoolError | null = null;
+  attempts = 0;
+  /** The last attempt's connection had carried an exchange before. */
+  reused = false;
+  endpoint: EndpointPool | null = null;
+  bytesUp = 0;
+  bytesDown = 0;
+  readonly #methodClass: 0 | 1;
+  readonly #destination: Destination;
+  /** What a line needs of the head, which is gone by then; null while the access log is off. */
+  readonly #line: { readonly method: string; readonly host: string; readonly path: string } | null;
+
+  constructor(head: Head, destination: Destination, logged: boolean, now: number) {
+    const { method } = head;
+    const reads =
+      method === METHOD_GET || method === METHOD_HEAD || method === METHOD_OPTIONS || method === METHOD_TRACE;
+    this.#methodClass = reads ? READ : WRITE;
+    this.#destination = destination;
+    this.startedAt = now;
+    this.#line = logged ? { method: head.methodText(), host: destination.name, path: head.pathText() } : null;
+  }
+
+  /** An attempt begins. */
+  attempt(reused: boolean, endpoint: EndpointPool | null): void {
+    this.attempts++;
+    this.reused = reused;
+    this.endpoint = endpoint;
+  }
+
+  /** It went wrong; counted at once. */
+  failed(error: CarpoolError): void {
+    this.error = error;
+    this.#destination.observer.error(error.code);
+  }
+
+  /** The exchange has ended. */
+  close(clock: Clock, log: AccessSink | null): void {
+    const now = clock.now();
+    const { observer } = this.#destination;
+    observer.requestEnded(this.#methodClass, this.status, now - this.startedAt);
+    if (this.attempts > 0) {
+      if (this.reused) observer.reusedRequests++;
+      else observer.freshRequests++;
+    }
+    observer.bytesUp += this.bytesUp;
+    observer.bytesDown += this.bytesDown;
+    if (this.#line === null || log === null || !log.wants(this.status, this.error !== null)) return;
+    log.write({
+      time: clock.wall() - (now - this.startedAt),
+      ...this.#line,
+      status: this.status,
+      durationMs: now - this.startedAt,
+      bytesUp: this.bytesUp,
+      bytesDown: this.bytesDown,
+      endpoint: this.endpoint === null ? null : `${this.endpoint.spec.address}:${this.endpoint.spec.port}`,
+      reused: this.reused,
+      attempts: this.attempts,
+      error: this.error?.code ?? null,
+    });
+  }
+}
