@@ -1,18 +1,12 @@
 import type { Clock } from '../clock.ts';
 import type { CloseReason } from '../observer.ts';
-import {
-  BODY_CHUNKED,
-  BODY_LENGTH,
-  BODY_NONE,
-  BODY_UNTIL_CLOSE,
-  BodyReader,
-  type BodySink,
-} from '../protocol/http1/body-reader.ts';
+import { BODY_LENGTH, BODY_UNTIL_CLOSE, BodyReader, type BodySink } from '../protocol/http1/body-reader.ts';
 import { type Head, METHOD_HEAD } from '../protocol/http1/head.ts';
 import { type HeadScanner, SCAN_DONE, SCAN_MORE } from '../protocol/http1/head-scanner.ts';
 import { HEAD_ROOM, type RequestHeadOptions, writeRequestHead } from '../protocol/http1/head-writer.ts';
 import { advertisedIdleMs } from '../protocol/http1/keep-alive.ts';
 import { PartialHead } from '../protocol/http1/partial-head.ts';
+import { responseBodyKind } from '../protocol/http1/response-body.ts';
 import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
 import { outputSlab } from '../transport/output-slab.ts';
 import { sendChunk, sendLastChunk, sendRange, sendTrailers } from './http1-output.ts';
@@ -23,10 +17,6 @@ const MAX_INTERIM = 32;
 
 /** An idle time that is worth telling the learner of idle time-outs. */
 const WORTH_NOTING_MS = 500;
-
-/** From this length on it pays to read a body into a buffer of its own and to send it from there. */
-const LARGE_BODY_BYTES = 128 * 1024;
-
 /**
  * idle: no exchange, read all the time so that FIN and stray bytes end it at once. active: carries one exchange.
  * draining: carries one exchange and closes after it. closed: gone.
@@ -252,7 +242,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     if (head.status < 200) return this.#readInterim(head);
     this.#responseStarted = true;
     if (this.#idleBefore > WORTH_NOTING_MS) this.#owner.survivedIdle(this.#idleBefore);
-    const kind = this.#bodyKind(head);
+    const kind = responseBodyKind(head, this.#headRequest);
     this.#reader.begin(kind, kind === BODY_LENGTH ? head.contentLength : 0);
     if (head.close || (head.minor === 0 && !head.keepAlive) || kind === BODY_UNTIL_CLOSE) this.#reusable = false;
     // The first answer tells; to parse it again for each would cost every request.
@@ -262,7 +252,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     }
     const next = head.end;
     this.#inBody = true;
-    if (kind === BODY_LENGTH && head.contentLength >= LARGE_BODY_BYTES) this.#socket.expectLargeBody();
+    if (kind === BODY_LENGTH) this.#socket.expectBody(head.contentLength);
     this.#receiver?.response(head, kind);
     if (this.#reader.done) this.#responseEnded(next < end);
     return next;
@@ -301,12 +291,6 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     // To the pool it is gone: a tunnel is counted on its own and has no age.
     this.#owner.connectionClosed(this, from, 'not_reusable', null);
     return end;
-  }
-
-  #bodyKind(head: Head): number {
-    if (this.#headRequest || head.status === 204 || head.status === 304) return BODY_NONE;
-    if (head.chunked) return BODY_CHUNKED;
-    return head.contentLength >= 0 ? BODY_LENGTH : BODY_UNTIL_CLOSE;
   }
 
   #readBody(buffer: Buffer, start: number, end: number): number {

@@ -4,7 +4,6 @@ import { CarpoolError } from '../errors.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import type { LeaseWaiter } from '../pool/lease.ts';
 import { type Head, IDEMPOTENT } from '../protocol/http1/head.ts';
-import { SCAN_DONE } from '../protocol/http1/head-scanner.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import { isStreaming, requestTimeoutMs } from './deadlines.ts';
 import type { Downstream } from './downstream.ts';
@@ -106,7 +105,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     this.#state = 'waiting';
     const { kept } = this.#downstream;
     const inPlace = this.#head;
-    const head = inPlace ?? this.#keptHead();
+    const head = inPlace ?? kept.scanHead(this.#context.keptScanner);
     if (head === null) {
       lease.cancel();
       this.#fail(new CarpoolError('INTERNAL', 'the kept request could not be read again'));
@@ -131,21 +130,13 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     this.#downstream.pinned = lease;
   }
 
-  #keptHead(): Head | null {
-    const scanner = this.#context.keptScanner;
-    const bytes = this.#downstream.kept.headBytes();
-    return scanner.scanRequest(bytes, 0, bytes.length) === SCAN_DONE ? scanner.head : null;
-  }
-
   /** A request that waited, or is sent again: its body so far follows its head. */
   #sendKept(lease: UpstreamLease): void {
     const { kept } = this.#downstream;
     const body = kept.bodyBytes();
     if (body.length > 0) lease.sendData(body, 0, body.length, false);
-    if (kept.trailers !== null) {
-      const scanner = this.#context.keptScanner;
-      if (scanner.scanTrailers(kept.trailers, 0, kept.trailers.length) === SCAN_DONE) lease.sendTrailers(scanner.head);
-    }
+    const trailers = kept.scanTrailers(this.#context.keptScanner);
+    if (trailers !== null) lease.sendTrailers(trailers);
     if (this.#requestEnded && this.#plan.body) lease.sendEnd();
     // Where it could not be sent the connection tells of its failure by itself, and the request is still kept.
     if (lease.flush() && !lease.reused) kept.forget();
@@ -180,7 +171,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
 
   requestTrailers(head: Head): void {
     const { kept } = this.#downstream;
-    if (kept.whole) kept.trailers = Buffer.from(head.buffer.subarray(head.start, head.end));
+    kept.addTrailers(head);
     if (this.#state !== 'acquiring') this.#lease?.sendTrailers(head);
   }
 

@@ -1,4 +1,5 @@
 import type { Head } from '../protocol/http1/head.ts';
+import { type HeadScanner, SCAN_DONE } from '../protocol/http1/head-scanner.ts';
 import type { BufferBudget } from './buffer-budget.ts';
 
 /** Most requests fit in here; buffers of this size go round among all downstream connections. */
@@ -17,6 +18,8 @@ export class KeptRequest {
   #bodyLength = 0;
   /** Whether all of the request so far is in here. */
   #whole = false;
+  /** The raw trailer section of a request that was complete before it could be sent. */
+  #trailers: Buffer | null = null;
 
   constructor(budget: BufferBudget) {
     this.#budget = budget;
@@ -51,11 +54,23 @@ export class KeptRequest {
     this.#bodyLength += end - start;
   }
 
-  /** The raw trailer section of a request that was complete before it could be sent. */
-  trailers: Buffer | null = null;
+  /** The head again, as a view on what is kept; null where nothing is. */
+  scanHead(scanner: HeadScanner): Head | null {
+    if (this.#buffer === null) return null;
+    return scanner.scanRequest(this.#buffer.subarray(0, this.#headLength), 0, this.#headLength) === SCAN_DONE
+      ? scanner.head
+      : null;
+  }
 
-  headBytes(): Buffer {
-    return (this.#buffer ?? Buffer.alloc(0)).subarray(0, this.#headLength);
+  addTrailers(head: Head): void {
+    if (this.#whole) this.#trailers = Buffer.from(head.buffer.subarray(head.start, head.end));
+  }
+
+  /** The trailers again; null where there are none. */
+  scanTrailers(scanner: HeadScanner): Head | null {
+    const trailers = this.#trailers;
+    if (trailers === null || scanner.scanTrailers(trailers, 0, trailers.length) !== SCAN_DONE) return null;
+    return scanner.head;
   }
 
   bodyBytes(): Buffer {
@@ -67,7 +82,7 @@ export class KeptRequest {
     this.#whole = false;
     this.#headLength = 0;
     this.#bodyLength = 0;
-    this.trailers = null;
+    this.#trailers = null;
     this.#drop();
   }
 

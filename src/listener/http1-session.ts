@@ -14,7 +14,7 @@ import { refusalRecord } from './refusal-record.ts';
 import type { RequestPlanner } from './request-plan.ts';
 import { RequestReader, type RequestSink } from './request-reader.ts';
 import { ResponseWriter } from './response-writer.ts';
-import { DRAIN_BYTES, DRAIN_MS, HALF_CLOSED_MS, LARGE_BODY_BYTES, LINGER_BYTES, LINGER_MS } from './session-bounds.ts';
+import { DRAIN_BYTES, DRAIN_MS, HALF_CLOSED_MS, LINGER_BYTES, LINGER_MS } from './session-bounds.ts';
 import { Tunnel } from './tunnel.ts';
 
 /**
@@ -26,11 +26,6 @@ type SessionState = 'open' | 'lingering' | 'tunnel' | 'closed';
 
 const CONNECT_OK = Buffer.from('HTTP/1.1 200 Connection established\r\n\r\n', 'latin1');
 
-/** What a session tells the listener that accepted it. */
-export interface SessionOwner {
-  sessionClosed(session: Http1Session): void;
-}
-
 /** One downstream HTTP/1.1 connection. */
 export class Http1Session implements ByteHandler, RequestSink, Downstream, ConnectOutcome {
   readonly output: ResponseWriter;
@@ -38,7 +33,7 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
   pinned: UpstreamLease | null = null;
   readonly #context: ListenerContext;
   readonly #socket: ByteSocket;
-  readonly #owner: SessionOwner;
+  readonly #closed: (session: Http1Session) => void;
   readonly #planner: RequestPlanner;
   readonly #reader: RequestReader;
   #state: SessionState = 'open';
@@ -57,11 +52,11 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
   constructor(
     accept: (handler: ByteHandler) => ByteSocket,
     context: ListenerContext,
-    owner: SessionOwner,
+    closed: (session: Http1Session) => void,
     planner: RequestPlanner,
   ) {
     this.#context = context;
-    this.#owner = owner;
+    this.#closed = closed;
     this.#planner = planner;
     this.kept = new KeptRequest(context.budget);
     this.#since = context.forward.clock.now();
@@ -116,7 +111,7 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
         this.#afterAnswer();
         return next;
       }
-      if (head.contentLength >= LARGE_BODY_BYTES) this.#socket.expectLargeBody();
+      this.#socket.expectBody(head.contentLength);
       const exchange = new Exchange(head, this.#planner.plan(head), this, this.#context.forward);
       this.#exchange = exchange;
       exchange.begin();
@@ -236,7 +231,7 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
     const first = { toApp: rest, toUpstream: this.#reader.takeAhead(), appEnded: this.#halfClosed !== null };
     this.#letGo();
     new Tunnel(this.#socket, upstream, destination.policy.timeouts.streamIdleMs, first, this.#context.tunnels, closed);
-    this.#owner.sessionClosed(this);
+    this.#closed(this);
   }
 
   // --- Downstream: what the exchange sends
@@ -359,7 +354,7 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
     this.#connect?.cancel();
     this.#connect = null;
     this.#letGo();
-    if (before !== 'closed') this.#owner.sessionClosed(this);
+    if (before !== 'closed') this.#closed(this);
   }
 
   /** Gives back what is held for requests to come. */

@@ -3,7 +3,7 @@ import { CarpoolError } from '../errors.ts';
 import { localAnswer } from '../forward/local-answer.ts';
 import { type ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
 import { acceptHandles, type Handle } from '../transport/node-handle.ts';
-import { Http1Session, type SessionOwner } from './http1-session.ts';
+import { Http1Session } from './http1-session.ts';
 import type { ListenerContext } from './listener-context.ts';
 import { type LocalDestination, RequestPlanner } from './request-plan.ts';
 
@@ -11,7 +11,7 @@ import { type LocalDestination, RequestPlanner } from './request-plan.ts';
 export class ListenError extends Error {}
 
 /** The downstream connections of all listeners, and their limit (`listener.maxConnections`, under the file limit). */
-export class Sessions implements SessionOwner {
+export class Sessions {
   readonly #sessions = new Set<Http1Session>();
 
   get count(): number {
@@ -29,9 +29,10 @@ export class Sessions implements SessionOwner {
     this.#sessions.add(session);
   }
 
-  sessionClosed(session: Http1Session): void {
+  /** What a session calls when it is closed, or has become a tunnel. */
+  readonly closed = (session: Http1Session): void => {
     this.#sessions.delete(session);
-  }
+  };
 
   /** Once a second. */
   tick(now: number): void {
@@ -86,7 +87,9 @@ export class Listener {
         refuse(accepted);
         return;
       }
-      sessions.add(new Http1Session((handler) => ByteSocket.accept(accepted, handler), context, sessions, planner));
+      sessions.add(
+        new Http1Session((handler) => ByteSocket.accept(accepted, handler), context, sessions.closed, planner),
+      );
     };
     // Accepting goes on whatever happened to one connection (EMFILE among it).
     this.#server.on('error', () => {});

@@ -3,8 +3,6 @@
 /** Bytes of an upload that are still read after its response is complete. */
 export const DRAIN_BYTES = 256 * 1024;
 export const DRAIN_MS = 5000;
-/** From this length on it pays to read a body into a buffer of its own and to send it from there. */
-export const LARGE_BODY_BYTES = 128 * 1024;
 export const LINGER_MS = 2000;
 export const LINGER_BYTES = 1024 * 1024;
 /** How long an app that closed its sending side may still be waiting for the response. */

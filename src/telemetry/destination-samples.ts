@@ -8,7 +8,7 @@ import {
   REQUEST_PROTOCOLS,
 } from '../observer.ts';
 import type { DestinationGauges } from './destination-gauges.ts';
-import { DESTINATION_METRICS, type DestinationMetricName } from './metric-definitions.ts';
+import type { DestinationMetricName } from './metric-definitions.ts';
 
 /** One destination label at one scrape. `shared` is the label set that all its samples have in common. */
 export type DestinationSnapshot = {

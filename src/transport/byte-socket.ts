@@ -28,6 +28,8 @@ const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
 /** Ranges from this size on are worth sending without a copy; not below the high-water mark, see `sendStable`. */
 const STABLE_BYTES = WRITE_HIGH_WATER;
+/** From this length on it pays to read a body into a buffer of its own and to send it from there. */
+const LARGE_BODY_BYTES = 128 * 1024;
 /** So many sockets may have a read buffer of their own (64 KiB each). */
 const MAX_OWN_BUFFERS = 256;
 let ownBuffers = 0;
@@ -234,11 +236,11 @@ export class ByteSocket {
   }
 
   /**
-   * A large body is about to be read: gives this socket a read buffer of its own, so that what it reads can be sent from
+   * A body of `length` bytes is about to be read: a large one gives this socket a read buffer of its own, so that what it reads can be sent from
    * where it stands. Where Node has the means no more, or too many have one, nothing changes and bytes are copied.
    */
-  expectLargeBody(): void {
-    if (this.#ownBuffer !== null || ownBuffers >= MAX_OWN_BUFFERS) return;
+  expectBody(length: number): void {
+    if (length < LARGE_BODY_BYTES || this.#ownBuffer !== null || ownBuffers >= MAX_OWN_BUFFERS) return;
     const own = Buffer.allocUnsafeSlow(READ_BYTES);
     if (!readInto(this.#socket, own)) return;
     this.#ownBuffer = own;

@@ -54,6 +54,12 @@ t.test('nothing is retried after the response has begun, nor without the whole r
   t.equal(mayRetry({ ...stale, replayable: false }), 'lost');
 });
 
+/** The head that is kept, as text, read again as the exchange reads it. */
+function keptHead(kept: KeptRequest): string {
+  const head = kept.scanHead(scanner);
+  return head === null ? '' : head.buffer.toString('latin1', head.start, head.end);
+}
+
 t.test('a kept request gives back head and body byte for byte, and all of its budget', async (t) => {
   const budget = new BufferBudget(1_000_000);
   const kept = new KeptRequest(budget);
@@ -64,12 +70,12 @@ t.test('a kept request gives back head and body byte for byte, and all of its bu
   kept.addBody(Buffer.from('..abc'), 2, 5);
   kept.addBody(Buffer.from('def'), 0, 3);
   t.ok(kept.whole);
-  t.equal(kept.headBytes().toString(), text);
+  t.equal(keptHead(kept), text);
   t.equal(kept.bodyBytes().toString(), 'abcdef');
   t.equal(kept.bodyLength, 6);
   const large = Buffer.alloc(100_000, 'x');
   kept.addBody(large, 0, large.length);
-  t.equal(kept.headBytes().toString(), text, 'growing moves what was there');
+  t.equal(keptHead(kept), text, 'growing moves what was there');
   t.equal(kept.bodyBytes().toString(), `abcdef${large.toString()}`);
   t.ok(budget.used >= 100_000 + text.length);
   kept.forget();
@@ -77,7 +83,7 @@ t.test('a kept request gives back head and body byte for byte, and all of its bu
   t.ok(budget.used <= 8192, 'a large buffer does not stay');
   kept.keepHead(headOf(text));
   t.equal(kept.bodyLength, 0);
-  t.equal(kept.headBytes().toString(), text);
+  t.equal(keptHead(kept), text);
   kept.forget();
   kept.close();
   t.equal(budget.used, 0);
@@ -92,7 +98,7 @@ t.test('two kept requests never share bytes', async (t) => {
   for (let round = 0; round < 3; round++) {
     for (const [index, kept] of all.entries()) kept.keepHead(headOf(text(`r${round}n${index}`)));
     for (const [index, kept] of all.entries()) {
-      if (kept.headBytes().toString() !== text(`r${round}n${index}`)) t.fail(`${round} ${index}`);
+      if (keptHead(kept) !== text(`r${round}n${index}`)) t.fail(`${round} ${index}`);
       kept.forget();
     }
   }
