@@ -49,6 +49,7 @@ export class RequestPlanner {
     MEMO_SLOTS,
   ).fill(undefined);
   #slot = 0;
+  #lastPlan: ExchangePlan | null = null;
   #lastLocal: Destination | null = null;
 
   constructor(context: ListenerContext, local: LocalDestination | null) {
@@ -76,17 +77,24 @@ export class RequestPlanner {
     const upgrade = head.upgradeField >= 0 && this.#mayUpgrade(head, body);
     if (upgrade) this.#context.tunnels.admit();
     const extraLines = this.#ownLines(head);
-    return {
+    const close = !destination.policy.pool.enabled;
+    const usual = !upgrade && extraLines === null && head.form !== FORM_ASTERISK;
+    const last = this.#lastPlan;
+    // Most requests are to be treated as the one before: plans are never changed, so one serves many.
+    if (usual && last?.destination === destination && last.body === body && last.options.close === close) return last;
+    const plan: ExchangePlan = {
       destination,
       body,
       options: {
         authority: local === null ? null : local.authority,
         pathPrefix: local === null || head.form === FORM_ASTERISK ? NO_PREFIX : local.basePath,
         upgrade,
-        close: !destination.policy.pool.enabled,
+        close,
         extraLines,
       },
     };
+    if (usual) this.#lastPlan = plan;
+    return plan;
   }
 
   /** The destination's name for an error answer, as far as it can be told. */

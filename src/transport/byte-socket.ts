@@ -1,6 +1,6 @@
 import net from 'node:net';
 import { getSystemErrorName } from 'node:util';
-import { directHandle, type Handle, isSocket, readInto, wrapHandle, writeDirect } from './node-handle.ts';
+import { directHandle, type Handle, isSocket, readInto, whenWritten, wrapHandle, writeDirect } from './node-handle.ts';
 import { outputSlab, ReadEvent } from './output-slab.ts';
 
 /** What a byte socket tells its owner. Every callback may call back into the socket. */
@@ -143,7 +143,8 @@ export class ByteSocket {
 
   /** Bytes that the kernel has not taken yet. */
   get queued(): number {
-    return this.#pending + this.#socket.writableLength;
+    // Past the stream nothing waits inside of it.
+    return this.#handle === null ? this.#socket.writableLength : this.#pending;
   }
 
   get localPort(): number {
@@ -188,20 +189,26 @@ export class ByteSocket {
       // The kernel refused (EPIPE, ECONNRESET) and took nothing; the error event follows.
       this.writeFailed = socket.errored !== null;
     } else {
-      const result = writeDirect(this.#handle, bytes, (status) => this.#written(length, status));
-      if (result > 0) {
-        this.#pending += length;
-        if (this.#pending >= WRITE_HIGH_WATER) this.#full = true;
-      } else if (result < 0) {
-        this.writeFailed = true;
-        socket.destroy(systemError('write', result));
-      }
+      const result = writeDirect(this.#handle, bytes);
+      if (result !== 0) this.#notTaken(result, bytes);
     }
     if (this.writeFailed) return false;
     this.bytesWritten += length;
     const { queued } = this;
     if (queued !== this.#charged) this.#charge(queued);
     return queued !== 0;
+  }
+
+  /** The kernel refused a write, or took a part of it. */
+  #notTaken(result: Exclude<ReturnType<typeof writeDirect>, 0>, bytes: Buffer): void {
+    if (typeof result === 'number') {
+      this.writeFailed = true;
+      this.#socket.destroy(systemError('write', result));
+      return;
+    }
+    this.#pending += bytes.length;
+    if (this.#pending >= WRITE_HIGH_WATER) this.#full = true;
+    whenWritten(result, bytes, (status) => this.#written(bytes.length, status));
   }
 
   /** A write that took its time is over. */
@@ -266,7 +273,7 @@ export class ByteSocket {
 
   /** Whether the source should pause; `onDrain` follows when there is room again. */
   get full(): boolean {
-    return this.#full || this.#socket.writableNeedDrain;
+    return this.#handle === null ? this.#socket.writableNeedDrain : this.#full;
   }
 
   /** Sends what the slab holds for this socket now. */

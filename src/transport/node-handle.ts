@@ -41,19 +41,24 @@ export function directHandle(socket: net.Socket): Handle | null {
 
 /**
  * Writes `bytes` past the stream of their socket.
- * @param completed called later, with 0 or a negative errno, where the kernel did not take them all at once
- * @returns 0: taken; a negative errno: refused, nothing was sent; 1: `completed` will be called, and the memory is in use
+ * @returns 0: taken; a negative errno: refused, nothing was sent; or a request that goes on: `whenWritten` must follow
  */
-export function writeDirect(handle: Handle, bytes: Buffer, completed: (status: number) => void): number {
+export function writeDirect(handle: Handle, bytes: Buffer): number | WriteRequest {
   const result = handle.writeBuffer?.(null, bytes);
   if (typeof result === 'number') return result;
   if (!isWriteRequest(result)) throw new Error('this Node writes in a way that carpool does not know');
-  result.oncomplete = completed;
-  result.buffer = bytes;
-  const status = result.writeStatus;
-  if (status === null || status === undefined) return 1;
-  result.writeStatus = null;
-  return Math.min(0, status);
+  return result;
+}
+
+/** Calls `completed` with 0 or a negative errno when the kernel has taken all `bytes`, whose memory is in use till then. */
+export function whenWritten(request: WriteRequest, bytes: Buffer, completed: (status: number) => void): void {
+  request.oncomplete = completed;
+  request.buffer = bytes;
+  // It was over before anybody listened.
+  const status = request.writeStatus;
+  if (typeof status !== 'number') return;
+  request.writeStatus = null;
+  completed(status);
 }
 
 function handleOf(socket: net.Socket): Handle | null {
