@@ -103,8 +103,10 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
     this.#nameRequest(null);
     this.output.begin(head);
     this.#context.lastRequestAt = this.#context.forward.clock.now();
+    // A refused CONNECT closes the connection: what comes behind it was meant for somebody else (robustness rule 11).
+    if (head.method === METHOD_CONNECT) this.output.close = true;
     try {
-      this.#planner.admit();
+      this.#planner.admit(head);
       if (head.method === METHOD_CONNECT) return this.#startConnect(head, buffer, end);
       if (head.maxForwards === 0 && (head.method === METHOD_TRACE || head.method === METHOD_OPTIONS)) {
         this.output.answerHere(head);
@@ -191,8 +193,6 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
 
   #startConnect(head: Head, buffer: Buffer, end: number): number {
     this.#destinationName = this.#planner.nameOf(head);
-    // A refused CONNECT closes the connection: what comes behind it was meant for somebody else.
-    this.output.close = true;
     this.#reader.ended = true;
     const after = head.end;
     const connect = new ConnectRequest(head, this.#context, this);

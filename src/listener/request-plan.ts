@@ -3,7 +3,7 @@ import { CarpoolError } from '../errors.ts';
 import type { ExchangePlan } from '../forward/forward-context.ts';
 import { equalsIgnoringCase } from '../protocol/http1/bytes.ts';
 import { FIELD_VIA } from '../protocol/http1/field-names.ts';
-import { FORM_ABSOLUTE, FORM_ASTERISK, type Head } from '../protocol/http1/head.ts';
+import { FORM_ABSOLUTE, FORM_ASTERISK, type Head, METHOD_CONNECT } from '../protocol/http1/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ListenerContext } from './listener-context.ts';
 
@@ -58,7 +58,12 @@ export class RequestPlanner {
   }
 
   /** @throws CarpoolError where no new exchange can be taken */
-  admit(): void {
+  admit(head: Head): void {
+    if (this.#local !== null && head.method === METHOD_CONNECT) {
+      throw new CarpoolError('BAD_REQUEST', 'a local port serves its one destination, and no tunnels', {
+        hint: 'Send CONNECT to the main port (HTTPS_PROXY).',
+      });
+    }
     if (this.#context.phase === 'refusing') throw new CarpoolError('SHUTTING_DOWN', 'the sidecar is stopping');
     const { budget } = this.#context;
     if (budget.exhausted) {

@@ -123,3 +123,14 @@ t.test('a target of another scheme is 400', async (t) => {
   await client.until(({ ended }) => ended);
   checkError(t, client.received, { status: 400, code: 'BAD_REQUEST', error: 'http_request_error', close: true });
 });
+
+t.test('a local port opens no tunnels: CONNECT is refused there, and nothing behind it is read', async (t) => {
+  const { origin, port } = await localPort(t);
+  const client = await rawClient(t, port);
+  client.write(`CONNECT 127.0.0.1:${origin.port} HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await client.until(({ ended }) => ended);
+  t.match(client.received, /^HTTP\/1\.1 400 .*a local port serves its one destination/s);
+  t.match(client.received, /connection: close/);
+  t.equal(client.received.match(/HTTP\/1\.1/g)?.length, 1, 'one answer');
+  t.equal(origin.connections.length, 0);
+});
