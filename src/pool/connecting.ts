@@ -3,11 +3,11 @@ import { Http1Connection } from '../connection/http1-connection.ts';
 import { CarpoolError } from '../errors.ts';
 import type { DestinationObserver } from '../observer.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
-import type { DestinationPool } from './destination-pool.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { EndpointEvidence } from './evidence.ts';
 import type { PoolContext } from './lease.ts';
 import type { DialHandle, Pending } from './pending-queue.ts';
+import type { PoolCore } from './pool-core.ts';
 
 /** A request tries so many connects at most, each at another endpoint where there is one. */
 const MAX_TRIES = 3;
@@ -30,13 +30,13 @@ function connectError(name: string, endpoint: EndpointPool, failure: DialFailure
  * another elsewhere, and for the pool. A connection that stands serves whoever has waited longest.
  */
 export class Connecting {
-  readonly #pool: DestinationPool;
+  readonly #pool: PoolCore;
   readonly #evidence: EndpointEvidence;
   readonly #observer: DestinationObserver;
   readonly #context: PoolContext;
   readonly #dials = new Set<DialHandle>();
 
-  constructor(pool: DestinationPool, evidence: EndpointEvidence, observer: DestinationObserver, context: PoolContext) {
+  constructor(pool: PoolCore, evidence: EndpointEvidence, observer: DestinationObserver, context: PoolContext) {
     this.#pool = pool;
     this.#evidence = evidence;
     this.#observer = observer;

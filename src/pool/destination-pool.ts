@@ -3,13 +3,13 @@ import type { Http1Connection } from '../connection/http1-connection.ts';
 import type { EndpointSpec } from '../discovery/discovery.ts';
 import { CarpoolError } from '../errors.ts';
 import type { CloseReason, DestinationObserver } from '../observer.ts';
-import type { CapacityUser } from './capacity.ts';
 import { Connecting } from './connecting.ts';
 import { type EndpointParent, EndpointPool, type EndpointState } from './endpoint-pool.ts';
 import { EndpointEvidence } from './evidence.ts';
 import { IdleTime } from './idle-time.ts';
 import type { Balancer, LeaseWaiter, PoolContext } from './lease.ts';
 import { Pending, PendingQueue } from './pending-queue.ts';
+import type { PoolCore } from './pool-core.ts';
 import { Rotation } from './rotation.ts';
 import type { EndpointStats } from './stats.ts';
 import { Sweep } from './sweep.ts';
@@ -23,7 +23,7 @@ const NOBODY: readonly EndpointPool[] = [];
  * oldest idle one of another endpoint makes room; else the request waits and takes the first connection that is freed or
  * opened at any endpoint. A connection that nobody waits for goes idle.
  */
-export class DestinationPool implements EndpointParent, CapacityUser {
+export class DestinationPool implements EndpointParent, PoolCore {
   readonly name: string;
   readonly idleTime: IdleTime;
   readonly rotation: Rotation;

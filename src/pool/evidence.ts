@@ -1,16 +1,16 @@
 import type { EventSink } from '../observer.ts';
-import type { DestinationPool } from './destination-pool.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
+import type { PoolCore } from './pool-core.ts';
 
 /**
  * What exchanges and connects tell about the endpoints of one destination: latency, failures in a row, and the ejection
  * that follows.
  */
 export class EndpointEvidence {
-  readonly #pool: DestinationPool;
+  readonly #pool: PoolCore;
   readonly #events: EventSink;
 
-  constructor(pool: DestinationPool, events: EventSink) {
+  constructor(pool: PoolCore, events: EventSink) {
     this.#pool = pool;
     this.#events = events;
   }

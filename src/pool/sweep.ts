@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
-import type { DestinationPool } from './destination-pool.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
+import type { PoolCore } from './pool-core.ts';
 
 const WINDOW_MS = 30_000;
 /** A kept-warm pool opens the replacement of an aging connection this long before its time. */
@@ -9,14 +9,14 @@ const TICK_SLACK_MS = 500;
 
 /** The upkeep of one destination's idle connections, once a tick. */
 export class Sweep {
-  readonly #pool: DestinationPool;
+  readonly #pool: PoolCore;
   /** The most connections in use at once, in this window and in the one before. */
   #peak = 0;
   #previousPeak = 0;
   #windowEnds: number;
   #sweptAt = Number.NEGATIVE_INFINITY;
 
-  constructor(pool: DestinationPool, clock: Clock) {
+  constructor(pool: PoolCore, clock: Clock) {
     this.#pool = pool;
     this.#windowEnds = clock.now() + WINDOW_MS;
   }

@@ -1,8 +1,14 @@
-import type { ByteSocket } from './byte-socket.ts';
-
 const SLAB_BYTES = 128 * 1024;
 /** Below this a piece that has to wait is copied to memory of its own. */
 const SHORT_BYTES = 32 * 1024;
+
+/** Where what is gathered goes: a byte socket. */
+export interface SlabOwner {
+  /** Bytes that wait in its queue. */
+  readonly queued: number;
+  /** @returns whether the memory is still in use afterwards */
+  send(buffer: Buffer, start: number, end: number): boolean;
+}
 
 /**
  * One output buffer for the whole process: what one read event makes for one peer is gathered here and leaves in one
@@ -13,7 +19,7 @@ const SHORT_BYTES = 32 * 1024;
 export class OutputSlab {
   buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
   length = 0;
-  #owner: ByteSocket | null = null;
+  #owner: SlabOwner | null = null;
   #flushQueued = false;
   readonly #flushLater = (): void => {
     this.#flushQueued = false;
@@ -23,7 +29,7 @@ export class OutputSlab {
   /**
    * Makes room for `bytes` more towards `socket`. The caller writes to `buffer` from `length` and then sets `length`.
    */
-  reserve(socket: ByteSocket, bytes: number): void {
+  reserve(socket: SlabOwner, bytes: number): void {
     if (this.#owner !== socket) {
       this.flush();
       this.#owner = socket;
@@ -60,12 +66,12 @@ export class OutputSlab {
   }
 
   /** Sends what was gathered for `socket`, before it writes by another way or closes. */
-  flushFor(socket: ByteSocket): void {
+  flushFor(socket: SlabOwner): void {
     if (this.#owner === socket) this.flush();
   }
 
   /** Throws away what was gathered for `socket`, which is being destroyed. */
-  forget(socket: ByteSocket): void {
+  forget(socket: SlabOwner): void {
     if (this.#owner !== socket) return;
     this.#owner = null;
     this.length = 0;
