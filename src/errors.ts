@@ -159,7 +159,7 @@ export const ERRORS = {
     'never',
     504,
     'http_response_timeout',
-    'The whole exchange took longer than timeouts.total (or the deadline that the request itself set).',
+    'The whole exchange took longer than timeouts.total, or than the X-Request-Timeout that the request itself carries.',
   ),
   UPSTREAM_PROTOCOL: row(
     'upstream',
@@ -201,14 +201,14 @@ export const ERRORS = {
     'never',
     417,
     'http_request_error',
-    'The only expectation that can be met is 100-continue.',
+    'Send Expect: 100-continue, or no Expect at all.',
   ),
   TRANSFER_CODING: row(
     'downstream',
     'never',
     501,
     'http_request_error',
-    'The only transfer coding understood is chunked, once and last.',
+    'Send the body with a Content-Length, or with Transfer-Encoding: chunked and no other coding.',
   ),
   LOOP: row(
     'carpool',

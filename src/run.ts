@@ -7,6 +7,9 @@ import { ConfigProblems } from './config/problems.ts';
 import { CarpoolError } from './errors.ts';
 import { ListenError } from './listener/listener.ts';
 
+/** The version that the bundle is made for; others lack what node-handle.ts uses, and get the slower way. */
+const NODE_MAJOR = 26;
+
 export type RunOptions = {
   readonly file: string | null;
   readonly flags: readonly Flag[];
@@ -32,6 +35,12 @@ export async function runSidecar(options: RunOptions): Promise<number> {
   const app = new App({ version: options.version, clock: systemClock, file: options.file, loaded, load });
   const { logger } = app.log;
   for (const warning of loaded.warnings) logger.warn(warning);
+  if (!process.versions.node.startsWith(`${NODE_MAJOR}.`)) {
+    logger.warn(
+      { node: process.version },
+      `carpool is built and measured for Node ${NODE_MAJOR}; on another it works, but costs more`,
+    );
+  }
   endOnFaults(app);
   try {
     const addresses = await app.start();

@@ -46,7 +46,7 @@ function summary({ config, provenance }: LoadedConfig): string[] {
   for (const { match, name, localPort, endpoints, policy } of destinations.slice(0, 20))
     lines.push(
       `destination ${showHostPattern(match)}${name === null ? '' : ` (${name})`}: ${policy.pool.maxConnections} connections${
-        endpoints === null ? '' : `, ${endpoints.length} static endpoints`
+        endpoints === null ? '' : `, ${endpoints.length} static endpoint${endpoints.length === 1 ? '' : 's'}`
       }${localPort === null ? '' : `, local port ${localPort}`}`,
     );
   if (destinations.length > 20) lines.push(`and ${destinations.length - 20} more destinations`);

@@ -29,7 +29,6 @@ export async function reload(target: Target, deps: CliDeps): Promise<number> {
   if (!Array.isArray(lines)) throw failure(reply);
   const applied = reply.fields.get('applied') === true;
   const print = applied ? deps.out : deps.err;
-  if (!applied) print('the new configuration is refused, the old one stays in force:\n');
   for (const line of lines) print(`${String(line)}\n`);
   if (applied && lines.length === 0) print('nothing changed\n');
   return applied ? EXIT.ok : EXIT.config;

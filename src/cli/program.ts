@@ -94,7 +94,7 @@ export function buildProgram(deps: CliDeps, done: (exitCode: number) => void): C
     .action(() => deps.out(`${deps.version}\n`));
   program
     .command('demo')
-    .description('a sidecar with upstreams and load of its own, to look at')
+    .description('a sidecar with three small origins of its own, to look at')
     .allowUnknownOption()
     .helpOption(false)
     .argument('[args...]')

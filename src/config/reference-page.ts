@@ -47,7 +47,8 @@ function typeOf(spec: SettingSpec): string {
 }
 
 function defaultOf(spec: SettingSpec): string {
-  if (spec.absent !== undefined) return spec.absent;
+  const none = spec.default === null || spec.default === undefined || spec.default === '';
+  if (none && spec.absent !== undefined) return spec.absent;
   if (spec.default === '') return 'empty';
   const shown = code(raw(spec.default));
   return spec.default === 0 && spec.zero !== undefined ? `${shown} (${spec.zero})` : shown;

@@ -14,7 +14,6 @@ import type { AttemptFailure, ConnectionOwner, OpenState, ResponseReceiver, Upst
 
 /** More interim responses than this before the final one are an attack or a fault (robustness rule 14). */
 const MAX_INTERIM = 32;
-
 /** An idle time that is worth telling the learner of idle time-outs. */
 const WORTH_NOTING_MS = 500;
 /**
@@ -304,8 +303,9 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
   }
 
   bodyData(buffer: Buffer, start: number, end: number): void {
-    // The last range is copied: the next response may be read over it before it has left.
-    this.#receiver?.responseData(buffer, start, end, this.#socket.stableReads && !this.#reader.done);
+    // The last range is copied: the next response may be read over it before it has left. Of chunks, any may be the last.
+    const stable = this.#socket.keepsWhilePaused(buffer) && this.#reader.kind === BODY_LENGTH && !this.#reader.done;
+    this.#receiver?.responseData(buffer, start, end, stable);
   }
 
   bodyTrailers(buffer: Buffer, start: number, end: number): void {
@@ -332,11 +332,11 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
   #exchangeEnded(): void {
     if (this.#state === 'draining') this.#close(this.#retireReason ?? 'admin');
     else if (!this.#reusable || this.#socket.closed || this.#socket.writeFailed) this.#close('not_reusable');
-    else if (this.#pinnedTo !== null) this.idleSince = this.#clock.now();
     else {
-      this.#state = 'idle';
       this.idleSince = this.#clock.now();
       this.#socket.resume();
+      if (this.#pinnedTo !== null) return;
+      this.#state = 'idle';
       this.#owner.connectionFree(this);
     }
   }

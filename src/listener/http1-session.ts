@@ -43,6 +43,8 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
   #destinationName: string | null = null;
   #refusedMethod = '-';
   #halfClosed: Timer | null = null;
+  /** The app's FIN has come. */
+  #appEnded = false;
   /** The response is complete, and the rest of its request is still coming. */
   #answered = false;
   /** Since when the current state of waiting lasts (monotonic ms): lingering, draining, idling. */
@@ -65,7 +67,10 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
     this.output = new ResponseWriter(this.#socket, context, this.#reader);
   }
 
-  /** Whether an exchange or a CONNECT is under way. */
+  get occupied(): boolean {
+    return this.busy || this.#socket.full;
+  }
+
   get busy(): boolean {
     return this.#exchange !== null || this.#connect !== null;
   }
@@ -141,7 +146,7 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
         return;
       }
     }
-    this.#exchange?.requestData(buffer, start, end, this.#socket.stableReads && this.#reader.bodyGoesOn);
+    this.#exchange?.requestData(buffer, start, end, this.#socket.keepsWhilePaused(buffer) && this.#reader.bodyGoesOn);
   }
 
   requestTrailers(head: Head): void {
@@ -228,7 +233,7 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
   #toTunnel(upstream: ByteSocket, rest: Buffer, destination: Destination, closed: () => void): void {
     this.#state = 'tunnel';
     // An app's FIN that came before the tunnel was open will not be told again.
-    const first = { toApp: rest, toUpstream: this.#reader.takeAhead(), appEnded: this.#halfClosed !== null };
+    const first = { toApp: rest, toUpstream: this.#reader.takeAhead(), appEnded: this.#appEnded };
     this.#letGo();
     new Tunnel(this.#socket, upstream, destination.policy.timeouts.streamIdleMs, first, this.#context.tunnels, closed);
     this.#closed(this);
@@ -290,9 +295,7 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
   #finish(): void {
     this.#exchange = null;
     this.#answered = false;
-    this.#halfClosed?.cancel();
-    this.#halfClosed = null;
-    if (this.output.close || this.#context.phase !== 'serving') {
+    if (this.output.close || this.#context.phase !== 'serving' || (this.#appEnded && this.#reader.nothingAhead)) {
       this.#linger();
       return;
     }
@@ -316,33 +319,31 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
 
   /** The app has closed its sending side: it has left, unless it waits for the answer to what it sent. */
   onEnd(): void {
-    if (this.#state === 'lingering') {
-      this.#socket.destroy();
+    if (this.#state === 'lingering' || (this.#state === 'open' && !this.busy && this.#reader.nothingAhead)) {
+      this.#linger();
+      // Else it closes by itself when what is queued has left.
+      if (this.#socket.queued === 0) this.#socket.destroy();
       return;
     }
     if (this.#state !== 'open') return;
-    if (!this.busy && this.#reader.nothingAhead) {
-      this.#linger();
-      this.#socket.destroy();
-      return;
-    }
-    this.output.close = true;
-    if (!this.#reader.ended) {
-      this.#leave();
-      return;
-    }
-    this.#halfClosed = this.#context.forward.clock.setTimer(() => this.#leave(), HALF_CLOSED_MS);
+    this.#appEnded = true;
+    if (!this.#reader.ended) this.#leave();
+    else this.#halfClosed = this.#context.forward.clock.setTimer(() => this.#leave(), HALF_CLOSED_MS);
   }
 
   #leave(): void {
-    if (this.#state !== 'open') return;
+    if (this.#state !== 'open' || (!this.busy && this.#socket.queued > 0)) return;
     // A response on its way is written to the end: a write to an app that is gone fails by itself.
     if (this.#exchange?.state === 'responding' && this.#reader.ended) return;
     this.#socket.destroy();
   }
 
   onDrain(): void {
-    this.#exchange?.downstreamWritable();
+    if (this.busy) this.#exchange?.downstreamWritable();
+    else if (this.#state === 'open') {
+      this.resumeRequest();
+      this.#reader.resume();
+    }
   }
 
   onClose(): void {
@@ -383,7 +384,8 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
     const { listener } = this.#context.config;
     this.#socket.settle();
     if (this.#state === 'lingering') {
-      if (waited > LINGER_MS) this.#socket.destroy();
+      if (waited > (this.#socket.queued > 0 ? this.#context.config.defaults.timeouts.writeMs : LINGER_MS))
+        this.#socket.destroy();
     } else if (this.#answered) {
       if (waited > DRAIN_MS) this.#stopDraining();
     } else if (this.#exchange !== null) this.#exchange.tick(now);

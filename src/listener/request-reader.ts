@@ -12,8 +12,8 @@ import { ReadAhead } from './read-ahead.ts';
 export interface RequestSink {
   /** Whether bytes are requests still: no longer when the connection lingers or is a tunnel. */
   readonly open: boolean;
-  /** An earlier request is not answered yet: what comes now has to wait. */
-  readonly busy: boolean;
+  /** An earlier request is not answered yet, or its answer not taken: what comes now has to wait. */
+  readonly occupied: boolean;
   /** A whole head; valid during the call, in which `readBody` may be called for the bytes behind it. @returns where reading goes on */
   requestHead(head: Head, buffer: Buffer, end: number): number;
   /** `method` as far as the head could be read. */
@@ -115,15 +115,18 @@ export class RequestReader implements BodySink {
   /** Reads heads and bodies in turn, as far as the bytes go. */
   #read(buffer: Buffer, start: number, end: number): void {
     this.#running = true;
-    let at = start;
-    while (at < end && this.#sink.open) {
-      if (!this.ended) at = this.readBody(buffer, at, end);
-      else if (this.#sink.busy) {
-        this.holdBack(buffer, at, end);
-        break;
-      } else at = this.#readHead(buffer, at, end);
+    try {
+      let at = start;
+      while (at < end && this.#sink.open) {
+        if (!this.ended) at = this.readBody(buffer, at, end);
+        else if (this.#sink.occupied) {
+          this.holdBack(buffer, at, end);
+          break;
+        } else at = this.#readHead(buffer, at, end);
+      }
+    } finally {
+      this.#running = false;
     }
-    this.#running = false;
   }
 
   /** @returns where reading goes on; `end` where nothing more can be done with these bytes */

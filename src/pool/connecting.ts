@@ -17,7 +17,9 @@ const OUR_OWN_FAULT = new Set(['EADDRNOTAVAIL', 'EADDRINUSE', 'EMFILE', 'ENFILE'
 
 function connectError(name: string, endpoint: EndpointPool, failure: DialFailure): CarpoolError {
   const { address, port } = endpoint.spec;
-  const message = `${name}: no connection to ${address}:${port}: ${failure.errno} ${failure.message}`;
+  // Node's own message says code and address once more: `connect ECONNREFUSED 10.0.0.5:9000`.
+  const cause = failure.message.includes(failure.errno) ? failure.errno : `${failure.errno} ${failure.message}`;
+  const message = `${name}: no connection to ${address}:${port}: ${cause}`;
   if (failure.timedOut) return new CarpoolError('CONNECT_TIMEOUT', message);
   const unroutable = failure.errno === 'EHOSTUNREACH' || failure.errno === 'ENETUNREACH';
   return new CarpoolError('CONNECT_FAILED', message, {

@@ -254,9 +254,12 @@ export class ByteSocket {
     ownBuffers++;
   }
 
-  /** Whether what this socket reads stays as it is while the socket is paused. */
-  get stableReads(): boolean {
-    return this.#ownBuffer !== null;
+  /**
+   * Whether `buffer`, in which bytes of this socket stand, stays as it is while the socket is paused. The read that
+   * brings the head of the first large body stands in the shared buffer still.
+   */
+  keepsWhilePaused(buffer: Buffer): boolean {
+    return buffer === this.#ownBuffer;
   }
 
   /**
@@ -273,6 +276,8 @@ export class ByteSocket {
 
   /** Whether the source should pause; `onDrain` follows when there is room again. */
   get full(): boolean {
+    // A destroyed one takes nothing more and drains never.
+    if (this.#socket.destroyed) return false;
     return this.#handle === null ? this.#socket.writableNeedDrain : this.#full;
   }
 

@@ -25,7 +25,7 @@ t.test('a good file is ok, with a short summary, and exit code 0', async (t) => 
   t.equal(out[0], `${file}: ok`);
   t.match(out.join('\n'), 'profile production; 6 settings from the file, 0 from the environment, 0 from flags');
   t.match(out.join('\n'), 'listens on 127.0.0.1:15000, operator port 14191');
-  t.match(out.join('\n'), 'destination a:80 (a): 5 connections, 1 static endpoints, local port 15001');
+  t.match(out.join('\n'), 'destination a:80 (a): 5 connections, 1 static endpoint, local port 15001');
   t.same(err, []);
 });
 

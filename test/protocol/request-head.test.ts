@@ -1,4 +1,6 @@
 import t, { type Test } from 'tap';
+import { Head } from '../../src/protocol/http1/head.ts';
+import { HeadScanner, SCAN_FAULT } from '../../src/protocol/http1/head-scanner.ts';
 import { facts, LIMITS, ruleOf, scan } from './scanning.ts';
 
 const request = (...lines: string[]): string => `${lines.join('\r\n')}\r\n\r\n`;
@@ -366,4 +368,11 @@ t.test('rule 9: an expectation other than 100-continue is refused', async (t) =>
     withField('Expect: 100-continue', 'Expect: 100-continue2'),
   ]);
   t.equal(facts('request', withField('expect: 100-Continue')).expectContinue, true);
+});
+
+t.test('a TLS handshake in place of a request is called by its name', async (t) => {
+  const scanner = new HeadScanner(new Head(10), { maxHeadBytes: 1000, maxFields: 10, maxTargetBytes: 100 });
+  const hello = Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc]);
+  t.equal(scanner.scanRequest(hello, 0, hello.length), SCAN_FAULT);
+  t.match(scanner.fault.rule, /TLS handshake.*http:\/\/ in HTTPS_PROXY/);
 });

@@ -149,3 +149,19 @@ t.test('two apps never see each other’s answers over shared connections', asyn
   });
   t.ok(relay.origin.connections.length <= 2);
 });
+
+t.test('an app that sends requests ahead and then its FIN gets every answer, and its connection ends', async (t) => {
+  const relay = await startRelay(t, {}, (connection) => {
+    let answered = 0;
+    connection.socket.on('data', () => {
+      for (; connection.received.split('\r\n\r\n').length - 1 > answered; answered++) {
+        connection.write(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n#${answered}`);
+      }
+    });
+  });
+  const client = await relay.client();
+  client.socket.end(['/a', '/b', '/c'].map((path) => relay.head('GET', path)).join(''));
+  await client.until(({ ended }) => ended);
+  t.match(client.received, /#0.*#1.*#2$/s);
+  await eventually(() => relay.app.process().downstreamConnections === 0);
+});

@@ -45,6 +45,9 @@ const METHOD_NAMES: readonly (readonly [string, number])[] = [
   ['CONNECT', METHOD_CONNECT],
 ];
 
+/** The first byte of a TLS record that holds a handshake: an app that takes the proxy for an https:// one sends it. */
+const TLS_HANDSHAKE = 0x16;
+
 /*
  * The loops over bytes run without a look at the end of the range: the byte behind it is none that they pass (sockets put a
  * NUL there, see byte-socket.ts), or there is none, and `undefined` compares as false.
@@ -100,7 +103,11 @@ export class HeadScanner {
     while (isToken(buffer, at)) at++;
     if (at >= end) return this.#incomplete(start, end);
     if (buffer[at] !== SP || at === start)
-      return this.#bad('the request line must begin with a method token and one space');
+      return this.#bad(
+        buffer[start] === TLS_HANDSHAKE
+          ? 'this is a TLS handshake, and the proxy speaks plain HTTP: write http:// in HTTPS_PROXY'
+          : 'the request line must begin with a method token and one space',
+      );
     head.methodEnd = at;
     head.method = methodId(buffer, start, at);
     const target = at + 1;
