@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
@@ -24,7 +24,7 @@ export async function listenOnUnixSocket(server: Server, path: string, clock: Cl
   if (Buffer.byteLength(path) > MAX_PATH_BYTES)
     return `no control socket: ${path} is longer than ${MAX_PATH_BYTES} bytes; set control.socket to a shorter path`;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeDirectory(dirname(path));
   } catch (error) {
     return `no control socket: the directory of ${path} cannot be made (${errorCode(error)}); ${hint}`;
   }
@@ -85,4 +85,12 @@ function answers(path: string, clock: Clock): Promise<boolean> {
     socket.once('connect', () => end(true));
     socket.on('error', (error) => end(errorCode(error) !== 'ECONNREFUSED' && errorCode(error) !== 'ENOENT'));
   });
+}
+
+/** As `mkdirSync` with `recursive`, which never returns where a file system refuses by ENOENT, as /proc does. */
+function makeDirectory(directory: string): void {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
+  const parent = dirname(directory);
+  if (parent !== directory) makeDirectory(parent);
+  mkdirSync(directory, { mode: 0o700 });
 }

@@ -203,6 +203,13 @@ t.test('without a place for the socket the sidecar goes on, with a warning that 
   t.match((await long.control.start()).warnings, [/longer than 107 bytes/]);
 });
 
+t.test('a place where directories cannot be is told at once, not tried for ever', async (t) => {
+  const { control } = makeControl(t, { socket: '/proc/nowhere/control.sock' });
+  const { socket, warnings } = await control.start();
+  t.equal(socket, null);
+  t.match(warnings, [/directory .* cannot be made .*ENOENT/]);
+});
+
 t.test('the loopback port wants the token, as it stands in the file at that moment', async (t) => {
   const tokenFile = join(t.testdir({ token: 'first-token-0123456789\n' }), 'token');
   const { control, controller } = makeControl(t, { socket: null, port: 0, tokenFile });
