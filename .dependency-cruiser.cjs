@@ -20,7 +20,7 @@ const MAY = {
   listener: ['forward', 'routing', 'pool', 'connection', 'protocol', 'transport'],
   discovery: [],
   config: ['discovery/address-range.ts'],
-  telemetry: ['admin/inspector.ts', 'pool/stats.ts'],
+  telemetry: ['admin/inspector.ts', 'pool/stats.ts', 'config/choices.ts'],
   admin: ['telemetry', 'pool/stats.ts', 'config'],
 };
 const COMMON = '^src/(clock|errors|observer)\\.ts$|^src/config/types\\.ts$';

@@ -1,4 +1,4 @@
-import { LOG_LEVELS } from '../telemetry/log-levels.ts';
+import { LOG_LEVELS } from '../config/choices.ts';
 import { type Answer, json } from './answer.ts';
 import type { Controller, Inspector } from './inspector.ts';
 import { statsAnswer, unknownDestination } from './operator-routes.ts';

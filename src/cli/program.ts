@@ -1,7 +1,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { LOG_LEVELS } from '../config/choices.ts';
 import { parseDuration } from '../config/duration.ts';
 import { CONFIG_FLAGS, type FlagOptions, flagsFrom } from '../config/flags.ts';
-import { LOG_LEVELS } from '../telemetry/log-levels.ts';
 import { runCheck } from './check.ts';
 import { evict, reload, setLogLevel } from './control-commands.ts';
 import { type CliDeps, CliError, EXIT } from './deps.ts';

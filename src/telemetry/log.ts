@@ -1,10 +1,10 @@
 import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
 import type { Clock } from '../clock.ts';
+import { LOG_LEVELS } from '../config/choices.ts';
 import type { LogLevel } from '../config/types.ts';
 import { humanLine } from './human-line.ts';
 import { LineWriter } from './line-writer.ts';
-import { LOG_LEVELS } from './log-levels.ts';
 
 export type { Logger } from 'pino';
 

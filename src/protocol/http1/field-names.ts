@@ -87,66 +87,58 @@ export function fieldId(buffer: Buffer, start: number, end: number): number {
   return FIELD_OTHER;
 }
 
-/** Fields that are never passed on, whatever Connection says (RFC 9110 section 7.6.1; HTTP2-Settings: RFC 9113 section 3.1). */
-export const HOP_BY_HOP = (() => {
-  const drop = new Uint8Array(32);
-  for (const id of [
-    FIELD_CONNECTION,
-    FIELD_KEEP_ALIVE,
-    FIELD_PROXY_CONNECTION,
-    FIELD_PROXY_AUTHORIZATION,
-    FIELD_TE,
-    FIELD_UPGRADE,
-    FIELD_HTTP2_SETTINGS,
-    FIELD_TRANSFER_ENCODING,
-  ])
-    drop[id] = 1;
-  return drop;
-})();
+/** A table by field id: 1 for those that are named. */
+function tableOf(...ids: readonly number[]): Uint8Array {
+  const table = new Uint8Array(32);
+  for (const id of ids) table[id] = 1;
+  return table;
+}
 
-/** Fields that may stand neither in a trailer section nor be removed by being named in Connection. */
-export const FORBIDDEN_IN_TRAILERS = (() => {
-  const forbidden = new Uint8Array(32);
-  for (const id of [
-    FIELD_HOST,
-    FIELD_CONTENT_LENGTH,
-    FIELD_TRANSFER_ENCODING,
-    FIELD_CONNECTION,
-    FIELD_KEEP_ALIVE,
-    FIELD_PROXY_CONNECTION,
-    FIELD_PROXY_AUTHORIZATION,
-    FIELD_TE,
-    FIELD_UPGRADE,
-    FIELD_HTTP2_SETTINGS,
-    FIELD_EXPECT,
-    FIELD_AUTHORIZATION,
-    FIELD_WWW_AUTHENTICATE,
-    FIELD_MAX_FORWARDS,
-    FIELD_CONTENT_TYPE,
-    FIELD_REQUEST_TIMEOUT,
-    FIELD_NOT_IN_TRAILERS,
-  ])
-    forbidden[id] = 1;
-  return forbidden;
-})();
+/** Fields that are never passed on, whatever Connection says (RFC 9110 section 7.6.1; HTTP2-Settings: RFC 9113 section 3.1). */
+export const HOP_BY_HOP = tableOf(
+  FIELD_CONNECTION,
+  FIELD_KEEP_ALIVE,
+  FIELD_PROXY_CONNECTION,
+  FIELD_PROXY_AUTHORIZATION,
+  FIELD_TE,
+  FIELD_UPGRADE,
+  FIELD_HTTP2_SETTINGS,
+  FIELD_TRANSFER_ENCODING,
+);
+
+/** Fields that may not stand in a trailer section (RFC 9110 section 6.5.1). */
+export const FORBIDDEN_IN_TRAILERS = tableOf(
+  FIELD_HOST,
+  FIELD_CONTENT_LENGTH,
+  FIELD_TRANSFER_ENCODING,
+  FIELD_CONNECTION,
+  FIELD_KEEP_ALIVE,
+  FIELD_PROXY_CONNECTION,
+  FIELD_PROXY_AUTHORIZATION,
+  FIELD_TE,
+  FIELD_UPGRADE,
+  FIELD_HTTP2_SETTINGS,
+  FIELD_EXPECT,
+  FIELD_AUTHORIZATION,
+  FIELD_WWW_AUTHENTICATE,
+  FIELD_MAX_FORWARDS,
+  FIELD_CONTENT_TYPE,
+  FIELD_REQUEST_TIMEOUT,
+  FIELD_NOT_IN_TRAILERS,
+);
 
 /** Fields that are everybody's and that a Connection field must not name. */
-export const PROTECTED_FROM_CONNECTION = (() => {
-  const shielded = new Uint8Array(32);
-  for (const id of [
-    FIELD_HOST,
-    FIELD_CONTENT_LENGTH,
-    FIELD_TRANSFER_ENCODING,
-    FIELD_EXPECT,
-    FIELD_VIA,
-    FIELD_AUTHORIZATION,
-    FIELD_WWW_AUTHENTICATE,
-    FIELD_MAX_FORWARDS,
-    FIELD_CONTENT_TYPE,
-    FIELD_PROXY_STATUS,
-    FIELD_NOT_IN_TRAILERS,
-    FIELD_PROTECTED,
-  ])
-    shielded[id] = 1;
-  return shielded;
-})();
+export const PROTECTED_FROM_CONNECTION = tableOf(
+  FIELD_HOST,
+  FIELD_CONTENT_LENGTH,
+  FIELD_TRANSFER_ENCODING,
+  FIELD_EXPECT,
+  FIELD_VIA,
+  FIELD_AUTHORIZATION,
+  FIELD_WWW_AUTHENTICATE,
+  FIELD_MAX_FORWARDS,
+  FIELD_CONTENT_TYPE,
+  FIELD_PROXY_STATUS,
+  FIELD_NOT_IN_TRAILERS,
+  FIELD_PROTECTED,
+);
