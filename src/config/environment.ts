@@ -20,6 +20,8 @@ export type EnvironmentLayer = {
 
 const BY_VARIABLE = new Map(SETTINGS.flatMap((setting) => (setting.spec.env ? [[setting.spec.env, setting]] : [])));
 
+const ALIASES = new Set(SETTINGS.flatMap(({ spec }) => (spec.alias ? [spec.alias.name] : [])));
+
 /**
  * Kubernetes gives a container variables for every Service of its namespace; those of a Service called carpool, or
  * carpool-something, begin as ours do.
@@ -53,6 +55,8 @@ export function readEnvironment(environment: Environment, problems: Problem[], w
     const given = value?.trim() ?? '';
     if (given === '' || !name.startsWith('CARPOOL_') || name === CONFIG_FILE_VARIABLE || isServiceLink(name, given))
       continue;
+    // CARPOOL_ZONE is an alias; they are read below.
+    if (ALIASES.has(name)) continue;
     const setting = BY_VARIABLE.get(name);
     if (setting) take(setting, name, given);
     else {

@@ -2,6 +2,7 @@ import { showEndpoint, showHostPattern, showPortRange } from './addresses.ts';
 import { DURATION_PATTERN, showDuration } from './duration.ts';
 import {
   readAddressRanges,
+  readAutoBoolean,
   readBasePath,
   readBoolean,
   readChoice,
@@ -11,7 +12,9 @@ import {
   readEndpoints,
   readHost,
   readHostPattern,
+  readHttpsUrl,
   readLabel,
+  readNamespaces,
   readPath,
   readPort,
   readPortRanges,
@@ -103,6 +106,13 @@ export const FORMATS = {
     json: () => ({ type: 'boolean' }),
     fromText: (given) => (TRUE.test(given) ? true : FALSE.test(given) ? false : given),
   },
+  autoBoolean: {
+    read: readAutoBoolean,
+    type: 'auto, true or false',
+    json: () => ({ enum: ['auto', true, false] }),
+    fromText: (given) => (TRUE.test(given) ? true : FALSE.test(given) ? false : given),
+    show: (value) => (value === 'on' ? 'true' : value === 'off' ? 'false' : String(value)),
+  },
   choice: { read: readChoice, type: 'one of', json: (spec) => ({ enum: spec.choices ?? [] }) },
   port: { read: readPort, type: 'port', json: () => port, fromText: numberFromText },
   host: { read: readHost, type: 'address', json: () => text },
@@ -147,6 +157,14 @@ export const FORMATS = {
     fromText: listFromText,
     show: showList(String),
   },
+  namespaces: {
+    read: readNamespaces,
+    type: 'list of namespaces',
+    json: () => ({ type: 'array', items: text }),
+    fromText: listFromText,
+    show: showList(String),
+  },
+  httpsUrl: { read: readHttpsUrl, type: 'https:// address', json: () => ({ type: 'string', pattern: '^https://' }) },
   endpoints: {
     read: readEndpoints,
     type: 'list of address:port',

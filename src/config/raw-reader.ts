@@ -1,10 +1,13 @@
 import {
   readAddressRanges,
+  readAutoBoolean,
   readBasePath,
   readBoolean,
   readDuration,
   readEndpoints,
   readHostPattern,
+  readHttpsUrl,
+  readNamespaces,
   readPortRanges,
   readSize,
   readSizeOrWord,
@@ -41,6 +44,9 @@ export class RawReader {
   readonly size = (path: string): number => readSize(this.#raw(path), this.#spec(path));
   readonly sizeOrWord = (path: string): number | null => readSizeOrWord(this.#raw(path), this.#spec(path));
   readonly boolean = (path: string): boolean => readBoolean(this.#raw(path));
+  readonly autoBoolean = (path: string): 'auto' | 'on' | 'off' => readAutoBoolean(this.#raw(path));
+  readonly namespaces = (path: string): readonly string[] => readNamespaces(this.#raw(path));
+  readonly httpsUrl = (path: string): string => readHttpsUrl(this.#raw(path));
   readonly hostPattern = (path: string): HostPattern => readHostPattern(this.#raw(path));
   readonly basePath = (path: string): string => readBasePath(this.#raw(path));
   readonly tokens = (path: string): readonly string[] => readTokens(this.#raw(path));

@@ -72,6 +72,19 @@ export function readBoolean(raw: unknown): boolean {
   return typeof raw === 'boolean' ? raw : refuse('must be true or false');
 }
 
+export function readAutoBoolean(raw: unknown): 'auto' | 'on' | 'off' {
+  if (raw === 'auto') return 'auto';
+  return typeof raw === 'boolean' ? (raw ? 'on' : 'off') : refuse('must be auto, true or false');
+}
+
+/** The origin of an https URL, without a path. */
+export function readHttpsUrl(raw: unknown): string {
+  const url = typeof raw === 'string' ? URL.parse(raw) : null;
+  if (url?.protocol !== 'https:' || url.username !== '' || url.pathname !== '/' || url.search !== '')
+    return refuse('must be an address such as https://10.96.0.1:443, without a path');
+  return url.origin;
+}
+
 export function readChoice(raw: unknown, spec: SettingSpec): string {
   const choices = spec.choices ?? [];
   if (typeof raw !== 'string' || !choices.includes(raw)) return refuse(`must be one of ${choices.join(', ')}`);
@@ -146,6 +159,11 @@ export const readAddressRanges = (raw: unknown): ReadonlyList<string> =>
 export const readTokens = (raw: unknown): ReadonlyList<string> =>
   readList(raw, 'the name of a protocol such as websocket', (entry) =>
     typeof entry === 'string' && /^[A-Za-z0-9!#$%&'*+\-.^_`|~/]{1,64}$/.test(entry) ? entry.toLowerCase() : null,
+  );
+
+export const readNamespaces = (raw: unknown): ReadonlyList<string> =>
+  readList(raw, 'the name of a namespace such as shop, or * for any', (entry) =>
+    typeof entry === 'string' && /^(\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$/.test(entry) ? entry : null,
   );
 
 const ENDPOINT = 'an address with a port such as 10.0.0.5:9000 or "[fd00::5]:9000"';

@@ -51,6 +51,18 @@ export function resolveConfig(values: RawValues, destinations: readonly RawValue
       connectPorts: raw.ports('security.connectPorts'),
     },
     discovery: {
+      kubernetes: {
+        enabled: raw.autoBoolean('discovery.kubernetes.enabled'),
+        firstLookupMs: raw.duration('discovery.kubernetes.firstLookup'),
+        kubeconfig: raw.orNull('discovery.kubernetes.kubeconfig', raw.text),
+        apiServer: raw.orNull('discovery.kubernetes.apiServer', raw.httpsUrl),
+        tokenDir: raw.text('discovery.kubernetes.tokenDir'),
+        namespace: raw.orNull('discovery.kubernetes.namespace', raw.text),
+        namespaces: raw.namespaces('discovery.kubernetes.namespaces'),
+        node: raw.orNull('discovery.kubernetes.node', raw.text),
+        zone: raw.orNull('discovery.kubernetes.zone', raw.text),
+        podAddress: raw.orNull('discovery.kubernetes.podAddress', raw.text),
+      },
       dns: {
         minTtlMs: raw.duration('discovery.dns.minTtl'),
         maxTtlMs: raw.duration('discovery.dns.maxTtl'),

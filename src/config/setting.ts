@@ -5,6 +5,7 @@ export type FormatName =
   | 'count'
   | 'ratio'
   | 'boolean'
+  | 'autoBoolean'
   | 'choice'
   | 'port'
   | 'host'
@@ -15,6 +16,8 @@ export type FormatName =
   | 'ports'
   | 'addressRanges'
   | 'tokens'
+  | 'namespaces'
+  | 'httpsUrl'
   | 'endpoints'
   | 'destinations';
 

@@ -81,6 +81,29 @@ export type DestinationConfig = {
   readonly policy: DestinationPolicy;
 };
 
+/** How Services are found through the API server. */
+export type KubernetesSettings = {
+  /** `auto`: where there are credentials. */
+  readonly enabled: 'auto' | 'on' | 'off';
+  /** How long the first request to a name waits for its endpoints before DNS is asked. */
+  readonly firstLookupMs: number;
+  /** A kubeconfig file, or null: the pod's service account. */
+  readonly kubeconfig: string | null;
+  /** `https://host:port`, or null: as the pod's environment (or the kubeconfig) says. */
+  readonly apiServer: string | null;
+  /** Where token, ca.crt and namespace are mounted. */
+  readonly tokenDir: string;
+  /** The pod's own namespace, or null: POD_NAMESPACE, else the mounted file's. */
+  readonly namespace: string | null;
+  /** Further namespaces whose Services are watched; `*`: any, for the rights are cluster-wide. */
+  readonly namespaces: readonly string[];
+  /** The node that the pod runs on (NODE_NAME) and its zone, or null: not known. */
+  readonly node: string | null;
+  readonly zone: string | null;
+  /** The pod's address: the key of a Service's session affinity. */
+  readonly podAddress: string | null;
+};
+
 export type Config = {
   readonly profile: 'development' | 'production';
   readonly listener: {
@@ -111,6 +134,7 @@ export type Config = {
     readonly connectPorts: readonly { readonly from: number; readonly to: number }[];
   };
   readonly discovery: {
+    readonly kubernetes: KubernetesSettings;
     readonly dns: {
       readonly minTtlMs: number;
       readonly maxTtlMs: number;

@@ -7,7 +7,6 @@ import type { SettingGroup } from './setting.ts';
  * after a similar name. Those that a destination has too are named without `defaults.`.
  */
 const LATER = new Set([
-  'discovery.kubernetes',
   'fleet',
   'connect',
   'http2',

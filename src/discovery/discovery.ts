@@ -2,8 +2,8 @@ import type { Vanished } from '../config/types.ts';
 import type { CarpoolError } from '../errors.ts';
 
 /**
- * How discovery tells routing and pool which endpoints a destination has. Static lists, DNS and (later) Kubernetes
- * speak through this one interface; nothing above it knows who found an endpoint.
+ * How discovery tells routing and pool which endpoints a destination has. Static lists, DNS and Kubernetes speak through
+ * this one interface; nothing above it knows who found an endpoint.
  */
 
 /** One backend as discovery names it. */
@@ -13,20 +13,33 @@ export type EndpointSpec = {
   /** IPv4 or IPv6 literal: the checked address is the dialled one. */
   readonly address: string;
   readonly port: number;
+  /** The same backend in the other address family, dialled when `address` cannot be reached. */
+  readonly otherAddress?: string;
   readonly zone?: string;
   readonly hostname?: string;
+  /** The pod behind it, for people. */
+  readonly pod?: string;
+  /** What the Service's port says is spoken there (`appProtocol`). */
+  readonly appProtocol?: string;
 };
 
 /** What a destination implements. Calls come in any order and may repeat; each must be idempotent. */
 export interface EndpointSink {
-  /** An endpoint that takes new leases; also brings a suspended or terminating one back (with new connections). */
+  /** An endpoint that takes new leases; also brings a suspended, unready or terminating one back. */
   add(endpoint: EndpointSpec): void;
-  /** Out of rotation, its connections live on (unready; a DNS answer with another subset). */
+  /** Out of rotation while there are others, its connections live on (a DNS answer with another subset). */
   suspend(id: string): void;
-  /** Shutting down: no new lease, idle connections close, what runs finishes. */
-  terminating(id: string): void;
-  /** Gone: as `terminating`, and what still runs is bounded by the eviction grace. */
+  /** Takes no new lease at all; what runs is untouched and idle connections stay, so that a flap costs no handshake. */
+  unready(id: string): void;
+  /**
+   * Shutting down: no new lease and its idle connections close while a better endpoint is there; what runs finishes.
+   * @param serving whether it takes leases when there is no better one
+   */
+  terminating(id: string, serving: boolean): void;
+  /** Gone: as `terminating`, never leased, and what still runs is bounded by the eviction grace. */
   remove(id: string): void;
+  /** All requests go to the endpoint that this key picks (a Service's session affinity); null: as the balancer says. */
+  affinity(key: string | null): void;
   /**
    * Discovery has an answer: with no error the endpoints told so far are the whole set; with one, requests that wait
    * for a first answer fail with it (endpoints already known are kept and go on being used).
@@ -44,10 +57,12 @@ export interface EndpointSubscription {
 }
 
 export type DiscoveryState = {
-  readonly source: 'static' | 'dns' | 'literal';
+  readonly source: 'static' | 'dns' | 'literal' | 'kubernetes';
   readonly state: 'resolving' | 'ready' | 'failing';
-  /** The last error in words, while failing. */
+  /** What is wrong, in words, or null: also while a next best source serves (`ready`). */
   readonly error: string | null;
+  /** What to do about it. */
+  readonly hint?: string;
   /** Milliseconds since the last good answer, or null. */
   readonly ageMs: number | null;
 };

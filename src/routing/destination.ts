@@ -134,9 +134,15 @@ export class Destination implements EndpointSink {
     this.pool.setState(id, 'suspended');
   }
 
-  terminating(id: string): void {
+  unready(id: string): void {
+    this.pool.setState(id, 'suspended');
+  }
+
+  terminating(id: string, _serving: boolean): void {
     this.pool.setState(id, 'terminating');
   }
+
+  affinity(_key: string | null): void {}
 
   remove(id: string): void {
     this.pool.setState(id, 'removed');

@@ -142,7 +142,6 @@ t.test('what comes in a later version is told as that, and not as a typing error
 fleet: { coordinator: kubernetes }
 egress: {}
 mode: observe
-discovery: { kubernetes: { enabled: auto } }
 connect: { sniffTimeout: 50ms }
 defaults: { tls: {}, retry: { attempts: 3 }, pool: { scaling: load, minConnections: auto }, breaker: { destinationFailures: 3 } }
 destinations:
@@ -156,7 +155,7 @@ destinations:
     to: b
 `;
   const lines = problemsOf(t, yaml);
-  t.equal(lines.length, 17);
+  t.equal(lines.length, 16);
   for (const line of lines) t.match(line, /not in this version of carpool$/);
 });
 

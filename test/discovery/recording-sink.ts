@@ -7,7 +7,7 @@ export class RecordingSink implements EndpointSink {
   /** Every call in words: `add 10.0.0.1:80`, `suspend …`, `settled`, `settled NO_ROUTE`. */
   readonly calls: string[] = [];
   /** What each endpoint is now, by id. */
-  readonly endpoints = new Map<string, 'ready' | 'suspended' | 'terminating'>();
+  readonly endpoints = new Map<string, 'ready' | 'suspended' | 'unready' | 'terminating'>();
   readonly specs: EndpointSpec[] = [];
   readonly settlements: (CarpoolError | null)[] = [];
   readonly #events = new EventEmitter();
@@ -23,9 +23,18 @@ export class RecordingSink implements EndpointSink {
     this.#called(`suspend ${id}`);
   }
 
-  terminating(id: string): void {
+  unready(id: string): void {
+    this.endpoints.set(id, 'unready');
+    this.#called(`unready ${id}`);
+  }
+
+  terminating(id: string, serving: boolean): void {
     this.endpoints.set(id, 'terminating');
-    this.#called(`terminating ${id}`);
+    this.#called(`terminating ${id}${serving ? ' serving' : ''}`);
+  }
+
+  affinity(key: string | null): void {
+    this.#called(`affinity ${key}`);
   }
 
   remove(id: string): void {

@@ -78,7 +78,12 @@ export function destination(name: string, changes: Partial<DestinationStats> = {
     label: name,
     configured: false,
     balancer: 'p2c',
-    discovery: { source: 'dns', state: 'ready', error: null, ageMs: 100 },
+    discovery: {
+      source: 'dns',
+      state: 'ready',
+      error: null,
+      ageMs: 100,
+    },
     connecting: count('connecting'),
     active: count('active'),
     idle: count('idle'),
@@ -145,6 +150,18 @@ export function testConfig(): Config {
     control: { socket: null, port: null, tokenFile: '/var/run/token' },
     security: { allowAddresses: [], connectPorts: [{ from: 443, to: 443 }] },
     discovery: {
+      kubernetes: {
+        enabled: 'off',
+        firstLookupMs: 200,
+        kubeconfig: null,
+        apiServer: null,
+        tokenDir: '/var/run/secrets/kubernetes.io/serviceaccount',
+        namespace: null,
+        namespaces: [],
+        node: null,
+        zone: null,
+        podAddress: null,
+      },
       dns: {
         minTtlMs: 5000,
         maxTtlMs: 60_000,
