@@ -5,10 +5,10 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SETUP := node_modules/.carpool-setup
 SOURCES := $(shell find src -name '*.ts' 2>/dev/null)
 
-.PHONY: run test check bench bench-pooling bench-faults build docs format clean help
+.PHONY: run test e2e check bench bench-pooling bench-faults build docs format clean help
 
 help: ## what there is to make
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(SETUP): package.json package-lock.json .taprc
 	@# Not npm ci: it insists on the lock entries of every platform's optional packages, which not every registry mirror has.
@@ -26,6 +26,10 @@ build: dist/carpool.js ## one bundled file, dist/carpool.js, with its source map
 
 test: $(SETUP) dist/carpool.js ## every test that needs no cluster
 	tap
+
+e2e: $(SETUP) dist/carpool.js ## scenarios on a real control plane (Linux, root; Go for its first build); FILES=... for some
+	e2e/setup.sh
+	node e2e/run.ts $(FILES)
 
 check: $(SETUP) ## format, lint, types, unused code, arrows between rooms, stale documents
 	biome check .

@@ -7,10 +7,7 @@ import type { LoadedConfig } from './config/load.ts';
 import { ConfigWatcher } from './config/reload.ts';
 import type { Config } from './config/types.ts';
 import { AddressRules, type OwnListener } from './discovery/address-rules.ts';
-import { DiscoveryChain } from './discovery/discovery-chain.ts';
-import { DnsDiscovery } from './discovery/dns-discovery.ts';
-import { DnsStub } from './discovery/dns-stub.ts';
-import { LiteralDiscovery, StaticDiscovery } from './discovery/static-discovery.ts';
+import { EndpointSources } from './endpoint-sources.ts';
 import { connectionLimits, fileDescriptorLimit } from './file-limit.ts';
 import { BufferBudget } from './forward/buffer-budget.ts';
 import type { ForwardContext } from './forward/forward-context.ts';
@@ -48,6 +45,8 @@ export type AppOptions = {
   readonly loaded: LoadedConfig;
   /** Reads all sources again; throws ConfigProblems. */
   readonly load: () => LoadedConfig;
+  /** The process' variables; where the Kubernetes API server is, among them. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** The descriptor that the log goes to; 1 unless a test says otherwise. */
   readonly logFd?: number;
 };
@@ -79,7 +78,7 @@ export class App implements Inspector, Controller {
   readonly #forward: ForwardContext;
   readonly #listening: ListenerContext;
   readonly #router: Router;
-  readonly #dns: DnsDiscovery;
+  readonly #sources: EndpointSources;
   readonly #ticker: Ticker;
   readonly #watcher: ConfigWatcher;
   readonly #eventLoop = new EventLoopMonitor();
@@ -114,20 +113,21 @@ export class App implements Inspector, Controller {
     this.#budget = new BufferBudget(config.limits.bufferBytes);
     this.#tunnels = new TunnelRegistry(config.limits.tunnels);
     this.#rules = this.#addressRules(config);
-    this.#dns = new DnsDiscovery({
-      lookup: new DnsStub({
-        hostsFile: config.discovery.dns.hostsFile,
-        resolvConf: config.discovery.dns.resolvConf,
-        clock,
-      }),
-      clock,
-      timing: config.discovery.dns,
-      maxNames: config.limits.destinations,
+    const { logger } = this.log;
+    this.#sources = new EndpointSources(config, {
+      // Not the clock of read events: the API client's events are none of ours.
+      clock: options.clock,
+      log: {
+        info: (message, fields) => logger.info(fields ?? {}, message),
+        warn: (message, fields) => logger.warn(fields ?? {}, message),
+      },
+      env: options.env,
+      version: options.version,
     });
     const scanner = (): HeadScanner => new HeadScanner(new Head(config.listener.maxFields), config.listener);
     let connectionId = 0;
     this.#router = new Router(config, {
-      discovery: new DiscoveryChain([new StaticDiscovery(), new LiteralDiscovery(), this.#dns]),
+      discovery: this.#sources.discovery,
       allowed: (address, port, written) =>
         written ? this.#rules.checkOwn(address, port) : this.#rules.check(address, port),
       context: {
@@ -196,6 +196,7 @@ export class App implements Inspector, Controller {
     this.#rules = this.#addressRules(this.#config);
     this.#ticker.start();
     this.#state = 'ready';
+    this.#sources.prepare();
     return { listener: { host: bound.host, port: bound.port }, operator, localPorts };
   }
 
@@ -219,6 +220,7 @@ export class App implements Inspector, Controller {
       eventLoop: this.#eventLoop,
       clock: this.#clock,
       droppedLogLines: () => this.log.writer.dropped,
+      discovery: this.#sources.observer,
     });
     this.#operator = new OperatorPort({
       ...operator,
@@ -275,7 +277,7 @@ export class App implements Inspector, Controller {
     const limits = connectionLimits(config, this.#files);
     this.#capacity.setMax(limits.upstream);
     this.#tunnels.setMax(config.limits.tunnels);
-    this.#dns.setTiming(config.discovery.dns);
+    this.#sources.reconfigure(config);
     this.#rules = this.#addressRules(config);
     this.#listening.config = { ...config, listener: { ...config.listener, maxConnections: limits.downstream } };
     this.#ticker.setInterval(tickIntervalMs(config));
@@ -334,7 +336,7 @@ export class App implements Inspector, Controller {
     this.#sessions.destroy();
     this.#tunnels.closeAll();
     this.#router.close('now');
-    this.#dns.close();
+    this.#sources.close();
     await Promise.all([this.#operator?.stop(), this.#control?.stop()]);
     this.#eventLoop.stop();
     this.#events.close();
@@ -367,6 +369,7 @@ export class App implements Inspector, Controller {
       upstreamConnections: this.#capacity.used,
       limits: { maxConnections: this.#capacity.max, bufferBytes: this.#budget.max, fileDescriptors: this.#files },
       bufferedBytes: this.#budget.used,
+      kubernetes: this.#sources.stats(),
       reloads: this.#reloads,
     };
   }
@@ -374,6 +377,7 @@ export class App implements Inspector, Controller {
   // --- Controller
 
   async reload(): Promise<{ applied: boolean; lines: readonly string[] }> {
+    this.#sources.askAgain();
     const outcome = this.#watcher.reload();
     return { applied: outcome.outcome !== 'refused', lines: outcome.lines };
   }

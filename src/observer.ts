@@ -6,19 +6,47 @@
 /** Upper bounds in seconds of the request and acquire histograms; the ninth bucket is +Inf. */
 export const DURATION_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30] as const;
 
+/** Upper bounds in seconds of `endpoint_propagation_seconds`: the goal is 10 ms. None is whole: the formats write those in two ways. */
+const PROPAGATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5] as const;
+
 /** A histogram of fixed buckets: `counts[i]` holds what fell into bucket i (not cumulative), the last one +Inf. */
 export class FixedHistogram {
-  readonly counts = new Float64Array(DURATION_BUCKETS.length + 1);
+  readonly bounds: readonly number[];
+  readonly counts: Float64Array;
   sumSeconds = 0;
   total = 0;
+
+  constructor(bounds: readonly number[] = DURATION_BUCKETS) {
+    this.bounds = bounds;
+    this.counts = new Float64Array(bounds.length + 1);
+  }
 
   observe(ms: number): void {
     const seconds = ms / 1000;
     this.sumSeconds += seconds;
     this.total++;
     let bucket = 0;
-    while (bucket < DURATION_BUCKETS.length && seconds > (DURATION_BUCKETS[bucket] ?? 0)) bucket++;
+    while (bucket < this.bounds.length && seconds > (this.bounds[bucket] ?? 0)) bucket++;
     this.counts[bucket] = (this.counts[bucket] ?? 0) + 1;
+  }
+}
+
+/** What Kubernetes discovery counts; read by telemetry at a scrape. */
+export class DiscoveryObserver {
+  /** Key `verb outcome`, e.g. `watch ok`, `get forbidden`. */
+  readonly requests = new Map<string, number>();
+  /** By type of event: ADDED, MODIFIED, DELETED, BOOKMARK, and LIST for a whole list. */
+  readonly events = new Map<string, number>();
+  /** From the last byte of an event to the last close call that it led to. */
+  readonly propagation = new FixedHistogram(PROPAGATION_BUCKETS);
+
+  request(verb: string, outcome: string): void {
+    const key = `${verb} ${outcome}`;
+    this.requests.set(key, (this.requests.get(key) ?? 0) + 1);
+  }
+
+  event(type: string): void {
+    this.events.set(type, (this.events.get(type) ?? 0) + 1);
   }
 }
 
@@ -116,7 +144,13 @@ export type CarpoolEvent =
     }
   | { type: 'connect_failed'; destination: string; endpoint: string; code: string; message: string }
   | {
-      type: 'endpoint_added' | 'endpoint_removed' | 'endpoint_terminating' | 'endpoint_suspended';
+      type:
+        | 'endpoint_added'
+        | 'endpoint_removed'
+        | 'endpoint_terminating'
+        | 'endpoint_suspended'
+        | 'endpoint_unready'
+        | 'endpoint_ready';
       destination: string;
       endpoint: string;
     }

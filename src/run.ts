@@ -32,7 +32,14 @@ export async function runSidecar(options: RunOptions): Promise<number> {
     for (const line of error.lines) process.stderr.write(`${line}\n`);
     return EXIT.config;
   }
-  const app = new App({ version: options.version, clock: systemClock, file: options.file, loaded, load });
+  const app = new App({
+    version: options.version,
+    clock: systemClock,
+    file: options.file,
+    loaded,
+    load,
+    env: process.env,
+  });
   const { logger } = app.log;
   for (const warning of loaded.warnings) logger.warn(warning);
   if (!process.versions.node.startsWith(`${NODE_MAJOR}.`)) {

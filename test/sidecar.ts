@@ -24,8 +24,13 @@ export type Sidecar = {
  * A whole sidecar inside the test's process, on free ports, on a clock that the test moves. Loopback addresses may be
  * dialled unless the settings say otherwise. It is closed when the test ends.
  * @param settings as in the configuration file
+ * @param env variables that say where the Kubernetes API server is
  */
-export async function startSidecar(t: Test, settings: Record<string, unknown> = {}): Promise<Sidecar> {
+export async function startSidecar(
+  t: Test,
+  settings: Record<string, unknown> = {},
+  env: Readonly<Record<string, string>> = {},
+): Promise<Sidecar> {
   const directory = mkdtempSync(join(tmpdir(), 'carpool-test-'));
   const configFile = join(directory, 'carpool.yaml');
   const logFile = join(directory, 'log');
@@ -44,6 +49,7 @@ export async function startSidecar(t: Test, settings: Record<string, unknown> = 
     file: configFile,
     loaded: load(),
     load,
+    env,
     logFd: openSync(logFile, 'a'),
   });
   const addresses = await app.start();

@@ -48,7 +48,7 @@ export function checkHealth(
   }
   const checks = {
     pools: poolsCheck(count, waiting, full),
-    discovery: discoveryCheck(count, failing),
+    discovery: discoveryCheck(count, failing, sidecar),
     memory: memoryCheck(sidecar),
     eventLoop: eventLoopCheck(eventLoop),
   };
@@ -69,7 +69,12 @@ function poolsCheck(count: number, waiting: readonly string[], full: readonly st
   return { status: 'ok', message: `${count} destinations, none short of connections` };
 }
 
-function discoveryCheck(count: number, failing: readonly string[]): Check {
+function discoveryCheck(count: number, failing: readonly string[], { kubernetes }: ProcessStats): Check {
+  if (kubernetes?.connected === false) {
+    const why = kubernetes.problems[0];
+    const words = why === undefined ? '' : `: ${why.message}. ${why.hint}`;
+    return { status: 'warn', message: `the Kubernetes API server tells no changes of endpoints${words}` };
+  }
   if (failing.length > 0) return { status: 'warn', message: `no good answer about endpoints of ${names(failing)}` };
   return { status: 'ok', message: `endpoints of ${count} destinations known or being looked up` };
 }

@@ -14,6 +14,15 @@ export interface Inspector {
   process(): ProcessStats;
 }
 
+export type KubernetesStats = {
+  /** Whether the API server tells of changes; null: no Service was named yet. */
+  readonly connected: boolean | null;
+  /** Watches that are open or being opened: one for a namespace. */
+  readonly watches: number;
+  /** What keeps it from its best, and what to do about it. */
+  readonly problems: readonly { readonly message: string; readonly hint: string }[];
+};
+
 export type ProcessStats = {
   readonly version: string;
   readonly uptimeMs: number;
@@ -24,6 +33,8 @@ export type ProcessStats = {
   readonly upstreamConnections: number;
   readonly limits: { readonly maxConnections: number; readonly bufferBytes: number; readonly fileDescriptors: number };
   readonly bufferedBytes: number;
+  /** Kubernetes discovery, or null: off. */
+  readonly kubernetes: KubernetesStats | null;
   /** Outcome counts of configuration reloads. */
   readonly reloads: { readonly applied: number; readonly refused: number; readonly lastError: string | null };
 };

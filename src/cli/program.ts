@@ -5,6 +5,7 @@ import { CONFIG_FLAGS, type FlagOptions, flagsFrom } from '../config/flags.ts';
 import { runCheck } from './check.ts';
 import { evict, reload, setLogLevel } from './control-commands.ts';
 import { type CliDeps, CliError, EXIT } from './deps.ts';
+import type { DoctorOptions } from './doctor.ts';
 import { type Format, showConnections, showPools, showStats } from './show.ts';
 import { controlTarget, readTarget, type TargetOptions } from './targets.ts';
 import { waitUntilReady } from './wait.ts';
@@ -87,6 +88,20 @@ export function buildProgram(deps: CliDeps, done: (exitCode: number) => void): C
     .action(async (level: string, options: TargetOptions) =>
       done(await setLogLevel(controlTarget(options, deps.env), level, deps)),
     );
+
+  withConfigFlags(
+    program
+      .command('doctor')
+      .description('look for what keeps carpool from working, and say what to do about it')
+      .argument('[destination...]', 'host:port: how it is found, and whether its endpoints take connections'),
+    true,
+  )
+    .option('--environ <file>', 'the variables of the app’s process, such as /proc/PID/environ')
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'))
+    .action(async (destinations: string[], options: DoctorOptions) => {
+      const { doctor } = await import('./doctor.ts');
+      done(await doctor(destinations, options, deps));
+    });
 
   program
     .command('version')

@@ -40,6 +40,6 @@ function cell(text: string, width: number, align: 'left' | 'right'): string {
 }
 
 /** Names come from what the app asked for: control characters must not reach the terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
 }

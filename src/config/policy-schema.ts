@@ -24,6 +24,14 @@ export const POLICY_SCHEMA = {
     default: 'p2c',
     applies: 'at once',
   },
+  slowStart: {
+    doc: 'A new endpoint’s share of the requests grows from a tenth to the whole over this time, where the destination had others before.',
+    format: 'duration',
+    max: 3_600_000,
+    zero: 'its whole share at once',
+    default: 0,
+    applies: 'at once',
+  },
   protocol: {
     doc: 'What is spoken to the upstream. `auto` is HTTP/1.1 in this version.',
     format: 'choice',
@@ -229,6 +237,15 @@ export const POLICY_SCHEMA = {
       format: 'duration',
       min: 100,
       default: '60s',
+      applies: 'at once',
+    },
+  },
+  eviction: {
+    grace: {
+      doc: 'How long requests and tunnels that run through an endpoint may go on after discovery has dropped it. News alone cuts nothing sooner.',
+      format: 'duration',
+      zero: 'until they are done',
+      default: '5m',
       applies: 'at once',
     },
   },

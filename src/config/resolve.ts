@@ -51,6 +51,7 @@ export function resolveConfig(values: RawValues, destinations: readonly RawValue
       connectPorts: raw.ports('security.connectPorts'),
     },
     discovery: {
+      emptyWaitMs: raw.duration('discovery.emptyWait'),
       kubernetes: {
         enabled: raw.autoBoolean('discovery.kubernetes.enabled'),
         firstLookupMs: raw.duration('discovery.kubernetes.firstLookup'),
@@ -107,11 +108,13 @@ function resolveDestination(values: RawValues): DestinationConfig {
 function resolvePolicy(raw: RawReader, at: string): DestinationPolicy {
   return {
     balancer: raw.choice(`${at}balancer`, BALANCERS),
+    slowStartMs: raw.duration(`${at}slowStart`),
     protocol: raw.choice(`${at}protocol`, PROTOCOLS),
     pool: resolvePool(raw, `${at}pool.`),
     timeouts: resolveTimeouts(raw, `${at}timeouts.`),
     retry: { replayBytes: raw.size(`${at}retry.replayBytes`) },
     breaker: { failures: raw.number(`${at}breaker.failures`), recoveryMs: raw.duration(`${at}breaker.recovery`) },
+    eviction: { graceMs: raw.duration(`${at}eviction.grace`) },
     vanished: raw.orNull(`${at}vanished`, (path) => raw.choice(path, VANISHED)),
   };
 }

@@ -149,6 +149,14 @@ const TREE = {
     },
   },
   discovery: {
+    emptyWait: {
+      doc: 'How long a request waits for an endpoint to appear when its destination has none that serves; then it gets 503 NO_ENDPOINTS. pool.maxPending bounds how many wait.',
+      format: 'duration',
+      max: 60_000,
+      zero: 'it fails at once',
+      default: '1s',
+      applies: 'at once',
+    },
     kubernetes: {
       enabled: {
         doc: 'Finds Services through the API server and follows their EndpointSlices; what is no Service goes by DNS. `auto` does so where there are credentials: the service account’s token, or a kubeconfig.',

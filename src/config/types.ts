@@ -48,6 +48,11 @@ export type RetryPolicy = {
   readonly replayBytes: number;
 };
 
+export type EvictionPolicy = {
+  /** How long exchanges and tunnels of an endpoint that is gone may go on; 0: until they are done. */
+  readonly graceMs: number;
+};
+
 export type EjectionPolicy = {
   /** Consecutive failures of one endpoint before it is taken out for `recoveryMs`. */
   readonly failures: number;
@@ -57,11 +62,14 @@ export type EjectionPolicy = {
 /** Everything that can be set under `defaults` and again for each destination. */
 export type DestinationPolicy = {
   readonly balancer: Balancer;
+  /** How long a new endpoint takes less than its share; 0: not at all. */
+  readonly slowStartMs: number;
   readonly protocol: UpstreamProtocol;
   readonly pool: PoolPolicy;
   readonly timeouts: TimeoutPolicy;
   readonly retry: RetryPolicy;
   readonly breaker: EjectionPolicy;
+  readonly eviction: EvictionPolicy;
   /** What becomes of connections to an address that left the DNS answer; null: by the name (cluster domain or not). */
   readonly vanished: Vanished | null;
 };
@@ -134,6 +142,8 @@ export type Config = {
     readonly connectPorts: readonly { readonly from: number; readonly to: number }[];
   };
   readonly discovery: {
+    /** How long a request waits for a first endpoint; 0: it fails at once. */
+    readonly emptyWaitMs: number;
     readonly kubernetes: KubernetesSettings;
     readonly dns: {
       readonly minTtlMs: number;

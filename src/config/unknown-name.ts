@@ -19,7 +19,6 @@ const LATER = new Set([
   'headers',
   'to',
   'sticky',
-  'slowStart',
   'pool.scaling',
   'retry.attempts',
   'retry.backoffBase',

@@ -46,6 +46,12 @@ function kindOf(ip: IpAddress): DeniedKind | null {
   return DENIED.find(({ range }) => inRange(range, ip))?.kind ?? null;
 }
 
+/** Which kind of denied address `ip` is, or carries inside, or null: without what `security.allowAddresses` allows. */
+export function deniedKind(ip: IpAddress): DeniedKind | null {
+  const inner = embeddedIpv4(ip);
+  return kindOf(ip) ?? (inner ? kindOf(inner.ip) : null);
+}
+
 function interfaceAddresses(): string[] {
   return Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
 }
@@ -88,9 +94,9 @@ export class AddressRules {
       );
     const loop = this.#checkOwn(ip, address, port);
     if (loop) return loop;
-    const inner = embeddedIpv4(ip);
-    const kind = kindOf(ip) ?? (inner ? kindOf(inner.ip) : null);
+    const kind = deniedKind(ip);
     if (!kind || this.#allowed(ip)) return null;
+    const inner = embeddedIpv4(ip);
     const disguise = inner ? ` (it carries ${inner.ip.bytes.join('.')})` : '';
     return new CarpoolError(
       'DESTINATION_DENIED',

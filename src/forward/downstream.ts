@@ -1,5 +1,6 @@
 import type { UpstreamLease } from '../connection/upstream.ts';
 import type { CarpoolError } from '../errors.ts';
+import type { TunnelPlace } from '../pool/tunnel-place.ts';
 import type { Head } from '../protocol/http1/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
@@ -30,8 +31,8 @@ export interface Downstream {
   readonly kept: KeptRequest;
   /** A connection that belongs to this downstream connection alone (NTLM, Negotiate), or null. */
   pinned: UpstreamLease | null;
-  /** 101: from here on both sides' bytes belong to each other; `closed` is to be called once when both are gone. */
-  upgraded(head: Head, upstream: ByteSocket, rest: Buffer, destination: Destination, closed: () => void): void;
+  /** 101: from here on both sides' bytes belong to each other; `place` hears of it when both are gone. */
+  upgraded(head: Head, upstream: ByteSocket, rest: Buffer, destination: Destination, place: TunnelPlace): void;
   /** A local answer, or where a response has begun, a cut that the app can see. */
   fail(error: CarpoolError): void;
   pauseRequest(): void;

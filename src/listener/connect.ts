@@ -1,6 +1,7 @@
 import { CarpoolError } from '../errors.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import type { LeaseWaiter } from '../pool/lease.ts';
+import type { TunnelPlace } from '../pool/tunnel-place.ts';
 import type { Head } from '../protocol/http1/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
@@ -8,7 +9,7 @@ import type { ListenerContext } from './listener-context.ts';
 
 /** What the downstream connection does with the outcome of a CONNECT. */
 export interface ConnectOutcome {
-  tunnelOpen(upstream: ByteSocket, destination: Destination, closed: () => void): void;
+  tunnelOpen(upstream: ByteSocket, destination: Destination, place: TunnelPlace): void;
   connectFailed(error: CarpoolError): void;
 }
 
@@ -52,15 +53,15 @@ export class ConnectRequest implements LeaseWaiter {
     throw new Error('a tunnel was given a pooled connection');
   }
 
-  tunnelReady(socket: ByteSocket, _endpoint: EndpointPool, closed: () => void): void {
+  tunnelReady(socket: ByteSocket, _endpoint: EndpointPool, place: TunnelPlace): void {
     const outcome = this.#outcome;
     this.#outcome = null;
     if (outcome === null) {
       socket.destroy();
-      closed();
+      place.closed();
       return;
     }
-    outcome.tunnelOpen(socket, this.#destination, closed);
+    outcome.tunnelOpen(socket, this.#destination, place);
   }
 
   acquireFailed(error: CarpoolError): void {

@@ -4,6 +4,7 @@ import { CarpoolError } from '../errors.ts';
 import type { Downstream } from '../forward/downstream.ts';
 import { Exchange } from '../forward/forward.ts';
 import { KeptRequest } from '../forward/kept-request.ts';
+import type { TunnelPlace } from '../pool/tunnel-place.ts';
 import type { Fault } from '../protocol/http1/field-facts.ts';
 import { type Head, METHOD_CONNECT, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/http1/head.ts';
 import type { Destination } from '../routing/destination.ts';
@@ -213,10 +214,10 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
     return end;
   }
 
-  tunnelOpen(upstream: ByteSocket, destination: Destination, closed: () => void): void {
+  tunnelOpen(upstream: ByteSocket, destination: Destination, place: TunnelPlace): void {
     this.#connect = null;
     this.#socket.write(CONNECT_OK, 0, CONNECT_OK.length);
-    this.#toTunnel(upstream, Buffer.alloc(0), destination, closed);
+    this.#toTunnel(upstream, Buffer.alloc(0), destination, place);
     destination.observer.requestEnded(2, 200, 0);
   }
 
@@ -230,21 +231,21 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
     this.#afterAnswer();
   }
 
-  #toTunnel(upstream: ByteSocket, rest: Buffer, destination: Destination, closed: () => void): void {
+  #toTunnel(upstream: ByteSocket, rest: Buffer, destination: Destination, place: TunnelPlace): void {
     this.#state = 'tunnel';
     // An app's FIN that came before the tunnel was open will not be told again.
     const first = { toApp: rest, toUpstream: this.#reader.takeAhead(), appEnded: this.#appEnded };
     this.#letGo();
-    new Tunnel(this.#socket, upstream, destination.policy.timeouts.streamIdleMs, first, this.#context.tunnels, closed);
+    new Tunnel(this.#socket, upstream, destination.policy.timeouts.streamIdleMs, first, this.#context.tunnels, place);
     this.#closed(this);
   }
 
   // --- Downstream: what the exchange sends
 
-  upgraded(head: Head, upstream: ByteSocket, rest: Buffer, destination: Destination, closed: () => void): void {
+  upgraded(head: Head, upstream: ByteSocket, rest: Buffer, destination: Destination, place: TunnelPlace): void {
     this.output.upgrade(head);
     this.#exchange = null;
-    this.#toTunnel(upstream, rest, destination, closed);
+    this.#toTunnel(upstream, rest, destination, place);
   }
 
   fail(error: CarpoolError): void {

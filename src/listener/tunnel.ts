@@ -1,4 +1,5 @@
 import { CarpoolError } from '../errors.ts';
+import type { TunnelPlace } from '../pool/tunnel-place.ts';
 import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
 
 /** The tunnels that are open, and their limit (`limits.tunnels`). */
@@ -99,24 +100,25 @@ export class Tunnel {
   readonly #upstream: ByteSocket;
   readonly #idleMs: number;
   readonly #registry: TunnelRegistry;
-  readonly #closed: () => void;
+  readonly #place: TunnelPlace;
   #quietSince = 0;
   #open = true;
 
-  /** @param closed called once when both sides are gone */
+  /** @param place given back when both sides are gone; the pool may end the tunnel by it */
   constructor(
     downstream: ByteSocket,
     upstream: ByteSocket,
     idleMs: number,
     first: FirstBytes,
     registry: TunnelRegistry,
-    closed: () => void,
+    place: TunnelPlace,
   ) {
     this.#downstream = downstream;
     this.#upstream = upstream;
     this.#idleMs = idleMs;
     this.#registry = registry;
-    this.#closed = closed;
+    this.#place = place;
+    place.onCut = () => this.#cut();
     this.#begin(first);
     downstream.setHandler(new Side(this, downstream, upstream));
     upstream.setHandler(new Side(this, upstream, downstream));
@@ -147,6 +149,13 @@ export class Tunnel {
     } else if (now - this.#quietSince >= this.#idleMs) this.close();
   }
 
+  /** The endpoint is gone for good: a reset tells both peers that this is no end of theirs. */
+  #cut(): void {
+    this.#downstream.reset();
+    this.#upstream.reset();
+    this.#ended();
+  }
+
   close(): void {
     this.#downstream.destroy();
     this.#upstream.destroy();
@@ -157,6 +166,6 @@ export class Tunnel {
     if (!this.#open) return;
     this.#open = false;
     this.#registry.delete(this);
-    this.#closed();
+    this.#place.closed();
   }
 }

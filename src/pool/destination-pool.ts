@@ -3,16 +3,21 @@ import type { Http1Connection } from '../connection/http1-connection.ts';
 import type { EndpointSpec } from '../discovery/discovery.ts';
 import { CarpoolError } from '../errors.ts';
 import type { CloseReason, DestinationObserver } from '../observer.ts';
+import { Choice } from './choice.ts';
 import { Connecting } from './connecting.ts';
-import { type EndpointParent, EndpointPool, type EndpointState } from './endpoint-pool.ts';
+import type { EndpointParent, EndpointPool, EndpointState } from './endpoint-pool.ts';
 import { EndpointEvidence } from './evidence.ts';
 import { IdleTime } from './idle-time.ts';
 import type { Balancer, LeaseWaiter, PoolContext } from './lease.ts';
-import { Pending, PendingQueue } from './pending-queue.ts';
+import { type Pending, PendingQueue } from './pending-queue.ts';
 import type { PoolCore } from './pool-core.ts';
+import { Rebalance } from './rebalance.ts';
+import { Roster } from './roster.ts';
 import { Rotation } from './rotation.ts';
 import type { EndpointStats } from './stats.ts';
 import { Sweep } from './sweep.ts';
+import { retireOldestIdle, type Totals, totalsOf } from './totals.ts';
+import type { TunnelPlace } from './tunnel-place.ts';
 
 const NOBODY: readonly EndpointPool[] = [];
 
@@ -28,17 +33,17 @@ export class DestinationPool implements EndpointParent, PoolCore {
   readonly idleTime: IdleTime;
   readonly rotation: Rotation;
   readonly pending: PendingQueue;
-  readonly #endpoints = new Map<string, EndpointPool>();
-  /** Endpoints that discovery forgot and that still have connections, or connects under way. */
-  readonly #leaving = new Set<EndpointPool>();
   readonly #context: PoolContext;
   readonly #observer: DestinationObserver;
   /** Feed it with what exchanges tell. */
   readonly evidence: EndpointEvidence;
+  readonly #choice: Choice;
   readonly #connecting: Connecting;
+  readonly #roster: Roster;
+  readonly #endpoints: ReadonlyMap<string, EndpointPool>;
   readonly #sweep: Sweep;
+  readonly #rebalance: Rebalance;
   #policy: DestinationPolicy;
-  #balancer: Balancer;
   #closed = false;
 
   constructor(
@@ -50,15 +55,18 @@ export class DestinationPool implements EndpointParent, PoolCore {
   ) {
     this.name = name;
     this.#policy = policy;
-    this.#balancer = balancer;
     this.#observer = observer;
     this.#context = context;
     this.idleTime = new IdleTime(policy.pool.idleTimeoutMs);
     this.rotation = new Rotation(context.clock);
+    this.#choice = new Choice(this.rotation, balancer);
     this.pending = new PendingQueue(context.clock);
     this.#sweep = new Sweep(this, context.clock);
     this.evidence = new EndpointEvidence(this, context.events);
     this.#connecting = new Connecting(this, this.evidence, observer, context);
+    this.#roster = new Roster(this, this.#connecting, this.evidence, context);
+    this.#endpoints = this.#roster.present;
+    this.#rebalance = new Rebalance(this);
     context.capacity.join(this);
   }
 
@@ -72,7 +80,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   /** Those that discovery forgot and that still have connections, too. */
   get allEndpoints(): readonly EndpointPool[] {
-    return [...this.#endpoints.values(), ...this.#leaving];
+    return [...this.#endpoints.values(), ...this.#roster.leaving];
   }
 
   // --- acquire
@@ -87,58 +95,37 @@ export class DestinationPool implements EndpointParent, PoolCore {
   acquire(waiter: LeaseWaiter, tried: readonly EndpointPool[] = NOBODY): boolean {
     const now = this.#context.clock.now();
     const endpoint = this.pick(tried, now);
-    if (endpoint === null) {
-      if (this.#endpoints.size === 0 || this.rotation.candidates.length === 0) {
-        throw new CarpoolError('NO_ENDPOINTS', `${this.name} has no endpoint that serves`);
-      }
-      throw new CarpoolError('INTERNAL', `${this.name}: no endpoint was picked`);
-    }
-    if (this.#policy.pool.enabled && !waiter.fresh && !waiter.tunnel) {
-      const connection = endpoint.takeIdle(now, waiter.unsafe ? this.#unsafeIdleMs() : Number.POSITIVE_INFINITY);
+    if (endpoint !== null) {
+      const connection = this.takeIdle(endpoint, waiter, now);
       if (connection !== null) {
         this.#observer.acquireDuration.observe(0);
         waiter.leased(connection, endpoint);
         return true;
       }
     }
-    this.#wait(waiter, tried, endpoint, now);
+    this.#connecting.wait(waiter, tried, endpoint, now);
     return false;
+  }
+
+  /** Leases an idle connection of `endpoint` that is fit for this request, or null. */
+  takeIdle(endpoint: EndpointPool, waiter: LeaseWaiter, now: number): Http1Connection | null {
+    if (!this.#policy.pool.enabled || waiter.fresh || waiter.tunnel) return null;
+    const anyAge = !waiter.unsafe || this.idleTime.known;
+    return endpoint.takeIdle(now, anyAge ? Number.POSITIVE_INFINITY : this.#policy.pool.unsafeMaxIdleMs);
   }
 
   /** A request cannot wait any longer than it wants to: it leaves the queue. @returns whether it was waiting */
   withdraw(waiter: LeaseWaiter): boolean {
-    const entry = this.pending.find(waiter);
-    if (entry === null) return false;
-    this.pending.remove(entry);
-    this.#connecting.orphanDials(entry);
-    return true;
-  }
-
-  #unsafeIdleMs(): number {
-    return this.idleTime.known ? Number.POSITIVE_INFINITY : this.#policy.pool.unsafeMaxIdleMs;
+    return this.#connecting.withdraw(waiter);
   }
 
   /** The endpoint that the balancer picks, one that was not tried yet where there is one; null: there is none. */
   pick(tried: readonly EndpointPool[], now: number): EndpointPool | null {
-    const all = this.rotation.candidates;
-    if (all.length === 0) return null;
-    if (tried.length === 0) return this.#balancer.pick(all, now);
-    const others = all.filter((endpoint) => !tried.includes(endpoint));
-    return this.#balancer.pick(others.length > 0 ? others : all, now);
+    return this.#choice.pick(tried, now);
   }
 
-  #wait(waiter: LeaseWaiter, tried: readonly EndpointPool[], endpoint: EndpointPool, now: number): void {
-    const entry = new Pending(waiter, tried, now);
-    const { pool, timeouts } = this.#policy;
-    if ((waiter.tunnel || this.room(endpoint)) && this.#context.capacity.take(this)) {
-      this.pending.add(entry, timeouts.connectMs, (late) => this.#connecting.connectExpired(late));
-      this.#connecting.dial(endpoint, entry);
-      return;
-    }
-    if (this.pending.limited >= pool.maxPending) {
-      throw new CarpoolError('POOL_PENDING_FULL', `${this.name}: ${this.occupancy()}`);
-    }
-    this.pending.add(entry, pool.acquireTimeoutMs, (late) => this.#connecting.acquireExpired(late));
+  noEndpoints(): CarpoolError {
+    return this.#roster.noEndpoints();
   }
 
   /** Whether pool.maxConnections leaves room, after closing the oldest idle connection of another endpoint if need be. */
@@ -152,14 +139,8 @@ export class DestinationPool implements EndpointParent, PoolCore {
   }
 
   #closeOldestIdle(except: EndpointPool | null): boolean {
-    let oldest: Http1Connection | null = null;
-    for (const endpoint of this.#endpoints.values()) {
-      if (endpoint === except) continue;
-      const connection = endpoint.idle[0];
-      if (connection !== undefined && (oldest === null || connection.idleSince < oldest.idleSince)) oldest = connection;
-    }
-    oldest?.retire('rebalance');
-    return oldest !== null;
+    if (except === null) return retireOldestIdle(this.#endpoints.values());
+    return retireOldestIdle(this.endpoints.filter((endpoint) => endpoint !== except));
   }
 
   get closed(): boolean {
@@ -171,13 +152,12 @@ export class DestinationPool implements EndpointParent, PoolCore {
     return this.#endpoints.get(endpoint.spec.id) === endpoint;
   }
 
-  /** An endpoint that discovery forgot is forgotten here when it has nothing open any more. */
   settleLeaving(endpoint: EndpointPool): void {
-    if (endpoint.open.size + endpoint.dialing === 0) this.#leaving.delete(endpoint);
+    this.#roster.settleLeaving(endpoint);
   }
 
-  /** An exchange's connection has become a tunnel. @returns what to call once when it is closed */
-  becameTunnel(endpoint: EndpointPool | null): () => void {
+  /** An exchange's connection has become a tunnel. */
+  becameTunnel(endpoint: EndpointPool | null): TunnelPlace {
     return this.#connecting.becameTunnel(endpoint);
   }
 
@@ -198,10 +178,21 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   offer(endpoint: EndpointPool, connection: Http1Connection): boolean {
     if (this.pending.size === 0 || !this.#policy.pool.enabled) return false;
-    const entry = this.pending.firstFor(endpoint, this.rotation.candidates.length > 1);
+    const entry = this.nextFor(endpoint);
     if (entry === null) return false;
     this.#connecting.serve(entry, connection, endpoint);
     return true;
+  }
+
+  nextFor(endpoint: EndpointPool): Pending | null {
+    if (!this.rotation.takes(endpoint)) return null;
+    const { only } = this.#choice;
+    const others = this.rotation.candidates.length > 1;
+    return this.pending.firstFor(endpoint, others, only === endpoint ? null : only);
+  }
+
+  drainReason(endpoint: EndpointPool): CloseReason | null {
+    return this.#roster.drainReason(endpoint);
   }
 
   whyRetire(connection: Http1Connection, now: number): CloseReason | null {
@@ -261,50 +252,35 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   // --- endpoints, as discovery tells
 
+  /** An endpoint that takes requests: a new one, or one that comes back. */
   add(spec: EndpointSpec): void {
-    const known = this.#endpoints.get(spec.id);
-    const { events } = this.#context;
-    if (known !== undefined && (known.state === 'ready' || known.state === 'suspended')) {
-      known.state = 'ready';
-    } else {
-      // One that comes back while it drains gets new connections; the draining ones are not revived.
-      if (known !== undefined) this.#leave(known);
-      this.#endpoints.set(spec.id, new EndpointPool(spec, this, this.#context.clock));
-      events.emit({ type: 'endpoint_added', destination: this.name, endpoint: spec.id });
-    }
-    this.rotation.update(this.endpoints);
-    this.#connecting.pump();
+    this.#roster.add(spec);
   }
 
-  /** Moves an endpoint out of rotation; `terminating` and `removed` drain it. */
+  /** Moves an endpoint out of rotation. */
   setState(id: string, state: Exclude<EndpointState, 'ready'>): void {
-    const endpoint = this.#endpoints.get(id);
-    if (endpoint === undefined || endpoint.state === state) return;
-    endpoint.state = state;
-    if (state === 'removed') this.#leave(endpoint);
-    this.rotation.update(this.endpoints);
-    this.#context.events.emit({ type: `endpoint_${state}`, destination: this.name, endpoint: id });
-    if (state !== 'suspended') endpoint.retireAll(endpoint.drainReason, false);
-    this.#connecting.pump();
+    this.#roster.setState(id, state);
   }
 
-  #leave(endpoint: EndpointPool): void {
-    this.#endpoints.delete(endpoint.spec.id);
-    if (endpoint.open.size + endpoint.dialing > 0) this.#leaving.add(endpoint);
+  /** A batch of news is over. @param whyEmpty what discovery says where there is no endpoint, or null */
+  settle(whyEmpty: string | null = null): void {
+    const newcomers = this.#roster.settle(whyEmpty);
+    if (newcomers.length > 0 && this.#choice.only === null) this.#rebalance.begin(newcomers);
+  }
+
+  /** All requests go to the endpoint that `key` picks, while it is in rotation; null: as the balancer says. */
+  setAffinity(key: string | null): void {
+    this.#choice.setAffinity(key);
+    this.#connecting.pump();
   }
 
   // --- upkeep
 
   /** Once a second: idle times, ages, ejections whose time is over, the warm floor, the surplus. */
   tick(now: number): void {
-    for (const endpoint of this.#endpoints.values()) {
-      if (endpoint.health.expire(now)) this.rotation.update(this.endpoints);
-      const { ejection } = endpoint.health;
-      // Again at each tick until there is room for the connect, else it would stay out for good.
-      if (ejection.state === 'trial' && ejection.by === 'connect' && endpoint.dialing === 0 && this.room(endpoint)) {
-        this.warm(endpoint);
-      }
-    }
+    this.evidence.tick(now);
+    this.#roster.tick(now);
+    this.#rebalance.run(now);
     this.#sweep.run(now);
   }
 
@@ -319,23 +295,32 @@ export class DestinationPool implements EndpointParent, PoolCore {
   /** @param balancer another one, or null to keep what there is */
   setPolicy(policy: DestinationPolicy, balancer: Balancer | null): void {
     this.#policy = policy;
-    if (balancer !== null) this.#balancer = balancer;
+    if (balancer !== null) this.#choice.setBalancer(balancer);
     this.idleTime.setConfigured(policy.pool.idleTimeoutMs);
     this.#connecting.pump();
   }
 
-  /** The most connections that were busy at once since it was asked last; the sum over endpoints, so never too low. */
-  takePeak(): number {
-    let peak = 0;
-    for (const endpoint of this.#endpoints.values()) {
-      peak += endpoint.peak;
-      endpoint.peak = endpoint.busy;
-    }
-    return peak;
-  }
-
   giveUpIdle(): boolean {
     return this.#closeOldestIdle(null);
+  }
+
+  giveUpSurplus(): boolean {
+    return retireOldestIdle(this.endpoints.filter(({ state }) => state !== 'unready'));
+  }
+
+  levelled(now: number): number {
+    return this.#rebalance.level(now);
+  }
+
+  get needed(): number {
+    return this.#sweep.needed;
+  }
+
+  /** Whether nothing runs: no exchange, no tunnel, no connect, and nobody waits. */
+  get quiet(): boolean {
+    if (this.pending.size > 0 || this.#roster.leaving.size > 0) return false;
+    for (const endpoint of this.#endpoints.values()) if (endpoint.outstanding > 0) return false;
+    return true;
   }
 
   roomFreed(): void {
@@ -377,15 +362,8 @@ export class DestinationPool implements EndpointParent, PoolCore {
     for (const endpoint of this.allEndpoints) endpoint.destroyAll('shutdown');
   }
 
-  totals(): { connecting: number; active: number; idle: number; draining: number } {
-    const totals = { connecting: 0, active: 0, idle: 0, draining: 0 };
-    for (const endpoint of this.allEndpoints) {
-      totals.connecting += endpoint.dialing;
-      totals.active += endpoint.busy - endpoint.draining;
-      totals.draining += endpoint.draining;
-      totals.idle += endpoint.open.size - endpoint.busy;
-    }
-    return totals;
+  totals(): Totals {
+    return totalsOf(this.allEndpoints);
   }
 
   stats(): EndpointStats[] {

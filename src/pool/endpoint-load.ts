@@ -56,6 +56,11 @@ export class EndpointHealth {
     return this.ejection.state !== 'none';
   }
 
+  /** Which evidence put it out, or null. */
+  get by(): 'connect' | 'failures' | null {
+    return this.ejection.state === 'none' ? null : this.ejection.by;
+  }
+
   /** Milliseconds that are left of the ejection. */
   get remainingMs(): number {
     return this.ejection.state === 'ejected' ? Math.max(0, this.ejection.until - this.#clock.now()) : 0;

@@ -6,9 +6,14 @@ import type { CloseReason } from '../observer.ts';
 import { EndpointHealth, EndpointLatency } from './endpoint-load.ts';
 import type { IdleTime } from './idle-time.ts';
 import type { ConnectionStats, EndpointStats } from './stats.ts';
+import type { TunnelPlace } from './tunnel-place.ts';
 
-/** What discovery says of an endpoint. `suspended`: out of rotation, connections live; the other two: drained. */
-export type EndpointState = 'ready' | 'suspended' | 'terminating' | 'removed';
+/**
+ * What discovery says of an endpoint. `suspended`: out of rotation while others are ready, connections live. `unready`:
+ * takes no request, connections live. `terminating_serving`: as `suspended` where nothing better is left, else drained.
+ * `terminating`, `removed`: drained.
+ */
+export type EndpointState = 'ready' | 'suspended' | 'unready' | 'terminating_serving' | 'terminating' | 'removed';
 
 /** What an endpoint pool asks of the destination that it is part of. */
 export interface EndpointParent {
@@ -17,13 +22,16 @@ export interface EndpointParent {
   offer(endpoint: EndpointPool, connection: Http1Connection): boolean;
   /** Whether the connection must go instead of staying (its age, its requests), with the reason. */
   whyRetire(connection: Http1Connection, now: number): CloseReason | null;
+  /** Why connections of an endpoint that is not ready do not stay, or null: they stay. */
+  drainReason(endpoint: EndpointPool): CloseReason | null;
   connectionGone(endpoint: EndpointPool, connection: Http1Connection, reason: CloseReason, idleMs: number | null): void;
   idleAdded(endpoint: EndpointPool): void;
 }
 
 /** The connections to one endpoint. */
 export class EndpointPool implements ConnectionOwner<Http1Connection> {
-  readonly spec: EndpointSpec;
+  /** What discovery said last: the other address may become known later. */
+  spec: EndpointSpec;
   state: EndpointState = 'ready';
   readonly health: EndpointHealth;
   readonly latency = new EndpointLatency();
@@ -35,7 +43,13 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
   /** Leased connections, those that drain among them: the outstanding exchanges. */
   busy = 0;
   /** Tunnels through this endpoint, which are no part of the pool. */
-  tunnels = 0;
+  readonly tunnels = new Set<TunnelPlace>();
+  /** Since when discovery names it no more (monotonic ms), or null. */
+  removedAt: number | null = null;
+  /** Since when it is here, where there were others before; null: it was among the first. */
+  newSince: number | null = null;
+  /** The address that took the last connection. */
+  #reached: string | null = null;
   /** The most that were busy at once since the last sweep. */
   peak = 0;
   /** Last used last: taken from the end, so that the surplus grows old at the front. */
@@ -57,12 +71,29 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
 
   /** What balancers compare: exchanges under way, and those that wait for a connect here. */
   get outstanding(): number {
-    return this.busy + this.dialing + this.tunnels;
+    return this.busy + this.dialing + this.tunnels.size;
   }
 
   /** Connections that count in pool.maxConnections: all but the draining ones. */
   get counted(): number {
     return this.open.size - this.draining + this.dialing - this.dialingTunnels;
+  }
+
+  /** Whether nothing is open through it, or being opened. */
+  get vacant(): boolean {
+    return this.open.size + this.dialing + this.tunnels.size === 0;
+  }
+
+  /** What to dial, in order: the address family that took the last connection goes first. */
+  get addresses(): readonly string[] {
+    const { address, otherAddress } = this.spec;
+    if (otherAddress === undefined) return [address];
+    return this.#reached === otherAddress ? [otherAddress, address] : [address, otherAddress];
+  }
+
+  /** A connect to `address` worked. */
+  reached(address: string): void {
+    this.#reached = address;
   }
 
   /**
@@ -107,8 +138,8 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
   connectionFree(connection: Http1Connection): void {
     if (this.busy === 0) throw new Error(`connection ${connection.id} was released twice`);
     this.busy--;
-    const drains = this.state === 'terminating' || this.state === 'removed';
-    const reason = drains ? this.drainReason : this.#parent.whyRetire(connection, this.#clock.now());
+    const drains = this.state === 'ready' ? null : this.#parent.drainReason(this);
+    const reason = drains ?? this.#parent.whyRetire(connection, this.#clock.now());
     if (reason !== null) {
       connection.retire(reason);
       return;
@@ -138,10 +169,6 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
     this.#parent.idleTime.advertised(ms);
   }
 
-  get drainReason(): CloseReason {
-    return this.state === 'removed' ? 'endpoint_removed' : 'endpoint_terminating';
-  }
-
   /** Retires connections: idle ones close, active ones after their exchange. @returns how many */
   retireAll(reason: CloseReason, idleOnly: boolean): number {
     let count = 0;
@@ -159,6 +186,11 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
     for (const connection of [...this.open]) connection.destroy(reason);
   }
 
+  #shownState(): EndpointStats['state'] {
+    if (this.state === 'terminating_serving') return 'terminating';
+    return this.state === 'ready' && this.health.out ? 'ejected' : this.state;
+  }
+
   stats(now: number): EndpointStats {
     const connections: ConnectionStats[] = [];
     for (const connection of this.open) connections.push(connectionStats(connection, now));
@@ -167,7 +199,7 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
       id: this.spec.id,
       address: this.spec.address,
       port: this.spec.port,
-      state: this.state === 'ready' && this.health.out ? 'ejected' : this.state,
+      state: this.#shownState(),
       outstanding: this.busy,
       latencyMs: this.latency.at(now),
       connectMs: this.lastConnectMs,

@@ -46,6 +46,18 @@ export class EndpointEvidence {
     this.eject(endpoint, 'failures', cause);
   }
 
+  /** Once a second: an ejection whose time is over is put to the test, where a connect decides, in the background. */
+  tick(now: number): void {
+    const { endpoints, rotation } = this.#pool;
+    for (const endpoint of endpoints) {
+      if (endpoint.health.expire(now)) rotation.update(endpoints);
+      const { ejection } = endpoint.health;
+      if (ejection.state !== 'trial' || ejection.by !== 'connect' || endpoint.dialing > 0) continue;
+      // Again at each tick until there is room for the connect, else it would stay out for good.
+      if (rotation.takes(endpoint) && this.#pool.room(endpoint)) this.#pool.warm(endpoint);
+    }
+  }
+
   /** It works again. */
   recovered(endpoint: EndpointPool): void {
     if (!endpoint.health.recovered()) return;

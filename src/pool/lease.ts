@@ -6,6 +6,7 @@ import type { HeadScanner } from '../protocol/http1/head-scanner.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import type { Capacity } from './capacity.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
+import type { TunnelPlace } from './tunnel-place.ts';
 
 /** A request that wants a connection. */
 export interface LeaseWaiter {
@@ -15,7 +16,7 @@ export interface LeaseWaiter {
   readonly fresh: boolean;
   /** It wants a connection of its own that is no part of the pool: `tunnelReady` is called in place of `leased`. */
   readonly tunnel: boolean;
-  tunnelReady(socket: ByteSocket, endpoint: EndpointPool, closed: () => void): void;
+  tunnelReady(socket: ByteSocket, endpoint: EndpointPool, place: TunnelPlace): void;
   /** The connection is its own now; `endpoint` is the one whose evidence its exchange feeds. */
   leased(lease: UpstreamLease, endpoint: EndpointPool): void;
   acquireFailed(error: CarpoolError): void;
@@ -34,6 +35,8 @@ export type PoolContext = {
   readonly events: EventSink;
   /** Scans responses of all connections: one read event at a time. */
   readonly responseScanner: HeadScanner;
+  /** `discovery.emptyWait`: how long a request waits for a first endpoint (ms); a reload may change it. */
+  emptyWaitMs: number;
   nextConnectionId(): number;
   random(): number;
 };

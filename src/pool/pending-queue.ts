@@ -5,6 +5,7 @@ import type { LeaseWaiter } from './lease.ts';
 /** One connect under way, and the request that it was begun for (another may be served by it, and this by another). */
 export interface DialHandle {
   waiter: Pending | null;
+  readonly endpoint: EndpointPool;
   /** Begun for a tunnel, outside of pool.maxConnections: nothing else may use it. */
   readonly tunnel: boolean;
   cancel(): void;
@@ -34,6 +35,7 @@ export class Pending {
  */
 export class PendingQueue {
   readonly #entries = new Set<Pending>();
+  #tunnels = 0;
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -51,12 +53,10 @@ export class PendingQueue {
     return count;
   }
 
+  /** Puts a request into the queue; where it is there already it keeps its turn, and only its deadline is another. */
   add(entry: Pending, waitMs: number, expired: (entry: Pending) => void): void {
+    if (entry.waiter.tunnel && !this.#entries.has(entry)) this.#tunnels++;
     this.#entries.add(entry);
-    this.setDeadline(entry, waitMs, expired);
-  }
-
-  setDeadline(entry: Pending, waitMs: number, expired: (entry: Pending) => void): void {
     entry.timer?.cancel();
     entry.timer = this.#clock.setTimer(() => {
       if (this.remove(entry)) expired(entry);
@@ -71,14 +71,21 @@ export class PendingQueue {
   remove(entry: Pending): boolean {
     entry.timer?.cancel();
     entry.timer = null;
-    return this.#entries.delete(entry);
+    const waited = this.#entries.delete(entry);
+    if (waited && entry.waiter.tunnel) this.#tunnels--;
+    return waited;
   }
 
-  /** The one that has waited longest among those that may use `endpoint`, or null. */
-  firstFor(endpoint: EndpointPool, others: boolean): Pending | null {
+  /**
+   * The one that has waited longest among those that may use `endpoint`, or null.
+   * @param others whether there are other endpoints
+   * @param instead the endpoint that all requests are for which it has not failed, or null
+   */
+  firstFor(endpoint: EndpointPool, others: boolean, instead: EndpointPool | null): Pending | null {
     // An endpoint that failed this request is passed over only while there are others.
     for (const entry of this.#entries) {
-      if (!entry.waiter.tunnel && (!others || !entry.tried.includes(endpoint))) return entry;
+      if (entry.waiter.tunnel || (others && entry.tried.includes(endpoint))) continue;
+      if (instead === null || entry.tried.includes(instead)) return entry;
     }
     return null;
   }
@@ -86,6 +93,13 @@ export class PendingQueue {
   /** The one that has waited longest without a connect under way for it, or null. */
   firstLimited(): Pending | null {
     for (const entry of this.#entries) if (entry.dials.size === 0) return entry;
+    return null;
+  }
+
+  /** The same of the tunnels alone. */
+  firstLimitedTunnel(): Pending | null {
+    if (this.#tunnels === 0) return null;
+    for (const entry of this.#entries) if (entry.waiter.tunnel && entry.dials.size === 0) return entry;
     return null;
   }
 

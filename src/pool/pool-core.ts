@@ -1,10 +1,12 @@
 import type { DestinationPolicy } from '../config/types.ts';
 import type { Http1Connection } from '../connection/http1-connection.ts';
+import type { CarpoolError } from '../errors.ts';
 import type { CloseReason } from '../observer.ts';
 import type { CapacityUser } from './capacity.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { IdleTime } from './idle-time.ts';
-import type { PendingQueue } from './pending-queue.ts';
+import type { LeaseWaiter } from './lease.ts';
+import type { Pending, PendingQueue } from './pending-queue.ts';
 import type { Rotation } from './rotation.ts';
 
 /** What the parts of a destination's pool (connecting, evidence, sweep) ask of the whole. */
@@ -23,18 +25,30 @@ export interface PoolCore extends CapacityUser {
   readonly counted: number;
   /** The endpoint that the balancer picks, one that was not tried yet where there is one; null: there is none. */
   pick(tried: readonly EndpointPool[], now: number): EndpointPool | null;
+  /** Leases an idle connection of `endpoint` that is fit for this request, or null. */
+  takeIdle(endpoint: EndpointPool, waiter: LeaseWaiter, now: number): Http1Connection | null;
   /** Whether `pool.maxConnections` leaves room, after closing an idle connection if need be. */
   room(endpoint: EndpointPool): boolean;
   /** Why a connection must go instead of staying, or null. */
   whyRetire(connection: Http1Connection, now: number): CloseReason | null;
+  /** Why connections of an endpoint do not stay, or null: they stay. */
+  drainReason(endpoint: EndpointPool): CloseReason | null;
+  /** The request that has waited longest among those that a connection to `endpoint` may serve, or null. */
+  nextFor(endpoint: EndpointPool): Pending | null;
+  /** That no endpoint takes requests, in words for who waited for one. */
+  noEndpoints(): CarpoolError;
   /** How full it is, in words for an error. */
   occupancy(): string;
   /** An endpoint that discovery forgot is forgotten when it has nothing open any more. */
   settleLeaving(endpoint: EndpointPool): void;
   /** Whether discovery still names this endpoint, and not another in its place. */
   holds(endpoint: EndpointPool): boolean;
-  /** The most connections that were busy at once since it was asked last. */
-  takePeak(): number;
+  /** How many connections the peak of the last half minute needed. */
+  readonly needed: number;
+  /** How many connections are kept for the sake of an even spread, after new endpoints came; 0: none. */
+  levelled(now: number): number;
+  /** Closes the idle connection that was used least recently, but none of an endpoint that is not ready. @returns whether there was one */
+  giveUpSurplus(): boolean;
   /** Opens a connection that nobody waits for. @returns whether there was room */
   warm(endpoint: EndpointPool): boolean;
 }

@@ -20,7 +20,7 @@ export type EndpointStats = {
   readonly id: string;
   readonly address: string;
   readonly port: number;
-  readonly state: 'ready' | 'suspended' | 'terminating' | 'removed' | 'ejected';
+  readonly state: 'ready' | 'suspended' | 'unready' | 'terminating' | 'removed' | 'ejected';
   readonly outstanding: number;
   readonly latencyMs: number;
   readonly connectMs: number | null;

@@ -65,24 +65,42 @@ export class Sweep {
     return true;
   }
 
+  /** The most connections that were busy at once since the last sweep; the sum over endpoints, so never too low. */
+  #takePeak(): number {
+    let peak = 0;
+    for (const endpoint of this.#pool.endpoints) {
+      peak += endpoint.peak;
+      endpoint.peak = endpoint.busy;
+    }
+    return peak;
+  }
+
+  /** How many connections the peak of the last half minute needed, and the warm floor needs. */
+  get needed(): number {
+    let since = 0;
+    for (const endpoint of this.#pool.endpoints) since += endpoint.peak;
+    return Math.max(this.#peak, this.#previousPeak, since, this.#pool.policy.pool.minConnections, 1);
+  }
+
   /** Closes idle connections that the peak of the last half minute did not need. */
   #trim(now: number): void {
     let busy = 0;
     let idle = 0;
     for (const endpoint of this.#pool.endpoints) {
       busy += endpoint.busy;
-      idle += endpoint.idle.length;
+      // One that is not ready keeps its idle connections for when it is again: they are no surplus.
+      if (endpoint.state !== 'unready') idle += endpoint.idle.length;
     }
-    this.#peak = Math.max(this.#peak, busy, this.#pool.takePeak());
+    this.#peak = Math.max(this.#peak, busy, this.#takePeak());
     if (now >= this.#windowEnds) {
       this.#previousPeak = this.#peak;
       this.#peak = busy;
       this.#windowEnds = now + WINDOW_MS;
     }
-    const needed = Math.max(this.#peak, this.#previousPeak, this.#pool.policy.pool.minConnections, 1);
+    const kept = Math.max(this.needed, this.#pool.levelled(now));
     // The replacement of an aging connection stands beside it until that one retires.
-    for (let surplus = busy + idle - needed - this.#aging(now); surplus > 0; surplus--) {
-      if (!this.#pool.giveUpIdle()) break;
+    for (let surplus = busy + idle - kept - this.#aging(now); surplus > 0; surplus--) {
+      if (!this.#pool.giveUpSurplus()) break;
     }
   }
 

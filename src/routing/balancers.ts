@@ -1,6 +1,7 @@
 import type { Balancer as BalancerName } from '../config/types.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import type { Balancer } from '../pool/lease.ts';
+import { withSlowStart } from './slow-start.ts';
 
 /** An endpoint slower than another by less than this factor, or this many milliseconds, counts as equally fast. */
 const SLOWER_FACTOR = 3;
@@ -76,8 +77,13 @@ function leastLoaded(): Balancer {
   };
 }
 
-/** A balancer by its name in the configuration, with state of its own. */
-export function makeBalancer(name: BalancerName, random: () => number): Balancer {
+/** A balancer as a policy wants it, with state of its own. @param slowStartMs 0: new endpoints take their share at once */
+export function makeBalancer(name: BalancerName, random: () => number, slowStartMs = 0): Balancer {
+  const balancer = byName(name, random);
+  return slowStartMs === 0 ? balancer : withSlowStart(balancer, byName(name, random), slowStartMs);
+}
+
+function byName(name: BalancerName, random: () => number): Balancer {
   switch (name) {
     case 'round_robin':
       return roundRobin();

@@ -71,7 +71,7 @@ export class Destination implements EndpointSink {
     this.pool = new DestinationPool(
       this.name,
       policy,
-      makeBalancer(policy.balancer, context.random),
+      makeBalancer(policy.balancer, context.random, policy.slowStartMs),
       observer,
       context,
     );
@@ -125,9 +125,15 @@ export class Destination implements EndpointSink {
   // --- EndpointSink
 
   add(endpoint: EndpointSpec): void {
-    const denied = this.#allowed(endpoint.address, endpoint.port, this.identity.endpoints !== null);
-    if (denied !== null) this.#denied = denied;
-    else this.pool.add(endpoint);
+    const { address, otherAddress, ...rest } = endpoint;
+    const addresses = (otherAddress === undefined ? [address] : [address, otherAddress]).filter((each) => {
+      const denied = this.#allowed(each, endpoint.port, this.identity.endpoints !== null);
+      if (denied !== null) this.#denied = denied;
+      return denied === null;
+    });
+    const [first, second] = addresses;
+    if (first !== undefined)
+      this.pool.add({ ...rest, address: first, ...(second === undefined ? {} : { otherAddress: second }) });
   }
 
   suspend(id: string): void {
@@ -135,14 +141,16 @@ export class Destination implements EndpointSink {
   }
 
   unready(id: string): void {
-    this.pool.setState(id, 'suspended');
+    this.pool.setState(id, 'unready');
   }
 
-  terminating(id: string, _serving: boolean): void {
-    this.pool.setState(id, 'terminating');
+  terminating(id: string, serving: boolean): void {
+    this.pool.setState(id, serving ? 'terminating_serving' : 'terminating');
   }
 
-  affinity(_key: string | null): void {}
+  affinity(key: string | null): void {
+    this.pool.setAffinity(key);
+  }
 
   remove(id: string): void {
     this.pool.setState(id, 'removed');
@@ -150,7 +158,10 @@ export class Destination implements EndpointSink {
 
   settled(error: CarpoolError | null): void {
     const before = this.#state;
-    const failure = this.pool.endpoints.length > 0 ? null : (this.#denied ?? error);
+    const none = this.pool.endpoints.length === 0 ? (this.#denied ?? error) : null;
+    // That there is no endpoint may be over in a moment: requests wait for it as they do without an error.
+    const failure = none?.code === 'NO_ENDPOINTS' ? null : none;
+    this.pool.settle(none?.code === 'NO_ENDPOINTS' ? none.message : null);
     this.#state = failure === null ? { state: 'ready' } : { state: 'failing', error: failure };
     if (before.state !== 'resolving') return;
     for (const [waiter, timer] of before.waiting) {
@@ -169,9 +180,10 @@ export class Destination implements EndpointSink {
   // --- upkeep
 
   setPolicy(policy: DestinationPolicy): void {
-    const balancerStays = policy.balancer === this.#policy.balancer;
+    const { balancer, slowStartMs } = this.#policy;
+    const balancerStays = policy.balancer === balancer && policy.slowStartMs === slowStartMs;
     this.#policy = policy;
-    this.pool.setPolicy(policy, balancerStays ? null : makeBalancer(policy.balancer, this.#random));
+    this.pool.setPolicy(policy, balancerStays ? null : makeBalancer(policy.balancer, this.#random, policy.slowStartMs));
   }
 
   /** A reload wrote other endpoints: those that are gone are evicted, the others keep their connections. */
@@ -191,8 +203,7 @@ export class Destination implements EndpointSink {
   idleFor(ms: number, now: number): boolean {
     if (now - this.usedAt < ms) return false;
     if (this.#state.state === 'resolving' && this.#state.waiting.size > 0) return false;
-    const totals = this.pool.totals();
-    return totals.active + totals.draining + totals.connecting === 0 && this.pool.pending.size === 0;
+    return this.pool.quiet;
   }
 
   /** A destination that only ever failed is not worth keeping for long. */

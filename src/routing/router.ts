@@ -14,7 +14,7 @@ const DROP_FAILING_AFTER_MS = 30_000;
 export type RouterOptions = {
   readonly discovery: Discovery;
   readonly allowed: AddressCheck;
-  readonly context: PoolContext;
+  readonly context: Omit<PoolContext, 'emptyWaitMs'>;
   readonly events: EventSink;
   /** Counters for a destination by its name; the label may be shared (`other`). */
   observe(name: string, entry: DestinationConfig | null): DestinationObserver;
@@ -30,6 +30,7 @@ const entryKey = (entry: DestinationConfig | null): string | null =>
 export class Router {
   readonly #destinations = new Map<string, Destination>();
   readonly #options: RouterOptions;
+  readonly #context: PoolContext;
   #config: Config;
   /** Running exchanges of destinations that were dropped or replaced. */
   readonly #closing = new Set<Destination>();
@@ -37,6 +38,7 @@ export class Router {
   constructor(config: Config, options: RouterOptions) {
     this.#config = config;
     this.#options = options;
+    this.#context = { ...options.context, emptyWaitMs: config.discovery.emptyWaitMs };
     this.#warmConfigured();
   }
 
@@ -54,7 +56,7 @@ export class Router {
     const key = `${name}|${port}`;
     const known = this.#destinations.get(key);
     if (known !== undefined) {
-      known.usedAt = this.#options.context.clock.now();
+      known.usedAt = this.#context.clock.now();
       return known;
     }
     if (this.#destinations.size >= this.#config.limits.destinations && !this.#dropOldest()) {
@@ -82,7 +84,7 @@ export class Router {
       entry?.policy ?? this.#config.defaults,
       observer,
       this.#options.allowed,
-      this.#options.context,
+      this.#context,
     );
     this.#destinations.set(key, destination);
     this.#options.events.emit({ type: 'destination_added', destination: destination.name });
@@ -94,13 +96,13 @@ export class Router {
     this.#destinations.delete(key);
     destination.close();
     // Names by the thousand must not gather here until the next tick.
-    if (destination.idleFor(0, this.#options.context.clock.now())) this.#options.forget(destination.observer);
+    if (destination.idleFor(0, this.#context.clock.now())) this.#options.forget(destination.observer);
     else this.#closing.add(destination);
     this.#options.events.emit({ type: 'destination_removed', destination: destination.name });
   }
 
   #dropOldest(): boolean {
-    const now = this.#options.context.clock.now();
+    const now = this.#context.clock.now();
     let oldest: [string, Destination] | null = null;
     for (const entry of this.#destinations) {
       if (this.#stays(entry[1]) || !entry[1].idleFor(0, now)) continue;
@@ -130,6 +132,7 @@ export class Router {
     // Addresses are checked when an endpoint is told: where other ones are allowed now, they have to be told again.
     const sameAddresses = this.#config.security.allowAddresses.join() === config.security.allowAddresses.join();
     this.#config = config;
+    this.#context.emptyWaitMs = config.discovery.emptyWaitMs;
     for (const [key, destination] of [...this.#destinations]) {
       const { host, port } = destination.identity;
       const entry = findEntry(config.destinations, host, port);

@@ -1,6 +1,6 @@
 import type { Inspector } from '../admin/inspector.ts';
 import type { Clock } from '../clock.ts';
-import { DestinationObserver } from '../observer.ts';
+import { DestinationObserver, type DiscoveryObserver } from '../observer.ts';
 import { DestinationGauges, SeenValues } from './destination-gauges.ts';
 import type { DestinationLabels } from './destination-labels.ts';
 import type { DestinationSnapshot } from './destination-samples.ts';
@@ -18,6 +18,7 @@ export type MetricsOptions = {
   readonly clock: Clock;
   /** Lines that the log had to give up so far. */
   readonly droppedLogLines: () => number;
+  readonly discovery: DiscoveryObserver;
 };
 
 /**
@@ -87,7 +88,7 @@ export class Metrics {
   }
 
   async #processSnapshot(): Promise<ProcessSnapshot> {
-    const { inspector, eventLoop, droppedLogLines } = this.#options;
+    const { inspector, eventLoop, droppedLogLines, discovery } = this.#options;
     const openFds = await countOpenFds();
     const delay = eventLoop.read();
     eventLoop.nextWindow();
@@ -99,6 +100,7 @@ export class Metrics {
       openFds,
       startedAtSeconds: this.#startedAtSeconds,
       droppedLogLines: droppedLogLines(),
+      discovery,
     };
   }
 }

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import type { RegistrySample } from 'prom-client/lib/registry.js';
 import type { ProcessStats } from '../admin/inspector.ts';
+import type { DiscoveryObserver, FixedHistogram } from '../observer.ts';
 import type { EventLoopDelay } from './event-loop.ts';
 import type { ProcessMetricName } from './metric-definitions.ts';
 
@@ -14,6 +15,7 @@ export type ProcessSnapshot = {
   readonly openFds: number | null;
   readonly startedAtSeconds: number;
   readonly droppedLogLines: number;
+  readonly discovery: DiscoveryObserver;
 };
 
 /** Open file descriptors of this process, or null where /proc does not say. */
@@ -36,6 +38,29 @@ function labelled(label: string, values: Readonly<Record<string, number>>): Regi
   return Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }));
 }
 
+/** Keys of as many words as there are labels. */
+function counted(counts: ReadonlyMap<string, number>, names: readonly string[]): RegistrySample[] {
+  return [...counts].map(([key, value]) => {
+    const words = key.split(' ');
+    return { labels: Object.fromEntries(names.map((name, index) => [name, words[index] ?? ''])), value };
+  });
+}
+
+function histogram(name: string, source: FixedHistogram): RegistrySample[] {
+  if (source.total === 0) return [];
+  let cumulative = 0;
+  const buckets = [...source.bounds, Number.POSITIVE_INFINITY].map((bound, index) => {
+    cumulative += source.counts[index] ?? 0;
+    const le = bound === Number.POSITIVE_INFINITY ? '+Inf' : String(bound);
+    return { metricName: `${name}_bucket`, labels: { le }, value: cumulative };
+  });
+  return [
+    ...buckets,
+    { metricName: `${name}_sum`, labels: {}, value: source.sumSeconds },
+    { metricName: `${name}_count`, labels: {}, value: source.total },
+  ];
+}
+
 const READERS: Readonly<Record<ProcessMetricName, (snapshot: ProcessSnapshot) => RegistrySample[]>> = {
   carpool_downstream_connections: ({ stats }) => single(stats.downstreamConnections),
   carpool_exchanges: ({ stats }) => single(stats.exchanges),
@@ -44,6 +69,13 @@ const READERS: Readonly<Record<ProcessMetricName, (snapshot: ProcessSnapshot) =>
   carpool_upstream_connections_max: ({ stats }) => single(stats.limits.maxConnections),
   carpool_buffered_bytes: ({ stats }) => single(stats.bufferedBytes),
   carpool_buffer_limit_bytes: ({ stats }) => single(stats.limits.bufferBytes),
+  carpool_discovery_connected: ({ stats }) =>
+    typeof stats.kubernetes?.connected === 'boolean' ? single(Number(stats.kubernetes.connected)) : [],
+  carpool_discovery_watches: ({ stats }) => (stats.kubernetes === null ? [] : single(stats.kubernetes.watches)),
+  carpool_discovery_requests_total: ({ discovery }) => counted(discovery.requests, ['verb', 'outcome']),
+  carpool_discovery_events_total: ({ discovery }) => counted(discovery.events, ['type']),
+  carpool_endpoint_propagation_seconds: ({ discovery }) =>
+    histogram('carpool_endpoint_propagation_seconds', discovery.propagation),
   carpool_config_reloads_total: ({ stats }) =>
     labelled('outcome', { applied: stats.reloads.applied, refused: stats.reloads.refused }),
   carpool_log_dropped_lines_total: ({ droppedLogLines }) => single(droppedLogLines),

@@ -321,7 +321,9 @@ export class ByteSocket {
   /** Closes now with RST, so that the peer sees that its message was cut and not ended. */
   reset(): void {
     outputSlab.flushFor(this);
-    this.#socket.resetAndDestroy();
+    // While a FIN is on its way Node can reset no more, and would leave the socket open for good.
+    if (this.#socket.writableEnded && !this.#socket.writableFinished) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Test } from 'tap';
 import { OperatorPort, type OperatorPortOptions } from '../../src/admin/operator-port.ts';
+import { DiscoveryObserver } from '../../src/observer.ts';
 import { DestinationLabels } from '../../src/telemetry/destination-labels.ts';
 import { EventLoopMonitor } from '../../src/telemetry/event-loop.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
@@ -12,7 +13,14 @@ export function makeOperator(t: Test, changes: Partial<OperatorPortOptions> = {}
   const inspector = new FakeInspector();
   const labels = new DestinationLabels({ clock, maxDestinations: 50 });
   const eventLoop = new EventLoopMonitor();
-  const metrics = new Metrics({ labels, inspector, eventLoop, clock, droppedLogLines: () => 0 });
+  const metrics = new Metrics({
+    labels,
+    inspector,
+    eventLoop,
+    clock,
+    droppedLogLines: () => 0,
+    discovery: new DiscoveryObserver(),
+  });
   const faults: unknown[] = [];
   const onFault = (error: unknown) => faults.push(error);
   const operator = new OperatorPort({

@@ -78,7 +78,19 @@ t.test('help and version are no errors', async (t) => {
   t.match(await runCli(['--version']), { code: 0, out: '1.2.3\n' });
   const help = await runCli(['--help']);
   t.equal(help.code, 0);
-  for (const name of ['run', 'check', 'stats', 'pools', 'connections', 'evict', 'reload', 'log-level', 'wait', 'demo'])
+  for (const name of [
+    'run',
+    'check',
+    'stats',
+    'pools',
+    'connections',
+    'evict',
+    'reload',
+    'log-level',
+    'wait',
+    'doctor',
+    'demo',
+  ])
     t.match(help.out, new RegExp(`^  ${name}\\b`, 'm'));
 });
 
@@ -105,7 +117,7 @@ t.test('demo gets what follows it, and its exit code counts', async (t) => {
 });
 
 t.test('the sources of the command line do not write to the terminal themselves', (t) => {
-  for (const name of ['cli', 'program', 'show', 'wait', 'control-commands'])
+  for (const name of ['cli', 'program', 'show', 'wait', 'control-commands', 'doctor'])
     t.notMatch(readFileSync(new URL(`../../src/cli/${name}.ts`, import.meta.url), 'utf8'), /console\.|process\.std/);
   t.end();
 });

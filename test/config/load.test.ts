@@ -40,7 +40,10 @@ t.test('without a file, variables or flags every setting has the default of the 
         { from: 1024, to: 65_535 },
       ],
     },
-    discovery: { dns: { minTtlMs: 5000, maxTtlMs: 60_000, hostsFile: '/etc/hosts', resolvConf: '/etc/resolv.conf' } },
+    discovery: {
+      emptyWaitMs: 1000,
+      dns: { minTtlMs: 5000, maxTtlMs: 60_000, hostsFile: '/etc/hosts', resolvConf: '/etc/resolv.conf' },
+    },
     limits: { maxConnections: 10_000, tunnels: 1024, destinations: 10_000 },
     via: { mode: 'off', maxSelf: 3 },
     telemetry: {
@@ -54,6 +57,7 @@ t.test('without a file, variables or flags every setting has the default of the 
   });
   t.same(config.defaults, {
     balancer: 'p2c',
+    slowStartMs: 0,
     protocol: 'auto',
     vanished: null,
     pool: {
@@ -83,6 +87,7 @@ t.test('without a file, variables or flags every setting has the default of the 
     },
     retry: { replayBytes: 65_536 },
     breaker: { failures: 5, recoveryMs: 60_000 },
+    eviction: { graceMs: 300_000 },
   });
   t.same(config.destinations, []);
 });

@@ -30,7 +30,13 @@ function another(spec: SettingSpec): string {
       return '9';
     case 'addressRanges':
       return '10.0.0.0/8';
+    case 'autoBoolean':
+      return 'true';
+    case 'httpsUrl':
+      return 'https://10.0.0.1:6443';
     case 'tokens':
+    case 'namespaces':
+    case 'label':
       return 'another';
     default:
       return '';

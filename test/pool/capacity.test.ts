@@ -2,7 +2,7 @@ import t from 'tap';
 import { Capacity, type CapacityUser } from '../../src/pool/capacity.ts';
 import { Pending, PendingQueue } from '../../src/pool/pending-queue.ts';
 import { TestClock } from '../test-clock.ts';
-import { TestRequest } from './pool-fixture.ts';
+import { loneEndpoint, TestRequest } from './pool-fixture.ts';
 
 /** Holds idle connections as a number, and wants as many places as `wants` says. */
 class User implements CapacityUser {
@@ -92,7 +92,7 @@ t.test('waiting requests leave the queue once, by a lease or by their deadline',
   for (const entry of [a, b, c]) queue.add(entry, 1000, (late) => expired.push(late));
   t.equal(queue.size, 3);
   t.equal(queue.limited, 3);
-  a.dials.add({ waiter: a, tunnel: false, cancel: () => {} });
+  a.dials.add({ waiter: a, endpoint: loneEndpoint(clock), tunnel: false, cancel: () => {} });
   t.equal(queue.limited, 2);
   t.equal(queue.firstLimited(), b);
   t.equal(queue.find(c.waiter), c);
@@ -100,7 +100,7 @@ t.test('waiting requests leave the queue once, by a lease or by their deadline',
   t.ok(queue.remove(a));
   t.notOk(queue.remove(a));
   t.notOk(queue.has(a));
-  queue.setDeadline(b, 5000, (late) => expired.push(late));
+  queue.add(b, 5000, (late) => expired.push(late));
   clock.advance(1000);
   t.same(expired, [c], 'a had left, b has another deadline now');
   clock.advance(4000);

@@ -1,22 +1,12 @@
 import t from 'tap';
 import { EndpointHealth, EndpointLatency } from '../../src/pool/endpoint-load.ts';
-import { EndpointPool } from '../../src/pool/endpoint-pool.ts';
-import { IdleTime } from '../../src/pool/idle-time.ts';
+import type { EndpointPool } from '../../src/pool/endpoint-pool.ts';
 import { Rotation } from '../../src/pool/rotation.ts';
 import { TestClock } from '../test-clock.ts';
+import { loneEndpoint } from './pool-fixture.ts';
 
-const parent = {
-  idleTime: new IdleTime(null),
-  offer: () => false,
-  whyRetire: () => null,
-  connectionGone: () => {},
-  idleAdded: () => {},
-};
-
-function endpoints(count: number, clock: TestClock): EndpointPool[] {
-  const spec = (index: number) => ({ id: `e${index}`, address: '127.0.0.1', port: 1000 + index });
-  return Array.from({ length: count }, (_, index) => new EndpointPool(spec(index), parent, clock));
-}
+const endpoints = (count: number, clock: TestClock): EndpointPool[] =>
+  Array.from({ length: count }, (_, index) => loneEndpoint(clock, `e${index}`));
 
 t.test('latency jumps up to a worse value at once and comes down over ten seconds', async (t) => {
   const latency = new EndpointLatency();
@@ -72,26 +62,35 @@ t.test('an ejection ends with a trial, at its time and once', async (t) => {
   t.notOk(health.out);
 });
 
-t.test('ready endpoints take requests before suspended ones, those before terminating ones', async (t) => {
-  const clock = new TestClock();
-  const rotation = new Rotation(clock);
-  const [a, b, c] = endpoints(3, clock);
-  if (a === undefined || b === undefined || c === undefined) throw new Error('none');
-  const all = [a, b, c];
-  const inRotation = (): string[] => {
-    rotation.update(all);
-    return rotation.candidates.map(({ spec }) => spec.id);
-  };
-  b.state = 'suspended';
-  c.state = 'terminating';
-  t.same(inRotation(), ['e0']);
-  a.state = 'removed';
-  t.same(inRotation(), ['e1']);
-  b.state = 'terminating';
-  t.same(inRotation(), ['e1', 'e2']);
-  for (const each of all) each.state = 'removed';
-  t.same(inRotation(), []);
-});
+t.test(
+  'ready endpoints take requests before suspended ones, those before terminating ones that serve, no others',
+  async (t) => {
+    const clock = new TestClock();
+    const rotation = new Rotation(clock);
+    const [a, b, c] = endpoints(3, clock);
+    if (a === undefined || b === undefined || c === undefined) throw new Error('none');
+    const all = [a, b, c];
+    const inRotation = (): string[] => {
+      rotation.update(all);
+      return rotation.candidates.map(({ spec }) => spec.id);
+    };
+    b.state = 'suspended';
+    c.state = 'terminating_serving';
+    t.same(inRotation(), ['e0']);
+    a.state = 'removed';
+    t.same(inRotation(), ['e1']);
+    b.state = 'unready';
+    t.same(inRotation(), ['e2'], 'one that is not ready is passed over for one that still serves');
+    b.state = 'terminating_serving';
+    t.same(inRotation(), ['e1', 'e2']);
+    c.state = 'terminating';
+    t.same(inRotation(), ['e1']);
+    b.state = 'unready';
+    t.same(inRotation(), [], 'there is none');
+    for (const each of all) each.state = 'removed';
+    t.same(inRotation(), []);
+  },
+);
 
 t.test('ejected endpoints are left out, except when nothing else is there', async (t) => {
   const clock = new TestClock();

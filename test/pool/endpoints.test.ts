@@ -95,31 +95,6 @@ t.test('requests that wait outlive a reload after which the destination is found
   t.equal(sidecar.app.destinations().length, 1, 'the old one is gone');
 });
 
-t.test('a terminating endpoint drains; with no other it still serves', async (t) => {
-  const [one, two] = [await answeringOrigin(t), await answeringOrigin(t)];
-  const context = poolContext();
-  const pool = testPool(t, context);
-  pool.add(endpointAt(one.port));
-  const first = new TestRequest('/1');
-  pool.acquire(first);
-  await until(() => first.ended === 1);
-  pool.setState(endpointAt(one.port).id, 'terminating');
-  t.equal(openOf(pool), 0, 'idle connections close at once');
-  const second = new TestRequest('/2');
-  pool.acquire(second);
-  await until(() => second.ended === 1 || one.connections.length > 3);
-  t.equal(second.ended, 1);
-  t.equal(one.connections.length, 2);
-  t.equal(openOf(pool), 0, 'one connection for one request');
-  pool.add(endpointAt(two.port));
-  for (let index = 0; index < 4; index++) {
-    const request = new TestRequest(`/more${index}`);
-    pool.acquire(request);
-    await until(() => request.ended === 1);
-    t.equal(request.endpoint?.spec.port, two.port);
-  }
-});
-
 t.test('a suspended endpoint takes no request while another is ready, and keeps its connections', async (t) => {
   const [one, two] = [await answeringOrigin(t), await answeringOrigin(t)];
   const context = poolContext();
@@ -165,8 +140,8 @@ t.test('endpoints that flap while exchanges run cut nothing and leak nothing', a
     const flapping = ids[round % 2];
     if (flapping === undefined) throw new Error('no endpoint');
     if (round % 3 === 0) pool.setState(flapping.id, 'removed');
-    else if (round % 3 === 1) pool.setState(flapping.id, 'terminating');
-    else pool.setState(flapping.id, 'suspended');
+    else if (round % 3 === 1) pool.setState(flapping.id, round % 2 === 0 ? 'terminating' : 'terminating_serving');
+    else pool.setState(flapping.id, round % 2 === 0 ? 'suspended' : 'unready');
     await until(() => pool.totals().connecting === 0);
     pool.add(flapping);
     await until(() => pool.totals().connecting === 0);
@@ -207,21 +182,27 @@ t.test('every event of an endpoint and of a connection is told', async (t) => {
   pool.setState(endpoint.id, 'suspended');
   pool.setState(endpoint.id, 'suspended');
   pool.add(endpoint);
+  pool.setState(endpoint.id, 'unready');
+  pool.add(endpoint);
+  pool.setState(endpoint.id, 'terminating_serving');
+  pool.setState(endpoint.id, 'terminating');
   pool.setState(endpoint.id, 'removed');
   pool.setState(endpoint.id, 'removed');
   const destination = 'orders.shop:8080';
   t.same(context.seen, [
     { type: 'endpoint_added', destination, endpoint: endpoint.id },
     { type: 'endpoint_suspended', destination, endpoint: endpoint.id },
-    { type: 'endpoint_removed', destination, endpoint: endpoint.id },
+    { type: 'endpoint_unready', destination, endpoint: endpoint.id },
+    { type: 'endpoint_ready', destination, endpoint: endpoint.id },
+    { type: 'endpoint_terminating', destination, endpoint: endpoint.id },
     {
       type: 'connection_closed',
       destination,
       endpoint: endpoint.id,
-      reason: 'endpoint_removed',
+      reason: 'endpoint_terminating',
       ageMs: 1500,
       requests: 1,
     },
+    { type: 'endpoint_removed', destination, endpoint: endpoint.id },
   ]);
-  t.throws(() => pool.acquire(new TestRequest('/2')), { code: 'NO_ENDPOINTS' });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { DestinationPool } from '../../src/pool/destination-pool.ts';
+import type { EndpointState } from '../../src/pool/endpoint-pool.ts';
 import { type AnsweringOrigin, answeringOrigin, ok, until } from './origins.ts';
 import {
   endpointAt,
@@ -40,7 +41,8 @@ type Command =
       readonly do: 'endpoint';
       readonly pool: number;
       readonly endpoint: number;
-      readonly state: 'ready' | 'suspended' | 'terminating' | 'removed';
+      readonly state: EndpointState;
+      readonly settle: boolean;
     }
   | { readonly do: 'advance'; readonly ms: number };
 
@@ -77,9 +79,12 @@ const commands: fc.Arbitrary<Command[]> = fc.array(
           'ready' as const,
           'ready' as const,
           'suspended' as const,
+          'unready' as const,
+          'terminating_serving' as const,
           'terminating' as const,
           'removed' as const,
         ),
+        settle: fc.boolean(),
       }),
     },
     {
@@ -130,7 +135,9 @@ function run(world: World, command: Command): void {
       const seen = nth(open, command.which);
       if (seen === undefined) return;
       world.answered.add(seen);
-      if (command.do === 'cut') seen.connection.socket.resetAndDestroy();
+      // Node cannot reset what it is just ending, and would never close it.
+      if (command.do === 'cut' && seen.connection.socket.writableEnded) seen.connection.socket.destroy();
+      else if (command.do === 'cut') seen.connection.socket.resetAndDestroy();
       else seen.connection.write(command.do === 'stray' ? ok('x') + ok('stray') : ok('x'));
       return;
     }
@@ -164,6 +171,7 @@ function run(world: World, command: Command): void {
       const pool = nth(pools, command.pool);
       if (command.state === 'ready') pool?.add(endpoint);
       else pool?.setState(endpoint.id, command.state);
+      if (command.settle) pool?.settle();
       return;
     }
     case 'advance': {
@@ -185,8 +193,8 @@ function check(world: World): void {
     if (pool.counted > POOL_LIMIT) throw new Error(`${pool.counted} connections count in a limit of ${POOL_LIMIT}`);
     open += openOf(pool);
     for (const endpoint of pool.allEndpoints) {
-      const { busy, draining, dialing, idle, tunnels } = endpoint;
-      if (Math.min(busy, draining, dialing, tunnels) < 0) throw new Error('a count went below zero');
+      const { busy, draining, dialing, idle } = endpoint;
+      if (Math.min(busy, draining, dialing, endpoint.dialingTunnels) < 0) throw new Error('a count went below zero');
       if (idle.some((connection) => connection.state !== 'idle') || new Set(idle).size !== idle.length) {
         throw new Error('an idle connection is not idle');
       }
@@ -257,7 +265,10 @@ t.test(
           requests: [],
           answered: new Set(origins.flatMap((origin) => origin.requests)),
         };
-        for (const pool of pools) for (const port of world.ports.slice(0, 2)) pool.add(endpointAt(port));
+        for (const pool of pools) {
+          for (const port of world.ports.slice(0, 2)) pool.add(endpointAt(port));
+          pool.settle();
+        }
         try {
           for (const command of list) {
             run(world, command);

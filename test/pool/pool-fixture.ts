@@ -7,8 +7,10 @@ import type { CarpoolError } from '../../src/errors.ts';
 import { type CarpoolEvent, DestinationObserver } from '../../src/observer.ts';
 import { Capacity } from '../../src/pool/capacity.ts';
 import { DestinationPool } from '../../src/pool/destination-pool.ts';
-import type { EndpointPool } from '../../src/pool/endpoint-pool.ts';
+import { EndpointPool } from '../../src/pool/endpoint-pool.ts';
+import { IdleTime } from '../../src/pool/idle-time.ts';
 import type { LeaseWaiter, PoolContext } from '../../src/pool/lease.ts';
+import type { TunnelPlace } from '../../src/pool/tunnel-place.ts';
 import { Head } from '../../src/protocol/http1/head.ts';
 import { HeadScanner } from '../../src/protocol/http1/head-scanner.ts';
 import { makeBalancer } from '../../src/routing/balancers.ts';
@@ -25,6 +27,8 @@ export function policyWith(
     readonly timeouts?: Partial<DestinationPolicy['timeouts']>;
     readonly breaker?: Partial<DestinationPolicy['breaker']>;
     readonly balancer?: DestinationPolicy['balancer'];
+    readonly slowStartMs?: number;
+    readonly graceMs?: number;
   } = {},
 ): DestinationPolicy {
   const { defaults } = defaultConfig();
@@ -34,6 +38,8 @@ export function policyWith(
     pool: { ...defaults.pool, ...changes.pool },
     timeouts: { ...defaults.timeouts, ...changes.timeouts },
     breaker: { ...defaults.breaker, ...changes.breaker },
+    eviction: { graceMs: changes.graceMs ?? defaults.eviction.graceMs },
+    slowStartMs: changes.slowStartMs ?? defaults.slowStartMs,
   };
 }
 
@@ -60,6 +66,7 @@ export function poolContext(maxConnections = 10_000): TestContext {
     events: { emit: (event) => seen.push(event) },
     seen,
     responseScanner: new HeadScanner(new Head(200), { maxHeadBytes: 65_536, maxFields: 200, maxTargetBytes: 16_384 }),
+    emptyWaitMs: 1000,
     nextConnectionId: () => ++id,
     random: seededRandom(1),
   };
@@ -85,6 +92,19 @@ export function testPool(
 
 export const endpointAt = (port: number) => ({ id: `127.0.0.1:${port}`, address: '127.0.0.1', port });
 
+/** An endpoint that is part of no destination. */
+export function loneEndpoint(clock: TestClock, id = 'e0'): EndpointPool {
+  const parent = {
+    idleTime: new IdleTime(null),
+    offer: () => false,
+    whyRetire: () => null,
+    drainReason: () => null,
+    connectionGone: () => {},
+    idleAdded: () => {},
+  };
+  return new EndpointPool({ id, address: '127.0.0.1', port: 1000 }, parent, clock);
+}
+
 const requestScanner = new HeadScanner(new Head(200), {
   maxHeadBytes: 65_536,
   maxFields: 200,
@@ -104,6 +124,8 @@ export class TestRequest implements LeaseWaiter, ResponseReceiver {
   failure: AttemptFailure | null = null;
   tunnelClosed: (() => void) | null = null;
   tunnelSocket: ByteSocket | null = null;
+  /** Its tunnel was ended by the pool. */
+  cut = false;
   responded = false;
   /** How often `leased`, `acquireFailed` and `tunnelReady` came. */
   told = 0;
@@ -134,11 +156,17 @@ export class TestRequest implements LeaseWaiter, ResponseReceiver {
     this.error = error;
   }
 
-  tunnelReady(socket: ByteSocket, endpoint: EndpointPool, closed: () => void): void {
+  tunnelReady(socket: ByteSocket, endpoint: EndpointPool, place: TunnelPlace): void {
     this.told++;
     this.endpoint = endpoint;
     this.tunnelSocket = socket;
-    this.tunnelClosed = closed;
+    this.tunnelClosed = () => place.closed();
+    place.onCut = () => {
+      this.cut = true;
+      socket.destroy();
+      this.tunnelClosed = null;
+      place.closed();
+    };
   }
 
   /** Ends the exchange before its response. */

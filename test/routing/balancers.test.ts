@@ -1,24 +1,13 @@
 import t from 'tap';
-import { EndpointPool } from '../../src/pool/endpoint-pool.ts';
-import { IdleTime } from '../../src/pool/idle-time.ts';
+import type { EndpointPool } from '../../src/pool/endpoint-pool.ts';
+import { TunnelPlace } from '../../src/pool/tunnel-place.ts';
 import { makeBalancer } from '../../src/routing/balancers.ts';
-import { seededRandom } from '../pool/pool-fixture.ts';
+import { loneEndpoint, seededRandom } from '../pool/pool-fixture.ts';
 import { TestClock } from '../test-clock.ts';
 
 const clock = new TestClock();
-const parent = {
-  idleTime: new IdleTime(null),
-  offer: () => false,
-  whyRetire: () => null,
-  connectionGone: () => {},
-  idleAdded: () => {},
-};
-
 const endpoints = (count: number): EndpointPool[] =>
-  Array.from(
-    { length: count },
-    (_, index) => new EndpointPool({ id: `e${index}`, address: '127.0.0.1', port: 1000 + index }, parent, clock),
-  );
+  Array.from({ length: count }, (_, index) => loneEndpoint(clock, `e${index}`));
 
 /** How often each endpoint is picked in `times` picks. */
 function picks(name: 'p2c' | 'round_robin' | 'least_loaded', among: readonly EndpointPool[], times: number): number[] {
@@ -71,7 +60,7 @@ for (const name of ['p2c', 'round_robin', 'least_loaded'] as const) {
     t.same(picks(name, [a, b], 100), [0, 100]);
     b.dialing = 2;
     t.same(picks(name, [a, b], 100), [100, 0], 'connects under way count');
-    a.tunnels = 2;
+    for (let count = 0; count < 2; count++) a.tunnels.add(new TunnelPlace(() => {}));
     t.same(picks(name, [a, b], 100), [0, 100], 'and tunnels');
   });
 

@@ -8,6 +8,7 @@ import { defaultConfig, endpointAt, poolContext, TestRequest } from '../pool/poo
 import { FakeDiscovery } from './fake-discovery.ts';
 
 const DROP_AFTER_MS = 900_000;
+const DENIED = '169.254.169.254';
 
 function entry(host: string, port: number | null, changes: Partial<DestinationConfig> = {}): DestinationConfig {
   const { defaults } = defaultConfig();
@@ -30,7 +31,8 @@ function routerWith(
   let observers = 0;
   const router = new Router(configWith(options.destinations ?? []), {
     discovery,
-    allowed: (_address, port) => (port === 1 ? new CarpoolError('DESTINATION_DENIED', 'port 1') : null),
+    allowed: (address, port) =>
+      port === 1 || address === DENIED ? new CarpoolError('DESTINATION_DENIED', 'port 1') : null,
     context,
     events: context.events,
     observe: (name) => {
@@ -205,10 +207,43 @@ t.test('an endpoint at a denied address is never dialled', async (t) => {
   t.equal(destination.pool.endpoints.length, 0);
 });
 
+t.test('of two addresses of an endpoint a denied one is left out, whichever it is', async (t) => {
+  const discovery = new FakeDiscovery(null);
+  const { router } = routerWith(t, discovery);
+  const destination = router.find('both', 80);
+  const sink = discovery.sink('both:80');
+  const tell = (address: string, otherAddress: string) => sink.add({ id: 'pod', address, otherAddress, port: 80 });
+  const dialled = () => destination.pool.endpoints.map(({ addresses }) => addresses);
+  tell(DENIED, DENIED);
+  t.same(dialled(), []);
+  tell(DENIED, 'fd00::1');
+  t.same(dialled(), [['fd00::1']]);
+  tell('10.0.0.1', DENIED);
+  t.same(dialled(), [['10.0.0.1']]);
+  tell('10.0.0.1', 'fd00::1');
+  t.same(dialled(), [['10.0.0.1', 'fd00::1']], 'what is told later of an endpoint counts');
+});
+
+t.test('a destination with an open tunnel is in use', async (t) => {
+  const origin = await answeringOrigin(t);
+  const discovery = new FakeDiscovery([endpointAt(origin.port)]);
+  const { router, context } = routerWith(t, discovery);
+  const destination = router.find('name', 80);
+  const tunnel = new TestRequest('/', { tunnel: true, fresh: true });
+  destination.acquire(tunnel, []);
+  await until(() => tunnel.told === 1);
+  context.clock.advance(2 * DROP_AFTER_MS);
+  router.tick(context.clock.now());
+  t.notOk(destination.closed);
+  tunnel.tunnelClosed?.();
+  router.tick(context.clock.now());
+  t.ok(destination.closed);
+});
+
 t.test('endpoints come and go while requests run: directly by discovery', async (t) => {
   const [one, two] = [await answeringOrigin(t, () => null), await answeringOrigin(t)];
   const discovery = new FakeDiscovery([endpointAt(one.port)]);
-  const { router } = routerWith(t, discovery);
+  const { router, context } = routerWith(t, discovery);
   const destination = router.find('name', 80);
   const running = new TestRequest('/running');
   destination.acquire(running, []);
@@ -216,13 +251,20 @@ t.test('endpoints come and go while requests run: directly by discovery', async 
   const sink = discovery.sink('name:80');
   sink.remove(endpointAt(one.port).id);
   sink.remove(endpointAt(one.port).id);
-  t.throws(() => destination.acquire(new TestRequest('/'), []), { code: 'NO_ENDPOINTS' });
-  sink.settled(new CarpoolError('NO_ENDPOINTS', 'nothing is ready'));
-  t.throws(() => destination.acquire(new TestRequest('/'), []), { code: 'NO_ENDPOINTS' });
+  const early = new TestRequest('/early');
+  destination.acquire(early, []);
+  context.clock.advance(1000);
+  t.match(early.error, { code: 'NO_ENDPOINTS', message: /name:80 has no endpoint that serves/ });
+  sink.settled(new CarpoolError('NO_ENDPOINTS', 'none of 2 pods is ready'));
+  const next = new TestRequest('/next');
+  const late = new TestRequest('/late');
+  destination.acquire(late, []);
+  context.clock.advance(999);
+  destination.acquire(next, []);
+  context.clock.advance(1);
+  t.match(late.error, { code: 'NO_ENDPOINTS', message: /none of 2 pods is ready/ }, 'with the words of discovery');
   sink.add(endpointAt(two.port));
   sink.settled(null);
-  const next = new TestRequest('/next');
-  destination.acquire(next, []);
   await until(() => next.ended === 1);
   t.equal(destination.stats().draining, 1);
   one.requests[0]?.connection.write('HTTP/1.1 204 No Content\r\n\r\n');

@@ -30,6 +30,7 @@ export function processStats(changes: Partial<ProcessStats> = {}): ProcessStats 
     upstreamConnections: 4,
     limits: { maxConnections: 10_000, bufferBytes: 33_554_432, fileDescriptors: 1024 },
     bufferedBytes: 4096,
+    kubernetes: null,
     reloads: { applied: 2, refused: 1, lastError: null },
     ...changes,
   };
@@ -126,6 +127,8 @@ function policy(): DestinationPolicy {
     },
     retry: { replayBytes: 65_536 },
     breaker: { failures: 5, recoveryMs: 60_000 },
+    eviction: { graceMs: 300_000 },
+    slowStartMs: 0,
     vanished: null,
   };
 }
@@ -150,6 +153,7 @@ export function testConfig(): Config {
     control: { socket: null, port: null, tokenFile: '/var/run/token' },
     security: { allowAddresses: [], connectPorts: [{ from: 443, to: 443 }] },
     discovery: {
+      emptyWaitMs: 1000,
       kubernetes: {
         enabled: 'off',
         firstLookupMs: 200,

@@ -1,13 +1,13 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import t from 'tap';
-import { CLOSE_REASONS, type DestinationObserver } from '../../src/observer.ts';
+import { CLOSE_REASONS, type DestinationObserver, DiscoveryObserver } from '../../src/observer.ts';
 import { DestinationLabels, LABEL_IDLE_MS } from '../../src/telemetry/destination-labels.ts';
 import { EventLoopMonitor } from '../../src/telemetry/event-loop.ts';
 import { METRICS } from '../../src/telemetry/metric-definitions.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { TestClock } from '../test-clock.ts';
 import { parseExposition, sampleValue, seriesOf } from './exposition-parser.ts';
-import { connection, destination, endpoint, FakeInspector } from './fake-inspector.ts';
+import { connection, destination, endpoint, FakeInspector, processStats } from './fake-inspector.ts';
 
 const OPENMETRICS_ACCEPT =
   'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
@@ -17,12 +17,13 @@ function setup(maxDestinations = 50) {
   const inspector = new FakeInspector();
   const labels = new DestinationLabels({ clock, maxDestinations });
   const eventLoop = new EventLoopMonitor();
-  const metrics = new Metrics({ labels, inspector, eventLoop, clock, droppedLogLines: () => 5 });
+  const discovery = new DiscoveryObserver();
+  const metrics = new Metrics({ labels, inspector, eventLoop, clock, droppedLogLines: () => 5, discovery });
   const scrape = async (format: 'openmetrics' | 'prometheus' = 'prometheus') => {
     const { body } = await metrics.scrape(format === 'openmetrics' ? OPENMETRICS_ACCEPT : undefined);
     return parseExposition(body, format);
   };
-  return { clock, inspector, labels, metrics, eventLoop, scrape };
+  return { clock, inspector, labels, metrics, discovery, eventLoop, scrape };
 }
 
 /** Counts what a healthy destination of one protocol counts. */
@@ -132,6 +133,39 @@ t.test('the sidecar itself is measured', async (t) => {
     t.ok((sampleValue(families, `carpool_process_${name}`) ?? 0) > 0, name);
   t.ok((sampleValue(families, 'carpool_process_cpu_seconds_total', { mode: 'user' }) ?? 0) > 0);
   t.ok(seriesOf(families).length < 200);
+});
+
+t.test('Kubernetes discovery has metrics of its own from its first use on', async (t) => {
+  const { inspector, discovery, eventLoop, scrape } = setup();
+  t.teardown(() => eventLoop.stop());
+  const names = ['discovery_connected', 'discovery_watches', 'endpoint_propagation_seconds_count'];
+  const off = await scrape();
+  for (const name of names) t.equal(sampleValue(off, `carpool_${name}`, {}), undefined, name);
+  inspector.processStats = processStats({ kubernetes: { connected: null, watches: 0, problems: [] } });
+  t.equal(sampleValue(await scrape(), 'carpool_discovery_connected', {}), undefined, 'nothing is known before a use');
+  inspector.processStats = processStats({ kubernetes: { connected: false, watches: 2, problems: [] } });
+  discovery.request('watch', 'ok');
+  discovery.request('watch', 'ok');
+  discovery.request('get', 'forbidden');
+  discovery.event('MODIFIED');
+  discovery.propagation.observe(2);
+  discovery.propagation.observe(8);
+  for (const format of ['prometheus', 'openmetrics'] as const) {
+    const families = await scrape(format);
+    const is = (name: string, value: number, labels: Record<string, string> = {}) =>
+      t.equal(sampleValue(families, `carpool_${name}`, labels), value, `${name} ${format}`);
+    is('discovery_connected', 0);
+    is('discovery_watches', 2);
+    is('discovery_requests_total', 2, { verb: 'watch', outcome: 'ok' });
+    is('discovery_requests_total', 1, { verb: 'get', outcome: 'forbidden' });
+    is('discovery_events_total', 1, { type: 'MODIFIED' });
+    is('endpoint_propagation_seconds_bucket', 0, { le: '0.001' });
+    is('endpoint_propagation_seconds_bucket', 1, { le: '0.0025' });
+    is('endpoint_propagation_seconds_bucket', 2, { le: '0.01' });
+    is('endpoint_propagation_seconds_bucket', 2, { le: '+Inf' });
+    is('endpoint_propagation_seconds_count', 2);
+    is('endpoint_propagation_seconds_sum', 0.01);
+  }
 });
 
 t.test('event-loop lag is there from the second scrape on', async (t) => {

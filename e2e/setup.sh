@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Installs what the scenarios need and what is missing: iproute2, nsenter, openssl. Debian and Ubuntu, as root; anyone else
+# is told what is missing. Without root there are no network namespaces and nothing to install: every scenario is skipped.
+set -euo pipefail
+
+declare -A package=([ip]=iproute2 [nsenter]=util-linux [setsid]=util-linux [flock]=util-linux [openssl]=openssl)
+export PATH="$PATH:/usr/sbin:/sbin"
+
+[ "$(id -u)" -eq 0 ] || exit 0
+missing=()
+for program in "${!package[@]}"; do
+  command -v "$program" >/dev/null || missing+=("${package[$program]}")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+  echo "e2e: missing packages: ${missing[*]}" >&2
+  exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+echo "e2e: installed ${missing[*]}"

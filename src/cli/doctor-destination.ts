@@ -1,0 +1,150 @@
+import { parseHostPattern } from '../config/addresses.ts';
+import type { Config } from '../config/types.ts';
+import { AddressRules } from '../discovery/address-rules.ts';
+import { DnsStub, type LookupResult } from '../discovery/dns-stub.ts';
+import { addressPort, isIpLiteral } from '../discovery/ip-address.ts';
+import { findEntry } from '../routing/host-pattern.ts';
+import type { DoctorContext, FindingSink } from './doctor-finding.ts';
+import { probe } from './doctor-probe.ts';
+import { type Address, type Endpoints, findService } from './doctor-service.ts';
+
+const CONNECT_TIMEOUT_MS = 2000;
+const LOOKUP_TIMEOUT_MS = 4000;
+/** Endpoints that are dialled; a Service may have thousands. */
+const MAX_DIALLED = 64;
+/** Endpoints named in one message. */
+const MAX_NAMED = 5;
+
+/** A destination as carpool sees it. */
+export type NamedDestination = { readonly host: string; readonly port: number };
+
+/** Reads `orders.shop:8080`, `orders.shop` (port 80) or a URL; null where it is none of them. */
+export function readDestination(text: string): NamedDestination | null {
+  const url = /^(https?):\/\/([^/?#]+)/i.exec(text.trim());
+  const authority = url?.[2] ?? text.trim();
+  const pattern = parseHostPattern(authority);
+  if (pattern === null || pattern.host.includes('*')) return null;
+  // The dot at the end says that the name is absolute.
+  const dot = /\.(?::\d+)?$/.test(authority) && !isIpLiteral(pattern.host) ? '.' : '';
+  return { host: pattern.host + dot, port: pattern.port ?? (url?.[1]?.toLowerCase() === 'https' ? 443 : 80) };
+}
+
+/** How a destination would be found, whether it may be dialled, and whether its endpoints take connections. */
+export async function checkDestination(
+  context: DoctorContext,
+  named: NamedDestination | null,
+  findings: FindingSink,
+  stopped: AbortSignal,
+): Promise<void> {
+  if (named === null) {
+    findings.fail('is no destination', 'Write it as the app calls it: orders.shop:8080, 10.0.0.5:80, [fd00::5]:80.');
+    return;
+  }
+  const found = await find(context, named, findings, stopped);
+  if (found.kind === 'failed') {
+    findings.fail(found.what, found.remedy);
+    return;
+  }
+  const rules = addressRules(context.config);
+  const check = ({ address, port }: Address) =>
+    found.written ? rules.checkOwn(address, port) : rules.check(address, port);
+  const allowed = found.addresses.filter((address) => check(address) === null);
+  for (const address of found.addresses) {
+    const denied = check(address);
+    // One is enough to know why.
+    if (denied === null) continue;
+    findings.fail(`${found.how}: ${denied.message}`, denied.hint);
+    break;
+  }
+  if (allowed.length > 0) await dial(found.how, allowed, context, findings);
+}
+
+function addressRules(config: Config): AddressRules {
+  const { listener, operator, destinations, security } = config;
+  const local = destinations.flatMap(({ localPort }) => (localPort === null ? [] : [localPort]));
+  const listeners = [
+    { host: listener.host, port: listener.port },
+    ...(operator.enabled ? [{ host: operator.host, port: operator.port }] : []),
+    ...local.map((port) => ({ host: '127.0.0.1', port })),
+  ];
+  return new AddressRules({ allow: security.allowAddresses, listeners });
+}
+
+/** In the order in which discovery asks: written endpoints, an address, a Service, DNS. */
+async function find(
+  context: DoctorContext,
+  { host, port }: NamedDestination,
+  findings: FindingSink,
+  stopped: AbortSignal,
+): Promise<Endpoints> {
+  const entry = findEntry(context.config.destinations, host, port);
+  if (entry !== null && entry.endpoints !== null)
+    return { kind: 'found', how: 'endpoints of the configuration', addresses: entry.endpoints, written: true };
+  if (isIpLiteral(host))
+    return { kind: 'found', how: 'an address', addresses: [{ address: host, port }], written: false };
+  const { dns } = context.config.discovery;
+  const { hostsFile, resolvConf } = dns;
+  const stub = new DnsStub({ hostsFile, resolvConf, clock: context.clock, timeoutMs: CONNECT_TIMEOUT_MS });
+  try {
+    const service = await findService(context, { host, port }, stub.clusterDomain, findings, stopped);
+    if (service.kind !== 'dns') return service;
+    // What a Service stands for is no name to search for.
+    const name = service.externalName === null ? host : `${service.externalName.replace(/\.$/, '')}.`;
+    return fromDns(await lookup(stub, name, context), name, port);
+  } finally {
+    stub.close();
+  }
+}
+
+/** The answer of DNS; closing the stub ends a lookup that takes too long, as failed. */
+async function lookup(stub: DnsStub, name: string, { clock }: DoctorContext): Promise<LookupResult> {
+  const timer = clock.setTimer(() => stub.close(), LOOKUP_TIMEOUT_MS);
+  const result = await stub.lookup(name);
+  timer.cancel();
+  return result;
+}
+
+function fromDns(result: LookupResult, name: string, port: number): Endpoints {
+  if (result.kind !== 'found')
+    return { kind: 'failed', what: `DNS: ${result.error.message}`, remedy: result.error.hint };
+  const how = result.ttlMs === Number.POSITIVE_INFINITY ? `hosts file, ${name}` : `DNS, ${result.name}`;
+  return { kind: 'found', how, addresses: result.addresses.map((address) => ({ address, port })), written: false };
+}
+
+async function dial(
+  how: string,
+  all: readonly Address[],
+  { clock }: DoctorContext,
+  findings: FindingSink,
+): Promise<void> {
+  const tried = all.slice(0, MAX_DIALLED);
+  const results = await Promise.all(
+    tried.map(async ({ address, port }) => ({
+      endpoint: addressPort(address, port),
+      result: await probe({ host: address, port }, { clock, timeoutMs: CONNECT_TIMEOUT_MS }),
+    })),
+  );
+  const failed = results.flatMap(({ endpoint, result }) =>
+    result.kind === 'failed' ? [`${endpoint} ${result.code}`] : [],
+  );
+  const taken = tried.length - failed.length;
+  const noun = tried.length === 1 ? 'endpoint takes' : 'endpoints take';
+  const rest = all.length > tried.length ? ` (there are ${all.length})` : '';
+  const words = `${how}: ${taken} of ${tried.length} ${noun} connections${rest}`;
+  if (failed.length === 0) {
+    findings.ok(words);
+    return;
+  }
+  const more = failed.length > MAX_NAMED ? ` and ${failed.length - MAX_NAMED} more` : '';
+  const told = `${words}; not ${failed.slice(0, MAX_NAMED).join(', ')}${more}`;
+  if (taken > 0)
+    findings.warn(
+      told,
+      'Requests go to the others. Look at those that do not: is the process up, is the port right, does a network policy drop the packets?',
+    );
+  else
+    findings.fail(
+      told,
+      'Is the process there up, is the port right (a headless Service has the port of its pods), does a network policy let this pod reach it?',
+    );
+}

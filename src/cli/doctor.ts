@@ -1,0 +1,138 @@
+import type { Environment } from '../config/environment.ts';
+import { type Flag, type FlagOptions, flagsFrom } from '../config/flags.ts';
+import { defaultConfig, loadConfig } from '../config/load.ts';
+import { ConfigProblems, showProblem } from '../config/problems.ts';
+import type { Config } from '../config/types.ts';
+import { fileDescriptorLimit } from '../file-limit.ts';
+import { type CliDeps, CliError, EXIT } from './deps.ts';
+import { checkDestination, readDestination } from './doctor-destination.ts';
+import { checkDns } from './doctor-dns.ts';
+import { type Check, type DoctorContext, type Finding, type FindingSink, runChecks } from './doctor-finding.ts';
+import { checkKubernetes } from './doctor-kubernetes.ts';
+import { ProxyVariables, readEnviron } from './doctor-proxy-variables.ts';
+import { checkFileLimit, checkListener, checkOperator } from './doctor-sidecar.ts';
+import type { Format } from './show.ts';
+import { printable } from './table.ts';
+
+/** The options of `carpool doctor`, beside those of the configuration. */
+export type DoctorOptions = FlagOptions & {
+  readonly output: Format;
+  /** A file with the app's variables, or undefined: this process's own. */
+  readonly environ?: string | undefined;
+};
+
+const MAX_PROBLEMS = 20;
+
+/** `carpool doctor`: looks at everything that has to be right, and says of each what to do. 1 where something failed. */
+export async function doctor(destinations: readonly string[], options: DoctorOptions, deps: CliDeps): Promise<number> {
+  const configuration = read(options, deps);
+  const context: DoctorContext = {
+    clock: deps.clock,
+    env: deps.env,
+    config: configuration.config,
+    version: deps.version,
+    destinations,
+  };
+  const findings = await runChecks(checks(context, configuration.tell, options.environ), deps.clock);
+  if (options.output === 'json') deps.out(`${JSON.stringify(findings, null, 2)}\n`);
+  else deps.out(inWords(findings));
+  return findings.some(({ status }) => status === 'fail') ? EXIT.failure : EXIT.ok;
+}
+
+function checks(context: DoctorContext, tell: (findings: FindingSink) => void, environ: string | undefined): Check[] {
+  const named = context.destinations.map((text) => ({ text, read: readDestination(text) }));
+  const hosts = named.flatMap(({ read }) => (read === null ? [] : [read.host]));
+  return [
+    { name: 'configuration', run: tell },
+    { name: 'listener', run: (findings) => checkListener(context, findings) },
+    { name: 'operator port', run: (findings) => checkOperator(context, findings) },
+    { name: 'proxy variables', run: (findings) => checkVariables(context, environ, hosts, findings) },
+    { name: 'file limit', run: (findings) => checkFileLimit(context.config, fileDescriptorLimit(), findings) },
+    { name: 'DNS', run: (findings) => checkDns(context, hosts, findings) },
+    { name: 'Kubernetes', run: (findings, stopped) => checkKubernetes(context, findings, stopped) },
+    ...named.map(
+      ({ text, read }): Check => ({
+        name: text,
+        run: (findings, stopped) => checkDestination(context, read, findings, stopped),
+      }),
+    ),
+  ];
+}
+
+/** The configuration as the sidecar would have it; where it is refused, the defaults stand in for it. */
+function read(options: FlagOptions, { env }: CliDeps): { config: Config; tell: (findings: FindingSink) => void } {
+  const { file, flags } = flagsFrom(options, env);
+  const check = `carpool check ${file ?? 'FILE'}`;
+  try {
+    const { config, warnings, provenance } = loadConfig({ file, env, flags });
+    const set = [...provenance.values()].filter(({ kind }) => /^(file|environment|flag)$/.test(kind)).length;
+    return {
+      config,
+      tell: (findings) => {
+        findings.ok(`${file ?? 'no file'}, ${set} setting${set === 1 ? '' : 's'} made, the rest by default`);
+        for (const warning of warnings)
+          findings.warn(
+            warning,
+            `Correct it; \`${check}\` shows whether it is gone, docs/configuration.md what there is.`,
+          );
+      },
+    };
+  } catch (error) {
+    if (!(error instanceof ConfigProblems)) throw error;
+    const standIn = withoutFile(env, flags);
+    return {
+      config: standIn ?? defaultConfig(),
+      tell: (findings) => {
+        for (const problem of error.problems.slice(0, MAX_PROBLEMS))
+          findings.fail(
+            showProblem(problem),
+            'Correct it: carpool does not start with it. docs/configuration.md has every setting.',
+          );
+        findings.warn(
+          `what follows goes by the default configuration${standIn === null ? '' : ', with what environment and flags set'}`,
+          'Correct the configuration and run this again.',
+        );
+      },
+    };
+  }
+}
+
+/** What environment and flags set over the defaults; null where they are wrong themselves. */
+function withoutFile(env: Environment, flags: readonly Flag[]): Config | null {
+  try {
+    return loadConfig({ file: null, env, flags }).config;
+  } catch (error) {
+    if (error instanceof ConfigProblems) return null;
+    throw error;
+  }
+}
+
+function checkVariables(
+  { config, env }: DoctorContext,
+  environ: string | undefined,
+  hosts: readonly string[],
+  findings: FindingSink,
+): void {
+  try {
+    const own = environ === undefined;
+    const variables = own ? env : readEnviron(environ);
+    new ProxyVariables({ variables, own }, config, findings).check(hosts);
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    findings.fail(
+      error.message,
+      'Run this as the user of the app’s process, or write what `env` prints in its container to a file and give that.',
+    );
+  }
+}
+
+/** A line for each finding, and one for its remedy. */
+function inWords(findings: readonly Finding[]): string {
+  const width = Math.max(...findings.map(({ check }) => printable(check).length));
+  return findings
+    .map(({ check, status, message, remedy }) => {
+      const line = `${status.padEnd(4)}  ${printable(check).padEnd(width)}  ${printable(message)}\n`;
+      return remedy === null ? line : `${line}      → ${printable(remedy)}\n`;
+    })
+    .join('');
+}

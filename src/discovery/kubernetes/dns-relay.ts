@@ -1,0 +1,77 @@
+import { CarpoolError } from '../../errors.ts';
+import type { EndpointSink, EndpointSpec } from '../discovery.ts';
+import { parseIp } from '../ip-address.ts';
+
+/** Loopback, and the unspecified addresses, which the kernel dials as loopback. */
+function isLoopback(address: string): boolean {
+  const ip = parseIp(address);
+  if (ip === null) return true;
+  const bytes = [...ip.bytes];
+  if (ip.family === 4) return bytes[0] === 127 || bytes[0] === 0;
+  const mapped = bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 255 && bytes[11] === 255;
+  if (mapped) return bytes[12] === 127 || bytes[12] === 0;
+  return bytes.slice(0, 15).every((byte) => byte === 0) && (bytes[15] ?? 0) <= 1;
+}
+
+/**
+ * Stands between DNS and a destination whose endpoints may come from Kubernetes later: it knows what DNS told, so that
+ * all of it can be taken back when the name moves over.
+ */
+export class DnsRelay implements EndpointSink {
+  readonly #sink: EndpointSink;
+  /** The ExternalName that is being resolved, which must not lead to the pod itself; or null. */
+  readonly #externalName: string | null;
+  readonly #onSettled: (error: CarpoolError | null) => void;
+  readonly #told = new Set<string>();
+  #dropped = 0;
+
+  constructor(sink: EndpointSink, externalName: string | null, onSettled: (error: CarpoolError | null) => void) {
+    this.#sink = sink;
+    this.#externalName = externalName;
+    this.#onSettled = onSettled;
+  }
+
+  add(endpoint: EndpointSpec): void {
+    if (this.#externalName !== null && isLoopback(endpoint.address)) {
+      this.#dropped++;
+      return;
+    }
+    this.#told.add(endpoint.id);
+    this.#sink.add(endpoint);
+  }
+
+  suspend(id: string): void {
+    if (this.#told.has(id)) this.#sink.suspend(id);
+  }
+
+  unready(id: string): void {
+    if (this.#told.has(id)) this.#sink.unready(id);
+  }
+
+  terminating(id: string, serving: boolean): void {
+    if (this.#told.has(id)) this.#sink.terminating(id, serving);
+  }
+
+  remove(id: string): void {
+    if (this.#told.delete(id)) this.#sink.remove(id);
+  }
+
+  affinity(): void {}
+
+  settled(error: CarpoolError | null): void {
+    const denied =
+      error === null && this.#told.size === 0 && this.#dropped > 0
+        ? new CarpoolError(
+            'DESTINATION_DENIED',
+            `ExternalName ${this.#externalName} leads to a loopback address, which is never dialled for a Service`,
+          )
+        : error;
+    this.#onSettled(denied);
+  }
+
+  /** Takes back what DNS told, but for the endpoints that others tell under the same id. */
+  retract(keep: ReadonlySet<string>): void {
+    for (const id of this.#told) if (!keep.has(id)) this.#sink.remove(id);
+    this.#told.clear();
+  }
+}

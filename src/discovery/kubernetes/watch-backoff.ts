@@ -1,0 +1,34 @@
+import type { ApiError } from './kube-api.ts';
+
+const FIRST_MS = 800;
+const LAST_MS = 30_000;
+/** Rights do not come back by asking often. */
+const FORBIDDEN_MS = 60_000;
+/** More than this no Retry-After makes us wait. */
+const MAX_RETRY_AFTER_MS = 60_000;
+
+/** How long to wait after each failure in a row: 0.8 s, doubling up to 30 s, at random between the half and the whole. */
+export class WatchBackoff {
+  readonly #random: () => number;
+  #failures = 0;
+
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  /** Milliseconds to wait after `error`, as the next failure in a row. */
+  after(error: ApiError): number {
+    const most = Math.min(LAST_MS, FIRST_MS * 2 ** this.#failures);
+    // Enough to stay at LAST_MS, and far from what a number holds.
+    this.#failures = Math.min(this.#failures + 1, 10);
+    if (error.kind === 'forbidden') return FORBIDDEN_MS * (0.9 + this.#random() / 5);
+    const delay = (most * (1 + this.#random())) / 2;
+    if (error.retryAfterMs === null) return delay;
+    // Never sooner than asked for: all that were turned away together are spread behind it.
+    return Math.max(delay, Math.min(error.retryAfterMs, MAX_RETRY_AFTER_MS) * (1 + this.#random() / 10));
+  }
+
+  reset(): void {
+    this.#failures = 0;
+  }
+}

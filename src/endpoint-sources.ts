@@ -1,0 +1,133 @@
+import { hostname, networkInterfaces } from 'node:os';
+import type { KubernetesStats } from './admin/inspector.ts';
+import type { Clock, Timer } from './clock.ts';
+import type { Config } from './config/types.ts';
+import { type AddressRange, parseAddressRange } from './discovery/address-range.ts';
+import type { Discovery } from './discovery/discovery.ts';
+import { DiscoveryChain } from './discovery/discovery-chain.ts';
+import { DnsDiscovery } from './discovery/dns-discovery.ts';
+import { DnsStub } from './discovery/dns-stub.ts';
+import { parseIp } from './discovery/ip-address.ts';
+import { hasCredentials, openCredentials } from './discovery/kubernetes/credentials.ts';
+import type { DiscoveryLog } from './discovery/kubernetes/discovery-log.ts';
+import { KubernetesDiscovery } from './discovery/kubernetes/kubernetes-discovery.ts';
+import { LiteralDiscovery, StaticDiscovery } from './discovery/static-discovery.ts';
+import { DiscoveryObserver } from './observer.ts';
+
+/** Where a pod without any other sign of its namespace is. */
+const DEFAULT_NAMESPACE = 'default';
+/** Loading the API client takes some 60 ms of the event loop: not at the start, when the app waits for it. */
+const PREPARE_AFTER_MS = 1000;
+
+export type EndpointSourcesOptions = {
+  readonly clock: Clock;
+  readonly log: DiscoveryLog;
+  /** The process' variables: where the API server is. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** For the User-Agent that the API server sees. */
+  readonly version: string;
+};
+
+/** Builds what finds endpoints, in the order in which it is asked: static, literal, Kubernetes, DNS. */
+export class EndpointSources {
+  readonly discovery: Discovery;
+  readonly observer = new DiscoveryObserver();
+  readonly #dns: DnsDiscovery;
+  readonly #kubernetes: KubernetesDiscovery | null;
+  readonly #clock: Clock;
+  #preparing: Timer | null = null;
+  #allowed: readonly AddressRange[];
+
+  constructor(config: Config, options: EndpointSourcesOptions) {
+    this.#clock = options.clock;
+    const { dns } = config.discovery;
+    this.#allowed = config.security.allowAddresses.map(parseAddressRange);
+    const lookup = new DnsStub({ hostsFile: dns.hostsFile, resolvConf: dns.resolvConf, clock: options.clock });
+    this.#dns = new DnsDiscovery({
+      lookup,
+      clock: options.clock,
+      timing: dns,
+      maxNames: config.limits.destinations,
+    });
+    this.#kubernetes = this.#openKubernetes(config, options, () => lookup.clusterDomain);
+    const found = this.#kubernetes === null ? [this.#dns] : [this.#kubernetes, this.#dns];
+    this.discovery = new DiscoveryChain([new StaticDiscovery(), new LiteralDiscovery(), ...found]);
+  }
+
+  #openKubernetes(
+    config: Config,
+    { clock, log, env, version }: EndpointSourcesOptions,
+    clusterDomain: () => string,
+  ): KubernetesDiscovery | null {
+    const settings = config.discovery.kubernetes;
+    if (settings.enabled === 'off') return null;
+    const where = { env, kubeconfig: settings.kubeconfig, apiServer: settings.apiServer, tokenDir: settings.tokenDir };
+    if (settings.enabled === 'auto' && !hasCredentials(where)) {
+      log.info(`Kubernetes discovery is off: no service account token in ${settings.tokenDir}; names are found by DNS`);
+      return null;
+    }
+    const credentials = openCredentials({ ...where, clock });
+    return new KubernetesDiscovery({
+      settings,
+      namespace: settings.namespace ?? credentials.namespace ?? DEFAULT_NAMESPACE,
+      clusterDomain,
+      dns: this.#dns,
+      openApi: async () => {
+        const { ApiClient } = await import('./discovery/kubernetes/api-client.ts');
+        return new ApiClient({
+          credentials,
+          clock,
+          userAgent: `carpool/${version}`,
+          observe: (verb, outcome) => this.observer.request(verb, outcome),
+        });
+      },
+      clock,
+      random: Math.random,
+      log,
+      observer: this.observer,
+      preferFamily: ownFamily(settings.podAddress),
+      allow: () => this.#allowed,
+      affinityKey: settings.podAddress ?? hostname(),
+    });
+  }
+
+  /** After the start: loads what the first name would have to wait for, a moment later. Nothing is sent. */
+  prepare(): void {
+    this.#preparing = this.#clock.setTimer(() => void this.#kubernetes?.prepare(), PREPARE_AFTER_MS);
+  }
+
+  /** Takes what a reload may change. */
+  reconfigure(config: Config): void {
+    this.#dns.setTiming(config.discovery.dns);
+    this.#allowed = config.security.allowAddresses.map(parseAddressRange);
+  }
+
+  /** Asks again for what was refused, absent or without an answer: rights may have been granted. */
+  askAgain(): void {
+    this.#kubernetes?.askAgain();
+  }
+
+  stats(): KubernetesStats | null {
+    if (this.#kubernetes === null) return null;
+    const { connected, watches, problems } = this.#kubernetes;
+    return { connected, watches, problems: problems.map(({ message, hint }) => ({ message, hint })) };
+  }
+
+  close(): void {
+    this.#preparing?.cancel();
+    this.#kubernetes?.close();
+    this.#dns.close();
+  }
+}
+
+/** The family of the pod's own address: the one whose endpoints are dialled first. */
+function ownFamily(podAddress: string | null): 4 | 6 {
+  const own = podAddress === null ? null : parseIp(podAddress);
+  if (own !== null) return own.family;
+  const outside = Object.values(networkInterfaces()).flatMap((list) =>
+    (list ?? []).filter(({ internal }) => !internal),
+  );
+  const linkLocal = /^fe80:/i;
+  const usable = outside.filter(({ address }) => !linkLocal.test(address));
+  return usable.some(({ family }) => family === 'IPv4') || usable.length === 0 ? 4 : 6;
+}

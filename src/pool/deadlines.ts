@@ -1,0 +1,44 @@
+import { CarpoolError } from '../errors.ts';
+import type { PoolContext } from './lease.ts';
+import type { Pending } from './pending-queue.ts';
+import type { PoolCore } from './pool-core.ts';
+
+/** What ends the wait of a request in the queue, by what it waits for. Each puts it into the queue if it is not there. */
+export class Deadlines {
+  readonly #pool: PoolCore;
+  readonly #context: PoolContext;
+  readonly #orphan: (entry: Pending) => void;
+
+  /** @param orphan takes a request's connects away from it */
+  constructor(pool: PoolCore, context: PoolContext, orphan: (entry: Pending) => void) {
+    this.#pool = pool;
+    this.#context = context;
+    this.#orphan = orphan;
+  }
+
+  /** It waits for a connect: `timeouts.connect`. */
+  connect(entry: Pending): void {
+    const { connectMs } = this.#pool.policy.timeouts;
+    this.#pool.pending.add(entry, connectMs, () => {
+      this.#orphan(entry);
+      const message = `${this.#pool.name}: no connection within ${connectMs} ms (${entry.tries} tries)`;
+      entry.waiter.acquireFailed(new CarpoolError('CONNECT_TIMEOUT', message));
+    });
+  }
+
+  /** A limit keeps it from a connection: `pool.acquireTimeout`. */
+  room(entry: Pending): void {
+    const { acquireTimeoutMs } = this.#pool.policy.pool;
+    this.#pool.pending.add(entry, acquireTimeoutMs, () => {
+      const message = `${this.#pool.name}: waited ${acquireTimeoutMs} ms for a connection: ${this.#pool.occupancy()}`;
+      entry.waiter.acquireFailed(new CarpoolError('ACQUIRE_TIMEOUT', message));
+    });
+  }
+
+  /** No endpoint takes requests: `discovery.emptyWait`. */
+  endpoint(entry: Pending): void {
+    this.#pool.pending.add(entry, this.#context.emptyWaitMs, () =>
+      entry.waiter.acquireFailed(this.#pool.noEndpoints()),
+    );
+  }
+}
