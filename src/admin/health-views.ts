@@ -25,14 +25,15 @@ export function connectionsView(stats: DestinationStats): Record<string, unknown
 
 /** Where a destination's endpoints come from and how each stands. */
 export function discoveryView(stats: DestinationStats): Record<string, unknown> {
-  const serving = stats.endpoints.filter((endpoint) => endpoint.state === 'ready').length;
+  const serving = stats.endpoints.some((endpoint) => endpoint.inRotation);
   return {
     destination: stats.name,
-    status: serving > 0 ? 'ok' : stats.discovery.state === 'resolving' ? 'resolving' : 'unavailable',
+    status: serving ? 'ok' : stats.discovery.state === 'resolving' ? 'resolving' : 'unavailable',
     discovery: stats.discovery,
     endpoints: stats.endpoints.map((endpoint) => ({
       endpoint: endpoint.id,
       state: endpoint.state,
+      inRotation: endpoint.inRotation,
       consecutiveFailures: endpoint.consecutiveFailures,
       ejectedForMs: endpoint.ejectedForMs,
       outstanding: endpoint.outstanding,

@@ -368,6 +368,6 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   stats(): EndpointStats[] {
     const now = this.#context.clock.now();
-    return this.allEndpoints.map((endpoint) => endpoint.stats(now));
+    return this.allEndpoints.map((endpoint) => endpoint.stats(now, this.rotation.candidates.includes(endpoint)));
   }
 }

@@ -191,7 +191,7 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
     return this.state === 'ready' && this.health.out ? 'ejected' : this.state;
   }
 
-  stats(now: number): EndpointStats {
+  stats(now: number, inRotation: boolean): EndpointStats {
     const connections: ConnectionStats[] = [];
     for (const connection of this.open) connections.push(connectionStats(connection, now));
     const { idleTime } = this.#parent;
@@ -200,6 +200,7 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
       address: this.spec.address,
       port: this.spec.port,
       state: this.#shownState(),
+      inRotation,
       outstanding: this.busy,
       latencyMs: this.latency.at(now),
       connectMs: this.lastConnectMs,

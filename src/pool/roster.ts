@@ -127,7 +127,10 @@ export class Roster {
     if (endpoint.state === 'removed') {
       const now = this.#context.clock.now();
       for (const each of this.#leaving) if (each.spec.id === id) each.removedAt ??= now;
-    } else endpoint.state = 'terminating';
+    } else {
+      endpoint.state = 'terminating';
+      this.#drain(endpoint);
+    }
   }
 
   #changed(): void {

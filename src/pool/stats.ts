@@ -21,6 +21,8 @@ export type EndpointStats = {
   readonly address: string;
   readonly port: number;
   readonly state: 'ready' | 'suspended' | 'unready' | 'terminating' | 'removed' | 'ejected';
+  /** Whether it takes requests now: terminating ones do where nothing better is left, and so does an ejected last one. */
+  readonly inRotation: boolean;
   readonly outstanding: number;
   readonly latencyMs: number;
   readonly connectMs: number | null;

@@ -3,6 +3,7 @@ import type { DestinationPool } from '../../src/pool/destination-pool.ts';
 import type { EndpointState } from '../../src/pool/endpoint-pool.ts';
 import { type AnsweringOrigin, answeringOrigin, ok, until } from './origins.ts';
 import { endpointAt, openOf, policyWith, poolContext, refusingPort, TestRequest, testPool } from './pool-fixture.ts';
+import { silentPort } from './silent-port.ts';
 
 const idOf = ({ port }: { readonly port: number }): string => endpointAt(port).id;
 
@@ -22,9 +23,9 @@ async function portsOf(pool: DestinationPool, count: number): Promise<Set<number
 }
 
 /** A pool over these origins, each with an idle connection. */
-async function warmPool(t: Test, origins: readonly AnsweringOrigin[]) {
+async function warmPool(t: Test, origins: readonly AnsweringOrigin[], policy = policyWith()) {
   const context = poolContext();
-  const pool = testPool(t, context);
+  const pool = testPool(t, context, policy);
   for (const { port } of origins) pool.add(endpointAt(port));
   pool.settle();
   for (const _ of origins) await get(pool);
@@ -36,21 +37,27 @@ t.test(
   'an endpoint that is not ready takes no request, and its idle connections stay until their idle time',
   async (t) => {
     const [one, two] = [await answeringOrigin(t), await answeringOrigin(t)];
-    const { pool, context } = await warmPool(t, [one, two]);
+    const policy = policyWith({ pool: { idleTimeoutMs: 100_000 } });
+    const { pool, context } = await warmPool(t, [one, two], policy);
     pool.setState(idOf(one), 'unready');
     t.equal(pool.totals().idle, 2);
     t.same(await portsOf(pool, 4), new Set([two.port]));
-    for (let second = 0; second < 45; second++) {
+    const burst = [new TestRequest('/'), new TestRequest('/')];
+    for (const request of burst) pool.acquire(request);
+    await until(() => burst.every(({ ended }) => ended === 1));
+    t.equal(pool.totals().idle, 3);
+    for (let second = 0; second < 99; second++) {
       context.clock.advance(1000);
       pool.tick(context.clock.now());
       await get(pool);
     }
-    t.equal(pool.totals().idle, 2, 'it is no surplus, though the peak does not need it');
-    for (let second = 0; second < 6; second++) {
-      context.clock.advance(1000);
-      pool.tick(context.clock.now());
-    }
+    t.notOk(one.connections[0]?.ended, 'it is no surplus, though the peak of the last half minute does not need it');
+    t.equal(pool.totals().idle, 2, 'the surplus was elsewhere');
+    t.equal(two.connections.length, 2, 'and was all of it');
+    context.clock.advance(1000);
+    pool.tick(context.clock.now());
     await one.connections[0]?.until(({ ended }) => ended);
+    t.equal(pool.totals().idle, 1);
   },
 );
 
@@ -235,6 +242,22 @@ t.test('requests whose connect is under way to an endpoint that goes are connect
   t.equal(gone.requests.length, 0);
 });
 
+t.test('a connect that nothing answers keeps no request when its endpoint goes', async (t) => {
+  const silent = await silentPort(t);
+  const other = await answeringOrigin(t);
+  for (const state of ['terminating', 'terminating_serving', 'removed', 'unready'] as const) {
+    const context = poolContext();
+    const pool = testPool(t, context);
+    pool.add(endpointAt(silent));
+    const request = new TestRequest('/');
+    pool.acquire(request);
+    pool.add(endpointAt(other.port));
+    pool.setState(endpointAt(silent).id, state);
+    await until(() => request.ended === 1);
+    t.equal(request.endpoint?.spec.port, other.port, state);
+  }
+});
+
 t.test('news that an endpoint is ready again ends its ejection by connect failures; other news does not', async (t) => {
   const [good, dead] = [await answeringOrigin(t), await refusingPort()];
   const context = poolContext();
@@ -279,12 +302,31 @@ t.test('an ejected endpoint that is not ready is not tried in the background', a
   t.equal(tries(), before);
 });
 
+t.test('a flap within one batch leaves nothing open that nobody knows of', async (t) => {
+  const [one, two] = [await answeringOrigin(t), await answeringOrigin(t)];
+  const { pool, context } = await warmPool(t, [one, two]);
+  pool.setState(idOf(one), 'terminating_serving');
+  pool.add(endpointAt(one.port));
+  pool.settle();
+  await until(() => pool.totals().connecting === 0);
+  t.equal(pool.allEndpoints.length, 2);
+  for (let second = 0; second < 60; second++) {
+    context.clock.advance(1000);
+    pool.tick(context.clock.now());
+  }
+  t.equal(openOf(pool), 0);
+});
+
 t.test('one state as others see it: /stats', async (t) => {
   const origin = await answeringOrigin(t);
   const { pool } = await warmPool(t, [origin]);
   const shown = () => pool.stats()[0]?.state;
+  const serves = () => pool.stats()[0]?.inRotation;
+  t.ok(serves());
   pool.setState(idOf(origin), 'unready');
   t.equal(shown(), 'unready');
+  t.notOk(serves());
   pool.setState(idOf(origin), 'terminating_serving');
   t.equal(shown(), 'terminating');
+  t.ok(serves(), 'nothing better is left');
 });

@@ -255,6 +255,7 @@ t.test(
         const policy = policyWith({
           pool: { maxConnections: POOL_LIMIT, maxPending: 4, maxIdle: 2, maxRequests: 3 },
           balancer: 'p2c',
+          graceMs: 30_000,
         });
         const pools = [testPool(t, context, policy, 'one'), testPool(t, context, policy, 'two')];
         const world: World = {

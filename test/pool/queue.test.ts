@@ -309,3 +309,26 @@ t.test('a lease is given back once: a connection that is not leased cannot be re
   a.cancel();
   t.equal(pool.totals().idle, 1, 'who gave it back cannot cancel it');
 });
+
+t.test('a tunnel does not wait behind a request that pool.maxConnections keeps', async (t) => {
+  const origin = await answeringOrigin(t, () => null);
+  const context = poolContext(2);
+  const pool = testPool(t, context, policyWith({ pool: { maxConnections: 1 } }));
+  const elsewhere = testPool(t, context, policyWith({ pool: { enabled: false } }), 'elsewhere:80');
+  for (const each of [pool, elsewhere]) each.add(endpointAt(origin.port));
+  const running = new TestRequest('/running');
+  const other = new TestRequest('/other');
+  pool.acquire(running);
+  elsewhere.acquire(other);
+  await until(() => origin.requests.length === 2);
+  const kept = new TestRequest('/kept');
+  const tunnel = new TestRequest('/', { tunnel: true, fresh: true });
+  pool.acquire(kept);
+  pool.acquire(tunnel);
+  t.ok(kept.waiting && tunnel.waiting);
+  origin.requests.find(({ path }) => path === '/other')?.connection.write(ok('x'));
+  await until(() => !tunnel.waiting);
+  t.ok(kept.waiting);
+  tunnel.tunnelSocket?.destroy();
+  tunnel.tunnelClosed?.();
+});

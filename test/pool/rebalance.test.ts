@@ -11,6 +11,7 @@ import {
   TestRequest,
   testPool,
 } from './pool-fixture.ts';
+import { silentPort } from './silent-port.ts';
 
 const idOf = ({ port }: { readonly port: number }): string => endpointAt(port).id;
 
@@ -242,6 +243,21 @@ t.test('few connections and many new endpoints: not each gets one', async (t) =>
   pool.settle();
   t.equal(pool.totals().connecting, 4);
   await until(() => pool.totals().connecting === 0);
+});
+
+t.test('nothing is retired for connections that do not stand yet', async (t) => {
+  const silent = await silentPort(t);
+  const policy = policyWith({ timeouts: { connectAttemptMs: 60_000, connectMs: 60_000 } });
+  const { context, pool, answer } = await warmed(t, 4, policy);
+  await answer();
+  pool.add(endpointAt(silent));
+  pool.settle();
+  t.equal(pool.totals().connecting, 2);
+  for (let step = 0; step < 6; step++) {
+    context.clock.advance(1000);
+    pool.tick(context.clock.now());
+    t.equal(pool.totals().idle, 4);
+  }
 });
 
 t.test('a new endpoint that cannot be reached costs no request a try', async (t) => {

@@ -289,3 +289,17 @@ t.test('destinations that are kept warm exist from the start, others from their 
     ['warm:80', 'late:81'],
   );
 });
+
+t.test('a reload changes discovery.emptyWait for destinations that are there', async (t) => {
+  const discovery = new FakeDiscovery([]);
+  const { router, context, configWith } = routerWith(t, discovery);
+  const destination = router.find('empty', 80);
+  const request = new TestRequest('/');
+  t.notOk(destination.acquire(request, []));
+  context.clock.advance(1000);
+  t.equal(request.error?.code, 'NO_ENDPOINTS');
+  const config = configWith([]);
+  router.reconfigure({ ...config, discovery: { ...config.discovery, emptyWaitMs: 0 } });
+  t.equal(router.find('empty', 80), destination);
+  t.throws(() => destination.acquire(new TestRequest('/'), []), { code: 'NO_ENDPOINTS' });
+});

@@ -62,6 +62,7 @@ export function endpoint(changes: Partial<EndpointStats> = {}): EndpointStats {
     outstanding: 0,
     latencyMs: 3,
     connectMs: 0.8,
+    inRotation: true,
     consecutiveFailures: 0,
     ejectedForMs: 0,
     idle: { effectiveMs: 50_000, source: 'default' },

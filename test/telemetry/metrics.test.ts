@@ -241,7 +241,8 @@ t.test('a destination where everything happened has at most 120 series, and none
   const connections = ['http1', 'http2'].flatMap((protocol) =>
     (['connecting', 'active', 'idle', 'draining'] as const).map((state) => connection(state, { protocol })),
   );
-  const states = ['ready', 'suspended', 'terminating', 'removed', 'ejected'] as const;
+  // `suspended` is what DNS says of an endpoint, `unready` what Kubernetes says: a destination has one or the other.
+  const states = ['ready', 'unready', 'terminating', 'removed', 'ejected'] as const;
   inspector.stats = [
     destination('a:80', {
       endpoints: states.map((state, i) => endpoint({ state, connections: i === 0 ? connections : [] })),

@@ -23,12 +23,26 @@ export class DnsRelay implements EndpointSink {
   readonly #externalName: string | null;
   readonly #onSettled: (error: CarpoolError | null) => void;
   readonly #told = new Set<string>();
+  /** What DNS told of the name that was in force before, and not of this one. */
+  readonly #before: Set<string>;
   #dropped = 0;
 
-  constructor(sink: EndpointSink, externalName: string | null, onSettled: (error: CarpoolError | null) => void) {
+  /** @param before in whose place it comes, or null; what that one told goes with `retractBefore` */
+  constructor(
+    sink: EndpointSink,
+    externalName: string | null,
+    before: DnsRelay | null,
+    onSettled: (error: CarpoolError | null) => void,
+  ) {
     this.#sink = sink;
     this.#externalName = externalName;
+    this.#before = new Set(before === null ? [] : [...before.#told, ...before.#before]);
     this.#onSettled = onSettled;
+  }
+
+  /** Whether the sink has the endpoint from here. */
+  has(id: string): boolean {
+    return this.#told.has(id);
   }
 
   add(endpoint: EndpointSpec): void {
@@ -37,6 +51,7 @@ export class DnsRelay implements EndpointSink {
       return;
     }
     this.#told.add(endpoint.id);
+    this.#before.delete(endpoint.id);
     this.#sink.add(endpoint);
   }
 
@@ -70,8 +85,15 @@ export class DnsRelay implements EndpointSink {
   }
 
   /** Takes back what DNS told, but for the endpoints that others tell under the same id. */
-  retract(keep: ReadonlySet<string>): void {
-    for (const id of this.#told) if (!keep.has(id)) this.#sink.remove(id);
+  retract(keep: (id: string) => boolean): void {
+    for (const id of [...this.#told, ...this.#before]) if (!keep(id)) this.#sink.remove(id);
     this.#told.clear();
+    this.#before.clear();
+  }
+
+  /** Takes back what was told of the name before, now that there is an answer to this one. */
+  retractBefore(): void {
+    for (const id of this.#before) this.#sink.remove(id);
+    this.#before.clear();
   }
 }

@@ -56,9 +56,20 @@ export class EndpointDiff {
     return left;
   }
 
-  /** Every endpoint that was told goes. */
-  clear(): void {
-    for (const told of [...this.#told.values()]) this.#remove(told);
+  /** Whether the sink has the endpoint from here. */
+  has(id: string): boolean {
+    return this.#told.has(id);
+  }
+
+  /**
+   * Every endpoint that was told goes.
+   * @param keep those that others tell under the same id by now: they are only forgotten here
+   */
+  clear(keep: (id: string) => boolean = () => false): void {
+    for (const told of [...this.#told.values()]) {
+      if (keep(told.spec.id)) this.#told.delete(told.spec.id);
+      else this.#remove(told);
+    }
   }
 
   /** Finds what was told of each endpoint: by its id, else by the id that it has in the other family. */

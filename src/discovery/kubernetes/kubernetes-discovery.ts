@@ -6,7 +6,7 @@ import type { Discovery, EndpointSink, EndpointSubscription, SubscribeOptions } 
 import type { DiscoverySource } from '../discovery-chain.ts';
 import { LookupQueue } from '../lookup-queue.ts';
 import { type DiscoveryLog, type Problem, ProblemLog } from './discovery-log.ts';
-import type { ApiError, KubeApi } from './kube-api.ts';
+import { ApiError, type KubeApi } from './kube-api.ts';
 import { NamespaceWatch } from './namespace-watch.ts';
 import { zoneOfNode } from './select-endpoints.ts';
 import { parseServiceName, type ServiceCandidate } from './service-name.ts';
@@ -44,6 +44,8 @@ export type KubernetesDiscoveryOptions = {
 const MAX_LOOKUPS = 8;
 /** Answers about names that nobody uses at the moment; the oldest goes first. */
 const MAX_REMEMBERED = 1024;
+/** Namespaces, likewise. */
+const MAX_NAMESPACES = 64;
 
 /**
  * Finds endpoints of Services through the API server: a Service by GET when its name is used first, its EndpointSlices by
@@ -89,12 +91,16 @@ export class KubernetesDiscovery implements DiscoverySource {
     const record = this.#record(namespace, service);
     record.users++;
     const source = this.#watch(namespace);
+    source.users++;
     const subscription = new ServiceSubscription(
       { host, port, candidate, record, source },
       sink,
       options,
       this.#context,
-      () => this.#unsubscribed(key, record, subscription),
+      () => {
+        source.users--;
+        this.#unsubscribed(key, record, subscription);
+      },
     );
     const all = this.#subscriptions.get(key) ?? new Set();
     all.add(subscription);
@@ -114,10 +120,8 @@ export class KubernetesDiscovery implements DiscoverySource {
 
   /** Forgets what was remembered as absent or refused: rights may have been granted. */
   askAgain(): void {
-    for (const record of this.#records.values()) {
-      const { kind } = record.answer;
-      if (kind === 'absent' || kind === 'refused' || kind === 'failed') record.outdated();
-    }
+    for (const record of this.#records.values())
+      if (record.error !== null || record.answer.kind === 'absent') record.askAgain();
     for (const watch of this.#watches.values()) watch.retryNow();
   }
 
@@ -131,6 +135,11 @@ export class KubernetesDiscovery implements DiscoverySource {
     }
     if ([...this.#records.values()].some(({ answer }) => answer.kind === 'failed')) return false;
     return wanted ? true : null;
+  }
+
+  /** Namespaces that are remembered. */
+  get namespaces(): number {
+    return this.#watches.size;
   }
 
   /** What is wrong at the moment. */
@@ -189,7 +198,7 @@ export class KubernetesDiscovery implements DiscoverySource {
       clock: this.#options.clock,
       random: this.#options.random,
       changed: () => this.#serviceChanged(key, record),
-      expired: () => this.#records.delete(key),
+      expired: () => this.#forget(key, record),
     });
     this.#records.set(key, record);
     return record;
@@ -200,15 +209,29 @@ export class KubernetesDiscovery implements DiscoverySource {
     if (this.#records.size < MAX_REMEMBERED) return;
     for (const [key, record] of this.#records) {
       if (record.users > 0) continue;
-      record.close();
-      this.#records.delete(key);
+      this.#forget(key, record);
       return;
     }
+  }
+
+  #forget(key: string, record: ServiceRecord): void {
+    record.close();
+    this.#records.delete(key);
+    const subject = `services ${record.namespace}`;
+    if (this.#problems.get(subject) !== null && !this.#failing(record.namespace)) this.#problems.forget(subject);
+  }
+
+  /** Whether a Service of the namespace could not be read. */
+  #failing(namespace: string): boolean {
+    for (const record of this.#records.values())
+      if (record.namespace === namespace && record.error !== null) return true;
+    return false;
   }
 
   #watch(namespace: string): NamespaceWatch {
     const known = this.#watches.get(namespace);
     if (known !== undefined) return known;
+    this.#forgetNamespaces();
     const { clock, random, observer, allow } = this.#options;
     const watch = new NamespaceWatch({
       namespace,
@@ -217,7 +240,7 @@ export class KubernetesDiscovery implements DiscoverySource {
       random,
       problems: this.#problems,
       allow,
-      onChange: (service, readAt) => this.#slicesChanged(`${namespace}/${service}`, readAt),
+      onChange: (service, readAt) => this.#slicesChanged(namespace, service, readAt),
       onState: () => this.#watchChanged(namespace),
       onEvent: (type) => observer.event(type),
     });
@@ -225,41 +248,79 @@ export class KubernetesDiscovery implements DiscoverySource {
     return watch;
   }
 
+  #forgetNamespaces(): void {
+    if (this.#watches.size < MAX_NAMESPACES) return;
+    for (const [namespace, watch] of this.#watches) {
+      if (watch.users > 0) continue;
+      watch.close();
+      this.#watches.delete(namespace);
+    }
+  }
+
   #locality(source: SliceSource): Locality {
     const { node, zone } = this.#options.settings;
     if (zone !== null || node === null) return { nodeName: node, zone };
-    for (const watch of this.#watches.values()) {
-      if (watch !== source) continue;
-      return { nodeName: node, zone: zoneOfNode(watch.allSlices(), node) };
-    }
-    return { nodeName: node, zone: null };
+    return {
+      nodeName: node,
+      // A look at all slices of the namespace, for the few Services that have hints.
+      get zone() {
+        return zoneOfNode(source.allSlices(), node);
+      },
+    };
   }
 
   #serviceChanged(key: string, record: ServiceRecord): void {
-    const { answer } = record;
-    const subject = `services ${record.namespace}`;
-    const error = answer.kind === 'asking' || answer.kind === 'absent' ? null : errorOf(answer);
-    if (error === null) this.#problems.clear(subject);
-    else this.#problems.set(subject, error);
-    for (const subscription of [...(this.#subscriptions.get(key) ?? [])]) subscription.update();
+    const { namespace, error } = record;
+    const subject = `services ${namespace}`;
+    const before = this.#problems.get(subject);
+    // The API server's words name the Service: one line for the namespace, not one for each.
+    if (error !== null && !(before instanceof ApiError && before.kind === error.kind))
+      this.#problems.set(subject, error);
+    if (error === null && before !== null && !this.#failing(namespace)) this.#problems.clear(subject);
+    this.#update(key, namespace);
   }
 
-  #slicesChanged(key: string, readAt: number | null): void {
+  /** Has the Service's subscriptions decide anew. @returns whether an endpoint has left the rotation of one */
+  #update(key: string, namespace: string): boolean {
     let left = false;
-    for (const subscription of [...(this.#subscriptions.get(key) ?? [])]) if (subscription.update()) left = true;
+    for (const subscription of [...(this.#subscriptions.get(key) ?? [])]) {
+      try {
+        if (subscription.update()) left = true;
+      } catch (cause) {
+        // A destination's fault is not to keep the others from being told.
+        this.#fault(namespace, cause);
+      }
+    }
+    return left;
+  }
+
+  #fault(namespace: string, cause: unknown): void {
+    const subject = `fault ${namespace}`;
+    if (this.#problems.get(subject) !== null) return;
+    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    this.#problems.set(subject, {
+      message: `a change in ${namespace} was not taken in: ${text}`,
+      hint: 'This is a fault of carpool; please report it.',
+    });
+  }
+
+  #slicesChanged(namespace: string, service: string, readAt: number | null): void {
+    const key = `${namespace}/${service}`;
+    const left = this.#update(key, namespace);
     if (left && readAt !== null) this.#options.observer.propagation.observe(this.#options.clock.now() - readAt);
-    // The last slice of a Service goes with it, and the first comes with it.
+    // The last slice of a Service goes with it, and the first comes with it; an ExternalName has none.
     const record = this.#records.get(key);
-    const { namespace = '', name = '' } = record ?? {};
-    const count = this.#watches.get(namespace)?.slices(name)?.length ?? 0;
-    if (record !== undefined && (record.answer.kind === 'found' ? count === 0 : count > 0)) record.outdated();
+    if (record === undefined) return;
+    const { answer } = record;
+    const count = this.#watches.get(namespace)?.slices(service)?.length ?? 0;
+    const withPods = answer.kind === 'found' && answer.facts.externalName === null;
+    if (withPods ? count === 0 : count > 0) record.outdated();
   }
 
   /** A watch broke for good, or stands again: who waits for it, or goes by DNS because of it, has to decide anew. */
   #watchChanged(namespace: string): void {
-    for (const [key, all] of [...this.#subscriptions]) {
-      if (key.startsWith(`${namespace}/`)) for (const subscription of [...all]) subscription.update();
-    }
+    for (const key of [...this.#subscriptions.keys()])
+      if (key.startsWith(`${namespace}/`)) this.#update(key, namespace);
   }
 
   #unsubscribed(key: string, record: ServiceRecord, subscription: ServiceSubscription): void {
@@ -268,13 +329,6 @@ export class KubernetesDiscovery implements DiscoverySource {
     all?.delete(subscription);
     if (all?.size === 0) this.#subscriptions.delete(key);
     // A Service is asked for anew when it is used again; that a name is none is remembered.
-    if (record.users === 0 && record.answer.kind === 'found') {
-      record.close();
-      this.#records.delete(key);
-    }
+    if (record.users === 0 && record.answer.kind === 'found') this.#forget(key, record);
   }
-}
-
-function errorOf(answer: { readonly kind: string; readonly error: ApiError | null }): ApiError | null {
-  return answer.error;
 }

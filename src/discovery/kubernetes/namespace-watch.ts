@@ -65,6 +65,8 @@ export class NamespaceWatch {
   #known: Coverage | undefined = undefined;
   /** No change of the selector before this. */
   #notBefore = Number.NEGATIVE_INFINITY;
+  /** Subscriptions in the namespace, whether they want slices or not. */
+  users = 0;
   #failedChanges = 0;
   #change: Timer | null = null;
   #shrink: Timer | null = null;
@@ -150,8 +152,10 @@ export class NamespaceWatch {
     const names = this.#wanted.keys();
     if (following.state === 'changing') {
       if (coversAll(following.next.asked, names)) return;
-      // Names came back that `current` still has: the change is not needed any more.
-      if (coversAll(following.current.asked, this.#wanted.keys())) this.#abandon();
+      // Names came back that `current` still has: the change is not needed any more. (Once `next` has listed, they are
+      // not known any more, so that only another list helps.)
+      const listed = following.next.listed !== undefined;
+      if (!listed && coversAll(following.current.asked, this.#wanted.keys())) this.#abandon();
       // Otherwise it is heard of again when the change is over.
       else this.#reselect(following.next);
       return;
@@ -283,7 +287,11 @@ export class NamespaceWatch {
     // The other watch may have told of later things than this list: those stay.
     const newerThan = following.state === 'changing' && !latest ? list.version : null;
     const keep = new Set(kept);
-    const changed = this.#store.replace(list.items, { newerThan, keep: (service) => keep.has(service) });
+    const changed = this.#store.replace(list.items, {
+      version: list.version,
+      newerThan,
+      keep: (service) => keep.has(service),
+    });
     for (const service of this.#wanted.keys()) if (covers(asked, service) && !knew(service)) changed.add(service);
     this.#tell(changed, null);
     this.#adjust();

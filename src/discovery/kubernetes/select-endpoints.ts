@@ -31,7 +31,7 @@ export type SelectionInput = {
   readonly port: number;
   /** Only the pod of that hostname, or null. */
   readonly hostname: string | null;
-  /** Where this sidecar runs, as far as it is known. */
+  /** Where this sidecar runs, as far as it is known; looked at only where it matters. */
   readonly locality: { readonly nodeName: string | null; readonly zone: string | null };
   /** Which address of a dual-stack pod is dialled first. */
   readonly preferFamily: 4 | 6;
@@ -52,6 +52,10 @@ type Merged = Found & { readonly other: Found | null };
 /** Which of two things said of one endpoint at the same time counts: ready wins, as a stale slice costs a moment only. */
 const PREFERENCE: Readonly<Record<Condition, number>> = { ready: 3, serving: 2, unready: 1, leaving: 0 };
 
+function preference({ condition, endpoint }: Found): number {
+  return PREFERENCE[condition] * 4 + Number(endpoint.ready) * 2 + Number(endpoint.serving);
+}
+
 /** Ports named in one message. */
 const MAX_PORTS_TOLD = 8;
 
@@ -68,7 +72,7 @@ export function selectEndpoints(input: SelectionInput): Selection {
   const found = slices.flatMap((slice) => atPort(slice, input, servicePort));
   if (found.length === 0 && servicePort !== null && slices.some(({ endpoints }) => endpoints.length > 0))
     return { endpoints: new Map(), problem: portOfNoPod(service, servicePort) };
-  const merged = mergeFamilies(mergeSlices(found), input.preferFamily);
+  const merged = published(mergeFamilies(mergeSlices(found), input.preferFamily));
   if (hostname !== null) return selection(merged.filter(({ endpoint }) => endpoint.hostname === hostname));
   // The traffic policy is of the ClusterIP, which a headless Service does not have.
   if (service.localOnly && !service.headless) return onThisNode(merged, input);
@@ -140,6 +144,18 @@ function conditionOf({ ready, serving, terminating }: SliceEndpoint): Condition 
   return ready ? 'ready' : 'unready';
 }
 
+/**
+ * Where unready endpoints are published as ready and none of the ready ones serves, those that terminate and serve are
+ * no worse: kube-proxy would use all of them.
+ */
+function published(merged: readonly Merged[]): readonly Merged[] {
+  const ready = merged.filter(({ condition }) => condition === 'ready');
+  if (ready.length === 0 || ready.some(({ endpoint }) => endpoint.serving)) return merged;
+  return merged.map((one) =>
+    one.condition === 'serving' && one.endpoint.ready && one.endpoint.serving ? { ...one, condition: 'ready' } : one,
+  );
+}
+
 function noSuchPort({ namespace, name, ports }: ServiceFacts, port: number): Problem {
   const told = ports.slice(0, MAX_PORTS_TOLD).map(nameOfPort);
   if (ports.length > told.length) told.push(`${ports.length - told.length} more`);
@@ -171,7 +187,7 @@ function mergeSlices(found: readonly Found[]): Found[] {
   for (const one of found) {
     const id = idOf(one);
     const before = byId.get(id);
-    if (before === undefined || PREFERENCE[one.condition] > PREFERENCE[before.condition]) byId.set(id, one);
+    if (before === undefined || preference(one) > preference(before)) byId.set(id, one);
   }
   return [...byId.values()];
 }
@@ -188,7 +204,7 @@ function mergeFamilies(found: readonly Found[], preferFamily: 4 | 6): Merged[] {
     // Several addresses in one family (hand-made slices): which of them belong together, nobody says.
     if (one === undefined || two === undefined || more.length > 0 || one.family === two.family)
       return group.map((single) => ({ ...single, other: null }));
-    const better = PREFERENCE[two.condition] > PREFERENCE[one.condition] ? two : one;
+    const better = preference(two) > preference(one) ? two : one;
     return [
       {
         ...one,
@@ -213,13 +229,17 @@ function onThisNode(merged: readonly Merged[], { service, locality }: SelectionI
 }
 
 /** Leaves out what the hints give to other nodes or zones, if they are complete and leave something here. */
-function byHints(merged: readonly Merged[], { nodeName, zone }: SelectionInput['locality']): readonly Merged[] {
-  return hinted(merged, 'forNodes', nodeName) ?? hinted(merged, 'forZones', zone) ?? merged;
+function byHints(merged: readonly Merged[], locality: SelectionInput['locality']): readonly Merged[] {
+  return (
+    hinted(merged, 'forNodes', () => locality.nodeName) ?? hinted(merged, 'forZones', () => locality.zone) ?? merged
+  );
 }
 
-function hinted(merged: readonly Merged[], key: 'forNodes' | 'forZones', here: string | null): Merged[] | null {
+function hinted(merged: readonly Merged[], key: 'forNodes' | 'forZones', where: () => string | null): Merged[] | null {
   const ready = merged.filter(({ condition }) => condition === 'ready');
-  if (here === null || !ready.every(({ endpoint }) => endpoint[key] !== null)) return null;
+  if (!ready.every(({ endpoint }) => endpoint[key] !== null)) return null;
+  const here = where();
+  if (here === null) return null;
   if (!ready.some(({ endpoint }) => endpoint[key]?.includes(here))) return null;
   // Only ready endpoints are given hints. The others are no choice now, but what is known of them goes on counting.
   return merged.filter(({ endpoint, condition }) => condition !== 'ready' || endpoint[key]?.includes(here));

@@ -55,6 +55,8 @@ export class ServiceRecord {
   #phase: Phase = { phase: 'closed' };
   #askedAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
+  /** Something has changed since the question that is under way was asked. */
+  #changedSince = false;
 
   constructor(namespace: string, name: string, options: ServiceRecordOptions) {
     this.namespace = namespace;
@@ -67,8 +69,20 @@ export class ServiceRecord {
     return this.#answer;
   }
 
-  /** It may have changed: asks at once, or as soon as the last question is a second old. */
+  /** Why the last question had no good answer, or null. */
+  get error(): ApiError | null {
+    const answer = this.#answer;
+    return answer.kind === 'asking' || answer.kind === 'absent' ? null : answer.error;
+  }
+
+  /** It may have changed: asks at once, or as soon as the last question is a second old. After a failure it waits its time. */
   outdated(): void {
+    if (this.#phase.phase === 'asking') this.#changedSince = true;
+    else if (this.#failures === 0) this.askAgain();
+  }
+
+  /** As `outdated`, after a failure too. */
+  askAgain(): void {
     if (this.#phase.phase !== 'resting') return;
     const now = this.#options.clock.now();
     const due = Math.max(now, this.#askedAt + MIN_INTERVAL_MS);
@@ -113,6 +127,7 @@ export class ServiceRecord {
   async #ask(): Promise<void> {
     const { clock, queue } = this.#options;
     this.#phase = { phase: 'asking' };
+    this.#changedSince = false;
     this.#askedAt = clock.now();
     let answer: ServiceAnswer;
     try {
@@ -142,6 +157,7 @@ export class ServiceRecord {
     const before = this.#answer;
     this.#answer = answer;
     this.#rest(error === null ? this.#spread(BELIEVED_MS) : this.#backoff(error));
+    if (this.#changedSince) this.outdated();
     if (!sameAnswer(before, answer)) this.#options.changed(this);
   }
 

@@ -17,6 +17,8 @@ export interface SliceSource {
   unwant(service: string): void;
   /** null: not known yet. */
   slices(service: string): readonly SliceFacts[] | null;
+  /** All that are known in the namespace. */
+  allSlices(): readonly SliceFacts[];
   readonly error: ApiError | null;
   readonly connected: boolean;
 }
@@ -56,6 +58,8 @@ type State =
       readonly relay: DnsRelay;
       readonly subscription: EndpointSubscription;
       readonly problem: Problem | null;
+      /** As in the plan. */
+      readonly gone: boolean;
     }
   | { readonly state: 'kubernetes'; readonly problem: Problem | null }
   | { readonly state: 'closed' };
@@ -89,7 +93,7 @@ export class ServiceSubscription implements EndpointSubscription {
   #wanting = false;
   #affinity: string | null = null;
   /** `name:port` of the slices' ports as seen last: when they change, the Service may have changed. */
-  #ports = '';
+  #ports: string | null = null;
 
   constructor(
     target: SubscriptionTarget,
@@ -206,7 +210,7 @@ export class ServiceSubscription implements EndpointSubscription {
     const ports = slices.flatMap((slice) => slice.ports.map(({ name, port }) => `${name}:${port}`));
     const seen = [...new Set(ports)].sort().join();
     if (seen === this.#ports) return;
-    const first = this.#ports === '';
+    const first = this.#ports === null;
     this.#ports = seen;
     if (!first) this.#target.record.outdated();
   }
@@ -223,7 +227,7 @@ export class ServiceSubscription implements EndpointSubscription {
     const slices = this.#target.source.slices(service.name) ?? [];
     const problem = selection.problem ?? unreadable(slices);
     this.#state = { state: 'kubernetes', problem };
-    this.#held = null;
+    this.#dnsAnswer = null;
     this.#tell(problem);
     if (before.state === 'looking') before.deadline.cancel();
     const affinity = service.clientIpAffinity ? this.#context.affinityKey : null;
@@ -232,10 +236,9 @@ export class ServiceSubscription implements EndpointSubscription {
       this.#sink.affinity(affinity);
     }
     const left = this.#diff.apply(selection.endpoints);
-    if (before.state === 'dns') {
-      before.subscription.close();
-      before.relay.retract(new Set(selection.endpoints.keys()));
-    }
+    if (before.state === 'dns') before.subscription.close();
+    if (this.#isClosed()) return left;
+    if (before.state === 'dns') before.relay.retract((id) => this.#diff.has(id));
     this.#sink.settled(null);
     return left;
   }
@@ -245,43 +248,53 @@ export class ServiceSubscription implements EndpointSubscription {
     if (before.state === 'closed') return;
     this.#tell(problem);
     if (before.state === 'looking') before.deadline.cancel();
-    if (before.state === 'dns') {
-      if (before.name === name) {
-        this.#state = { ...before, problem };
-        const held = this.#held;
-        if (held !== null) this.#dnsSettled(before.relay, held, gone);
-        return;
-      }
-      before.subscription.close();
-      before.relay.retract(new Set());
+    if (before.state === 'dns' && before.name === name) {
+      this.#state = { ...before, problem, gone };
+      const answer = this.#dnsAnswer;
+      if (answer !== null && (answer.held || (gone && !before.gone))) this.#dnsSettled(before.relay, answer.error);
+      return;
     }
-    const relay = new DnsRelay(this.#sink, externalName, (error) => this.#dnsSettled(relay, error, gone));
+    if (before.state === 'dns') before.subscription.close();
+    this.#dnsAnswer = null;
+    const last = before.state === 'dns' ? before.relay : null;
+    const relay = new DnsRelay(this.#sink, externalName, last, (error) => this.#dnsSettled(relay, error));
     // What DNS has cached is told before `subscribe` returns: the relay must be in force by then.
     const answers: (CarpoolError | null)[] = [];
     this.#pendingSettlement = { relay, answers };
     const subscription = this.#context.dns.subscribe(name, this.#target.port, relay, this.#options);
     this.#pendingSettlement = null;
-    this.#state = { state: 'dns', name, relay, subscription, problem };
-    for (const error of answers) this.#dnsSettled(relay, error, gone);
+    if (this.#isClosed()) {
+      subscription.close();
+      return;
+    }
+    this.#state = { state: 'dns', name, relay, subscription, problem, gone };
+    for (const error of answers) this.#dnsSettled(relay, error);
   }
 
-  /** DNS's error, while the API server may still have a better answer. */
-  #held: CarpoolError | null = null;
+  /** Asked after calls to the sink, which may have closed this. */
+  #isClosed(): boolean {
+    return this.#state.state === 'closed';
+  }
+
+  /** What DNS said last. `held`: nobody was told yet, for the API server may still have a better answer. */
+  #dnsAnswer: { readonly error: CarpoolError | null; readonly held: boolean } | null = null;
   /** While a subscription is being made, what it settles with at once. */
   #pendingSettlement: { readonly relay: DnsRelay; readonly answers: (CarpoolError | null)[] } | null = null;
 
-  #dnsSettled(relay: DnsRelay, error: CarpoolError | null, gone: boolean): void {
+  #dnsSettled(relay: DnsRelay, error: CarpoolError | null): void {
     if (this.#pendingSettlement?.relay === relay) {
       this.#pendingSettlement.answers.push(error);
       return;
     }
     if (this.#state.state !== 'dns' || this.#state.relay !== relay) return;
     // DNS has nothing, but the API server may yet: who waits is not told that there is nothing.
-    this.#held = error !== null && this.#plan().go === 'wait' ? error : null;
-    if (this.#held !== null) return;
-    // The slices' endpoints go when DNS has others, or when they are known to be wrong.
-    if (error === null || gone) {
-      this.#diff.clear();
+    const held = error !== null && this.#plan().go === 'wait';
+    this.#dnsAnswer = { error, held };
+    if (held) return;
+    // What was known before goes when DNS has others, or when it is known to be wrong.
+    if (error === null || this.#state.gone) {
+      this.#diff.clear((id) => relay.has(id));
+      relay.retractBefore();
       if (this.#affinity !== null) this.#sink.affinity(null);
       this.#affinity = null;
     }

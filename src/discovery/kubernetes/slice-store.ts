@@ -14,6 +14,8 @@ export type SliceStoreOptions = {
 
 /** How a list stands to what is known. */
 export type ListScope = {
+  /** The list's own version: what is older and not in the list is no more; null: not known. */
+  readonly version: string | null;
   /** The list's own version, where what is known may be newer than it; null: the list is the newest there is. */
   readonly newerThan: string | null;
   /** Services that the list does not cover and that are to be kept. */
@@ -25,7 +27,7 @@ type Held = { readonly facts: SliceFacts; version: string | null };
 /** Deletions that are remembered, so that news from before them does not bring a slice back. */
 const MAX_DELETED = 1_000;
 
-const WHOLE: ListScope = { newerThan: null, keep: () => false };
+const WHOLE: ListScope = { version: null, newerThan: null, keep: () => false };
 
 /**
  * The EndpointSlices of one namespace, by Service and slice. Of each only what discovery uses is kept, and only a real
@@ -37,6 +39,7 @@ export class SliceStore {
   readonly #byService = new Map<string, Map<string, SliceFacts>>();
   readonly #deleted = new Map<string, string>();
   readonly #unreadable = new Set<string>();
+  #lastList: ListScope = WHOLE;
 
   constructor(options: SliceStoreOptions) {
     this.#options = options;
@@ -57,7 +60,8 @@ export class SliceStore {
    * Takes a complete list in place of what is known.
    * @returns the Services whose slices are others now
    */
-  replace(items: readonly unknown[], { newerThan, keep }: ListScope = WHOLE): Set<string> {
+  replace(items: readonly unknown[], scope: ListScope = WHOLE): Set<string> {
+    const { newerThan, keep } = scope;
     const changed = new Set<string>();
     const listed = new Set<string>();
     if (newerThan === null) this.#deleted.clear();
@@ -72,6 +76,7 @@ export class SliceStore {
       const newer = newerThan !== null && version !== null && olderVersion(newerThan, version);
       if (!newer) this.#drop(name, changed);
     }
+    this.#lastList = scope;
     this.#tellUnreadable();
     return changed;
   }
@@ -85,7 +90,8 @@ export class SliceStore {
     const changed = new Set<string>();
     const { name, resourceVersion } = objectMeta(object);
     if (type === 'DELETED') this.#delete(name, resourceVersion, changed);
-    else if (type === 'ADDED' || type === 'MODIFIED') this.#put(object, resourceVersion, resourceVersion, changed);
+    else if ((type === 'ADDED' || type === 'MODIFIED') && !this.#beforeList(object))
+      this.#put(object, resourceVersion, resourceVersion, changed);
     this.#tellUnreadable();
     return changed;
   }
@@ -96,6 +102,16 @@ export class SliceStore {
     this.#deleted.clear();
     this.#unreadable.clear();
     this.#tellUnreadable();
+  }
+
+  /** Whether it is late news (of a watch that lags behind the list) of a slice that had gone when the list was made. */
+  #beforeList(object: unknown): boolean {
+    const { name, resourceVersion } = objectMeta(object);
+    const { version, keep } = this.#lastList;
+    if (name === null || resourceVersion === null || version === null || this.#held.has(name)) return false;
+    if (!olderVersion(resourceVersion, version)) return false;
+    const facts = readSlice(object, this.#options.allow());
+    return facts !== null && !keep(facts.service);
   }
 
   /** @param at the version to compare with what is known, or null: it is taken whatever is known */

@@ -663,3 +663,35 @@ test('a closed watch leaves nothing behind', async (t) => {
   t.equal(api.lists.length, 2);
   t.same(told(), []);
 });
+
+test('a Service wanted again after it was left out of the new list becomes known again', async (t) => {
+  const { api, clock, watch, addresses } = await following();
+  watch.want('users');
+  await settled();
+  await api.list.answer([at(90, of('orders')), at(91, of('users'))], 101);
+  api.last.handlers.opened();
+  watch.unwant('users');
+  clock.advance(60_000);
+  await settled();
+  await api.list.answer([at(90, of('orders'))], 102);
+  t.equal(api.open.length, 2, 'the new watch is not open yet');
+  watch.want('users');
+  api.last.handlers.opened();
+  clock.advance(500);
+  await settled();
+  t.equal(api.list.query.labelSelector, inSelector('orders', 'users'));
+  await api.list.answer([at(90, of('orders')), at(91, of('users'))], 103);
+  t.same(addresses('users'), ['10.0.0.1']);
+});
+
+test('late news of the old watch does not bring back a slice that the new list has no more', async (t) => {
+  const { api, watch, addresses } = await following();
+  watch.want('users');
+  await settled();
+  await api.list.answer([at(91, of('users'))], 110);
+  t.same(addresses('orders'), []);
+  api.watches[0]?.handlers.event('MODIFIED', at(105, of('orders', '10.0.0.2')), 1);
+  t.same(addresses('orders'), []);
+  api.watches[0]?.handlers.event('ADDED', at(112, of('orders', '10.0.0.3')), 1);
+  t.same(addresses('orders'), ['10.0.0.3'], 'what is newer than the list counts');
+});

@@ -91,6 +91,18 @@ t.test('the conditions make the tiers of kube-proxy', async (t) => {
   }
 });
 
+t.test('a terminating endpoint that is published and serves is not given up for one that does not serve', async (t) => {
+  const published = { ready: true, serving: false };
+  const old = { ready: true, serving: true, terminating: true };
+  const one = { address: A, ...old };
+  const state = (...endpoints: Parameters<typeof sliceFacts>[0]['endpoints'] & object) =>
+    shown([sliceFacts({ endpoints })]);
+  t.same(state(one, { address: B, ...published }), ['10.0.0.1:8080 ready', '10.0.0.2:8080 ready'], 'as kube-proxy');
+  t.same(state(one, { address: B }), ['10.0.0.1:8080 serving', '10.0.0.2:8080 ready'], 'drained for a better one');
+  const dead = { address: A, ready: true, serving: false, terminating: true };
+  t.same(state(dead, { address: B, ...published }), ['10.0.0.1:8080 serving', '10.0.0.2:8080 ready']);
+});
+
 t.test('the endpoints of a Service are those of all its slices', async (t) => {
   t.same(shown([sliceFacts({ endpoints: [A, B] }), sliceFacts({ endpoints: [C] })]), [
     '10.0.0.1:8080 ready',

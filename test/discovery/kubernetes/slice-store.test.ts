@@ -125,7 +125,7 @@ test('a list beside which events came keeps what is newer than it', async (t) =>
   store.apply('ADDED', at(12, users('10.0.0.12', 'users-b')));
   store.apply('DELETED', at(13, orders('10.0.0.3', 'orders-b')));
   const list = [at(1, orders('10.0.0.1')), at(3, orders('10.0.0.3', 'orders-b')), at(9, users('10.0.0.9', 'users-c'))];
-  t.same(store.replace(list, { newerThan: '10', keep: () => false }), new Set(['users']));
+  t.same(store.replace(list, { version: null, newerThan: '10', keep: () => false }), new Set(['users']));
   t.same(addresses('orders'), ['10.0.0.11'], 'the change stays, and what was deleted does not come back');
   t.same(addresses('users'), ['10.0.0.12', '10.0.0.9'], 'what was added stays, what the list has no more goes');
 });
@@ -133,7 +133,10 @@ test('a list beside which events came keeps what is newer than it', async (t) =>
 test('a list keeps the Services that it does not cover', async (t) => {
   const { store, addresses } = make();
   store.replace([at(1, orders('10.0.0.1')), at(2, users('10.0.0.2'))]);
-  t.same(store.replace([], { newerThan: null, keep: (service) => service === 'users' }), new Set(['orders']));
+  t.same(
+    store.replace([], { version: null, newerThan: null, keep: (service) => service === 'users' }),
+    new Set(['orders']),
+  );
   t.same(addresses('users'), ['10.0.0.2']);
 });
 
@@ -158,4 +161,13 @@ test('addresses that are allowed by the configuration are read', async (t) => {
   const store = new SliceStore({ allow: () => [parseAddressRange('127.0.0.0/8')], unreadable() {} });
   store.apply('ADDED', at(1, orders('127.0.0.1')));
   t.equal(store.slices('orders')[0]?.endpoints.length, 1);
+});
+
+test('news from before a list brings nothing back, but for Services that the list does not cover', async (t) => {
+  const { store, addresses } = make();
+  store.replace([], { version: '10', newerThan: null, keep: (service) => service === 'users' });
+  t.same(store.apply('MODIFIED', at(9, orders('10.0.0.1'))), new Set());
+  t.same(store.apply('ADDED', at(9, users('10.0.0.2'))), new Set(['users']));
+  t.same(store.apply('ADDED', at(11, orders('10.0.0.3'))), new Set(['orders']));
+  t.same(addresses('orders'), ['10.0.0.3']);
 });
