@@ -64,7 +64,11 @@ scenario(
     setPriority(carpool.pid, -10);
     await load.more(300);
     for (let round = 0; round < 4; round++) await shop.rollOut('web');
-    const { count, share } = (await carpool.metrics()).shareWithin('carpool_endpoint_propagation_seconds', 0.01);
+    const metrics = await carpool.metrics();
+    const { count, share } = metrics.shareWithin('carpool_endpoint_propagation_seconds', 0.01);
+    t.comment(
+      [...metrics.by('carpool_endpoint_propagation_seconds_bucket', 'le')].map((each) => each.join(': ')).join(', '),
+    );
     t.ok(count >= 16, `${count} times`);
     t.ok(share >= 0.99, `${(share * 100).toFixed(1)} % of them within 10 ms`);
   },

@@ -1,4 +1,5 @@
 import { ACCESS_LOGS, LOG_LEVELS, ORIGIN_FORMS, PROFILES, VIA_MODES } from './choices.ts';
+import { DISCOVERY_SCHEMA } from './discovery-schema.ts';
 import { DESTINATION_SCHEMA, POLICY_SCHEMA } from './policy-schema.ts';
 import { flatten, isSpec, type Setting, type SettingGroup, type SettingSpec } from './setting.ts';
 
@@ -148,126 +149,7 @@ const TREE = {
       applies: 'at once',
     },
   },
-  discovery: {
-    emptyWait: {
-      doc: 'How long a request waits for an endpoint to appear when its destination has none that serves; then it gets 503 NO_ENDPOINTS. pool.maxPending bounds how many wait.',
-      format: 'duration',
-      max: 60_000,
-      zero: 'it fails at once',
-      default: '1s',
-      applies: 'at once',
-    },
-    kubernetes: {
-      enabled: {
-        doc: 'Finds Services through the API server and follows their EndpointSlices; what is no Service goes by DNS. `auto` does so where there are credentials: the service account’s token, or a kubeconfig.',
-        format: 'autoBoolean',
-        default: 'auto',
-        applies: 'restart',
-      },
-      firstLookup: {
-        doc: 'How long the first request to a name waits for its endpoints. After that it goes by DNS, and later ones move over when the endpoints are there.',
-        format: 'duration',
-        zero: 'never waits',
-        max: 10_000,
-        default: '200ms',
-        applies: 'restart',
-      },
-      namespaces: {
-        doc: 'Namespaces beside the pod’s own whose Services are looked for under short names (`orders.shop`). `*`: any, where the rights are cluster-wide.',
-        format: 'namespaces',
-        default: [],
-        applies: 'restart',
-      },
-      namespace: {
-        doc: 'The pod’s own namespace.',
-        format: 'label',
-        default: null,
-        nullable: true,
-        absent: 'as mounted beside the token',
-        alias: { name: 'POD_NAMESPACE' },
-        applies: 'restart',
-      },
-      kubeconfig: {
-        doc: 'A kubeconfig file, for a process outside of a pod: its current context is used.',
-        format: 'path',
-        default: null,
-        nullable: true,
-        absent: 'the pod’s service account',
-        applies: 'restart',
-      },
-      apiServer: {
-        doc: 'The API server.',
-        format: 'httpsUrl',
-        default: null,
-        nullable: true,
-        absent: 'as KUBERNETES_SERVICE_HOST or the kubeconfig says',
-        applies: 'restart',
-      },
-      tokenDir: {
-        doc: 'Where `token`, `ca.crt` and `namespace` are mounted; they are read again when they change.',
-        format: 'path',
-        default: '/var/run/secrets/kubernetes.io/serviceaccount',
-        applies: 'restart',
-      },
-      node: {
-        doc: 'The node that the pod runs on, for topology hints and `internalTrafficPolicy: Local`.',
-        format: 'label',
-        default: null,
-        nullable: true,
-        absent: 'not known: both are ignored',
-        alias: { name: 'NODE_NAME' },
-        applies: 'restart',
-      },
-      zone: {
-        doc: 'The zone of that node, for topology hints.',
-        format: 'label',
-        default: null,
-        nullable: true,
-        absent: 'the zone of a pod in the EndpointSlices that runs on the same node',
-        alias: { name: 'CARPOOL_ZONE' },
-        applies: 'restart',
-      },
-      podAddress: {
-        doc: 'The pod’s address, which picks the endpoint of a Service with `sessionAffinity: ClientIP`.',
-        format: 'label',
-        default: null,
-        nullable: true,
-        absent: 'the host’s name',
-        alias: { name: 'POD_IP' },
-        applies: 'restart',
-      },
-    },
-    dns: {
-      minTtl: {
-        doc: 'A DNS answer is used at least this long.',
-        format: 'duration',
-        min: 100,
-        default: '5s',
-        applies: 'at once',
-      },
-      maxTtl: {
-        doc: 'A DNS answer is used at most this long.',
-        format: 'duration',
-        min: 100,
-        default: '60s',
-        applies: 'at once',
-      },
-      negativeTtl: {
-        doc: 'How long a name that does not exist is not asked for again.',
-        format: 'duration',
-        zero: 'asked each time',
-        default: '5s',
-        applies: 'at once',
-      },
-      hostsFile: { doc: 'Read before DNS is asked.', format: 'path', default: '/etc/hosts', applies: 'restart' },
-      resolvConf: {
-        doc: 'Nameservers, search domains and options.',
-        format: 'path',
-        default: '/etc/resolv.conf',
-        applies: 'restart',
-      },
-    },
-  },
+  discovery: DISCOVERY_SCHEMA,
   limits: {
     maxConnections: {
       doc: 'Upstream connections, all destinations together. The file-descriptor limit may lower it.',

@@ -7,6 +7,9 @@ import type { Destination } from '../routing/destination.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import type { ListenerContext } from './listener-context.ts';
 
+/** The answer to a CONNECT whose tunnel is open. */
+export const CONNECT_OK = Buffer.from('HTTP/1.1 200 Connection established\r\n\r\n', 'latin1');
+
 /** What the downstream connection does with the outcome of a CONNECT. */
 export interface ConnectOutcome {
   tunnelOpen(upstream: ByteSocket, destination: Destination, place: TunnelPlace): void;

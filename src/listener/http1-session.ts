@@ -9,7 +9,7 @@ import type { Fault } from '../protocol/http1/field-facts.ts';
 import { type Head, METHOD_CONNECT, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/http1/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
-import { type ConnectOutcome, ConnectRequest } from './connect.ts';
+import { CONNECT_OK, type ConnectOutcome, ConnectRequest } from './connect.ts';
 import type { ListenerContext } from './listener-context.ts';
 import { refusalRecord } from './refusal-record.ts';
 import type { RequestPlanner } from './request-plan.ts';
@@ -24,8 +24,6 @@ import { Tunnel } from './tunnel.ts';
  * belong to somebody else. closed: gone.
  */
 type SessionState = 'open' | 'lingering' | 'tunnel' | 'closed';
-
-const CONNECT_OK = Buffer.from('HTTP/1.1 200 Connection established\r\n\r\n', 'latin1');
 
 /** One downstream HTTP/1.1 connection. */
 export class Http1Session implements ByteHandler, RequestSink, Downstream, ConnectOutcome {
