@@ -6,23 +6,33 @@ import { withSlowStart } from './slow-start.ts';
 /** An endpoint slower than another by less than this factor, or this many milliseconds, counts as equally fast. */
 const SLOWER_FACTOR = 3;
 const SLOWER_MS = 2;
+/** One that is idle and slower by more than this is noticed by the app. */
+const MUCH_SLOWER_MS = 50;
 
 /** A trial endpoint with a request under way must not get another before that one has told how it is. */
 const onTrial = (endpoint: EndpointPool): boolean => endpoint.health.out && endpoint.outstanding > 0;
 
 /**
- * The load that a choice compares: exchanges under way, weighted by recent latency where one endpoint is clearly slower
- * than the other. Small differences of latency do not count, else all of a light load would go to one endpoint.
+ * The better of two: fewer exchanges under way, each weighted by the endpoint's recent latency where one is clearly slower
+ * than the other. The weight is on what is under way and not on the endpoint itself: a single slow answer (the first of a
+ * new pod, a collection of garbage) must not keep an endpoint from its share, and one that is slow for good holds itself
+ * back, for what it has under way stays there for long. Where nothing is under way at either, only one that is slower by
+ * so much that an app would notice gets less, in the proportion of their speeds, so that it can show that it is better now.
  */
-function lessLoaded(a: EndpointPool, b: EndpointPool, now: number): EndpointPool {
+function lessLoaded(a: EndpointPool, b: EndpointPool, now: number, random: () => number): EndpointPool {
   if (onTrial(a) !== onTrial(b)) return onTrial(a) ? b : a;
-  let loadA = a.outstanding + 1;
-  let loadB = b.outstanding + 1;
   const latencyA = a.latency.at(now);
   const latencyB = b.latency.at(now);
-  if (latencyA > latencyB * SLOWER_FACTOR && latencyA - latencyB > SLOWER_MS) loadA *= latencyA / Math.max(latencyB, 1);
-  else if (latencyB > latencyA * SLOWER_FACTOR && latencyB - latencyA > SLOWER_MS) {
-    loadB *= latencyB / Math.max(latencyA, 1);
+  const aSlower = latencyA > latencyB;
+  const slow = aSlower ? latencyA : latencyB;
+  const quick = aSlower ? latencyB : latencyA;
+  let loadA = a.outstanding;
+  let loadB = b.outstanding;
+  if (slow > quick * SLOWER_FACTOR && slow - quick > SLOWER_MS) {
+    const times = slow / Math.max(quick, 1);
+    if (aSlower) loadA *= times;
+    else loadB *= times;
+    if (loadA === loadB && slow - quick > MUCH_SLOWER_MS) return aSlower === random() * times < 1 ? a : b;
   }
   return loadB < loadA ? b : a;
 }
@@ -42,7 +52,7 @@ function powerOfTwoChoices(random: () => number): Balancer {
       const one = Math.floor(random() * count);
       let other = Math.floor(random() * (count - 1));
       if (other >= one) other++;
-      return lessLoaded(candidates[one] ?? first(candidates), candidates[other] ?? first(candidates), now);
+      return lessLoaded(candidates[one] ?? first(candidates), candidates[other] ?? first(candidates), now, random);
     },
   };
 }
@@ -63,14 +73,14 @@ function roundRobin(): Balancer {
 }
 
 /** The least loaded of all; the turn begins at another endpoint each time, so that equals share. */
-function leastLoaded(): Balancer {
+function leastLoaded(random: () => number): Balancer {
   let turn = 0;
   return {
     pick(candidates, now) {
       turn = (turn + 1) % candidates.length;
       let best = candidates[turn] ?? first(candidates);
       for (let step = 1; step < candidates.length; step++) {
-        best = lessLoaded(best, candidates[(turn + step) % candidates.length] ?? best, now);
+        best = lessLoaded(best, candidates[(turn + step) % candidates.length] ?? best, now, random);
       }
       return best;
     },
@@ -88,7 +98,7 @@ function byName(name: BalancerName, random: () => number): Balancer {
     case 'round_robin':
       return roundRobin();
     case 'least_loaded':
-      return leastLoaded();
+      return leastLoaded(random);
     default:
       return powerOfTwoChoices(random);
   }

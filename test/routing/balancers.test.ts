@@ -64,22 +64,43 @@ for (const name of ['p2c', 'round_robin', 'least_loaded'] as const) {
     t.same(picks(name, [a, b], 100), [0, 100], 'and tunnels');
   });
 
-  t.test(`${name}: a clearly slower endpoint loses, a little slower one does not`, async (t) => {
+  t.test(`${name}: what a clearly slower endpoint has under way counts for more`, async (t) => {
     const [slow, quick] = endpoints(2);
     if (slow === undefined || quick === undefined) throw new Error('none');
     slow.latency.observe(100, clock.now());
     quick.latency.observe(10, clock.now());
+    slow.busy = 1;
+    quick.busy = 9;
     t.same(picks(name, [slow, quick], 100), [0, 100]);
-    quick.busy = 20;
-    t.same(picks(name, [slow, quick], 100), [100, 0], 'unless the other has ten times as much to do');
+    quick.busy = 11;
+    t.same(picks(name, [slow, quick], 100), [100, 0], 'unless the other has more than ten times as much to do');
     const [a, b] = endpoints(2);
     a?.latency.observe(2.9, clock.now());
     b?.latency.observe(1, clock.now());
     if (a === undefined || b === undefined) throw new Error('none');
+    a.busy = b.busy = 1;
     t.ok(
       picks(name, [a, b], 100).every((count) => count > 25),
       'small differences do not count',
     );
+  });
+
+  t.test(`${name}: one slow answer does not keep a new endpoint from its share`, async (t) => {
+    const among = endpoints(4);
+    for (const each of among.slice(1)) each.latency.observe(0.3, clock.now());
+    among[0]?.latency.observe(30, clock.now());
+    for (const share of picks(name, among, 10_000)) t.ok(share > 2000 && share < 3000, `${share} of 10000`);
+  });
+
+  t.test(`${name}: an idle endpoint that is slower by far gets less, and not nothing`, async (t) => {
+    const [slow, quick] = endpoints(2);
+    if (slow === undefined || quick === undefined) throw new Error('none');
+    slow.latency.observe(200, clock.now());
+    quick.latency.observe(10, clock.now());
+    const [few = 0] = picks(name, [slow, quick], 10_000);
+    t.ok(few > 300 && few < 700, `${few} of 10000, a twentieth`);
+    const [again = 0] = picks(name, [quick, slow], 10_000).reverse();
+    t.ok(again > 300 && again < 700, `${again} of 10000 in the other order`);
   });
 }
 
