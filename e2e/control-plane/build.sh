@@ -11,8 +11,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${KUBE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/carpool-kube}
-# Go's own installer puts it where no PATH looks by itself.
-PATH=$PATH:/usr/local/go/bin
+. "$here/go.sh"
 
 declare -A packages=(
   [etcd]=./etcd
@@ -20,12 +19,6 @@ declare -A packages=(
   [kube-controller-manager]=k8s.io/kubernetes/cmd/kube-controller-manager
   [kubectl]=k8s.io/kubernetes/cmd/kubectl
 )
-
-command -v go >/dev/null || {
-  echo "build.sh: Go is missing (1.21 or later, on PATH or in /usr/local/go): it builds the control plane." >&2
-  echo "build.sh: or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, kube-controller-manager and kubectl." >&2
-  exit 1
-}
 
 version=$(awk '$1 == "k8s.io/kubernetes" {print $2; exit}' "$here/kube/go.mod")
 IFS=. read -r major minor _ <<<"${version#v}"
