@@ -145,7 +145,7 @@ function ruleFor({ resource, namespace }: ApiCall, own: string | null): string {
   const rule = resource.startsWith('endpointslices') ? `list and watch on ${resource}` : `get on ${resource || 'it'}`;
   const place = namespace === '' ? '' : ` in namespace ${namespace}`;
   const group = `system:serviceaccounts:${own ?? '<namespace of the pod>'}`;
-  return `Allow ${rule}${place}: the Role of charts/carpool does, bound to the group ${group}.`;
+  return `Allow ${rule}${place} by a Role bound to the group ${group} (docs/kubernetes.md has it).`;
 }
 
 function parsed(text: string): unknown {

@@ -91,6 +91,8 @@ export class ServiceSubscription implements EndpointSubscription {
   readonly #subject: string;
   #state: State;
   #wanting = false;
+  /** Since when the watch tells nothing, or null: it stands. */
+  #awaySince: number | null = null;
   #affinity: string | null = null;
   /** `name:port` of the slices' ports as seen last: when they change, the Service may have changed. */
   #ports: string | null = null;
@@ -127,6 +129,8 @@ export class ServiceSubscription implements EndpointSubscription {
   /** The Service's answer or its slices have changed. @returns whether an endpoint has left the rotation */
   update(): boolean {
     if (this.#state.state === 'closed') return false;
+    const { connected } = this.#target.source;
+    this.#awaySince = connected ? null : (this.#awaySince ?? this.#context.clock.now());
     const plan = this.#plan();
     if (plan.go === 'kubernetes') return this.#toKubernetes(plan.service, plan.selection);
     if (plan.go === 'dns') this.#toDns(plan.name, plan.externalName, plan.problem, plan.gone);
@@ -144,7 +148,8 @@ export class ServiceSubscription implements EndpointSubscription {
     if (state.state !== 'kubernetes') return { source: 'kubernetes', state: 'resolving', error: null, ageMs: null };
     const away = this.#target.source.error;
     const problem = state.problem ?? (away === null ? null : { message: away.message, hint: away.hint });
-    const whole: DiscoveryState = { source: 'kubernetes', state: 'ready', error: problem?.message ?? null, ageMs: 0 };
+    const ageMs = this.#awaySince === null ? 0 : this.#context.clock.now() - this.#awaySince;
+    const whole: DiscoveryState = { source: 'kubernetes', state: 'ready', error: problem?.message ?? null, ageMs };
     return problem === null ? whole : { ...whole, hint: problem.hint };
   }
 

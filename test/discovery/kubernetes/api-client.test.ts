@@ -61,9 +61,12 @@ test('a missing right is told with the rule that grants it', async (t) => {
   );
   t.equal(
     list.hint,
-    'Allow list and watch on endpointslices.discovery.k8s.io in namespace shop: the Role of charts/carpool does, bound to the group system:serviceaccounts:shop.',
+    'Allow list and watch on endpointslices.discovery.k8s.io in namespace shop by a Role bound to the group system:serviceaccounts:shop (docs/kubernetes.md has it).',
   );
-  t.match((await failureOf(client.get(ORDERS))).hint, /^Allow get on services in namespace shop: the Role/);
+  t.match(
+    (await failureOf(client.get(ORDERS))).hint,
+    /^Allow get on services in namespace shop by a Role bound to the group/,
+  );
 });
 
 test('Retry-After is taken as seconds, as a date, and from the Status', async (t) => {

@@ -244,6 +244,7 @@ t.test('in an outage the endpoints known last serve on, and DNS is not asked', a
   t.same(dns.names, []);
   t.equal(discovery.connected, false);
   t.match(subscription.describe(), { source: 'kubernetes', state: 'ready', error: /API server/, hint: /./ });
+  t.ok((subscription.describe().ageMs ?? 0) >= 19 * 60_000, 'and how old that is');
   t.ok(call(/services\//));
 });
 
