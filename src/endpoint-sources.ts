@@ -1,20 +1,21 @@
 import { hostname, networkInterfaces } from 'node:os';
 import type { KubernetesStats } from './admin/inspector.ts';
 import type { Clock, Timer } from './clock.ts';
-import type { Config } from './config/types.ts';
+import type { Config, KubernetesSettings } from './config/types.ts';
 import { type AddressRange, parseAddressRange } from './discovery/address-range.ts';
 import type { Discovery } from './discovery/discovery.ts';
 import { DiscoveryChain } from './discovery/discovery-chain.ts';
 import { DnsDiscovery } from './discovery/dns-discovery.ts';
 import { DnsStub } from './discovery/dns-stub.ts';
 import { parseIp } from './discovery/ip-address.ts';
-import { hasCredentials, openCredentials } from './discovery/kubernetes/credentials.ts';
-import type { DiscoveryLog } from './discovery/kubernetes/discovery-log.ts';
+import { type Credentials, hasCredentials, openCredentials } from './discovery/kubernetes/credentials.ts';
+import type { DiscoveryLog, Problem } from './discovery/kubernetes/discovery-log.ts';
+import { ApiError } from './discovery/kubernetes/kube-api.ts';
 import { KubernetesDiscovery } from './discovery/kubernetes/kubernetes-discovery.ts';
 import { LiteralDiscovery, StaticDiscovery } from './discovery/static-discovery.ts';
 import { DiscoveryObserver } from './observer.ts';
 
-/** Where a pod without any other sign of its namespace is. */
+/** As kubectl takes it where a kubeconfig names no namespace. */
 const DEFAULT_NAMESPACE = 'default';
 /** Loading the API client takes some 60 ms of the event loop: not at the start, when the app waits for it. */
 const PREPARE_AFTER_MS = 1000;
@@ -69,7 +70,7 @@ export class EndpointSources {
     const credentials = openCredentials({ ...where, clock });
     return new KubernetesDiscovery({
       settings,
-      namespace: settings.namespace ?? credentials.namespace ?? DEFAULT_NAMESPACE,
+      identity: () => identity(settings, credentials),
       clusterDomain,
       dns: this.#dns,
       openApi: async () => {
@@ -130,4 +131,25 @@ function ownFamily(podAddress: string | null): 4 | 6 {
   const linkLocal = /^fe80:/i;
   const usable = outside.filter(({ address }) => !linkLocal.test(address));
   return usable.some(({ family }) => family === 'IPv4') || usable.length === 0 ? 4 : 6;
+}
+
+/** The pod's own namespace as far as it is known, and what is wrong with the credentials. */
+function identity(
+  settings: KubernetesSettings,
+  credentials: Credentials,
+): { namespace: string | null; problem: Problem | null } {
+  const namespace = settings.namespace ?? credentials.namespace;
+  try {
+    credentials.read(true);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return { namespace, problem: { message: error.message, hint: error.hint } };
+  }
+  if (namespace !== null) return { namespace, problem: null };
+  if (settings.kubeconfig !== null) return { namespace: DEFAULT_NAMESPACE, problem: null };
+  const problem = {
+    message: `the pod’s own namespace is not known: there is no ${settings.tokenDir}/namespace`,
+    hint: 'Add it to the projected volume, set POD_NAMESPACE by the downward API, or discovery.kubernetes.namespace. Until then only names that end in .svc or the cluster domain are looked for.',
+  };
+  return { namespace: null, problem };
 }

@@ -75,6 +75,9 @@ function discoveryCheck(count: number, failing: readonly string[], { kubernetes 
     const words = why === undefined ? '' : `: ${why.message}. ${why.hint}`;
     return { status: 'warn', message: `the Kubernetes API server tells no changes of endpoints${words}` };
   }
+  const problem = kubernetes?.problems[0];
+  if (problem !== undefined)
+    return { status: 'warn', message: `Kubernetes discovery: ${problem.message}. ${problem.hint}` };
   if (failing.length > 0) return { status: 'warn', message: `no good answer about endpoints of ${names(failing)}` };
   return { status: 'ok', message: `endpoints of ${count} destinations known or being looked up` };
 }

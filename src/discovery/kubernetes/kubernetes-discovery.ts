@@ -1,10 +1,11 @@
-import type { Clock } from '../../clock.ts';
+import type { Clock, Timer } from '../../clock.ts';
 import type { KubernetesSettings } from '../../config/types.ts';
 import type { DiscoveryObserver } from '../../observer.ts';
 import type { AddressRange } from '../address-range.ts';
 import type { Discovery, EndpointSink, EndpointSubscription, SubscribeOptions } from '../discovery.ts';
 import type { DiscoverySource } from '../discovery-chain.ts';
 import { LookupQueue } from '../lookup-queue.ts';
+import { DeferredName } from './deferred-name.ts';
 import { type DiscoveryLog, type Problem, ProblemLog } from './discovery-log.ts';
 import { ApiError, type KubeApi } from './kube-api.ts';
 import { NamespaceWatch } from './namespace-watch.ts';
@@ -20,8 +21,8 @@ import {
 
 export type KubernetesDiscoveryOptions = {
   readonly settings: KubernetesSettings;
-  /** The pod's own namespace. */
-  readonly namespace: string;
+  /** The pod's own namespace, or null: not known yet; and what is wrong with the credentials. Files are read anew. */
+  readonly identity: () => { readonly namespace: string | null; readonly problem: Problem | null };
   /** What follows `svc.` in the names of Services. */
   readonly clusterDomain: () => string;
   /** For names that are no Service, and for all while the API server does not tell. */
@@ -44,6 +45,12 @@ export type KubernetesDiscoveryOptions = {
 const MAX_LOOKUPS = 8;
 /** Answers about names that nobody uses at the moment; the oldest goes first. */
 const MAX_REMEMBERED = 1024;
+/** How often what is wrong with the credentials is looked at again. */
+const IDENTIFY_MS = 10_000;
+/** What concerns the credentials, in the log of problems. */
+const CREDENTIALS = 'credentials';
+/** No namespace has this name. */
+const UNKNOWN = '-';
 /** Namespaces, likewise. */
 const MAX_NAMESPACES = 64;
 
@@ -64,6 +71,10 @@ export class KubernetesDiscovery implements DiscoverySource {
   #api: Promise<KubeApi> | null = null;
   #opened: KubeApi | null = null;
   #closed = false;
+  #namespace: string | null = null;
+  #identifying: Timer | null = null;
+  /** Destinations that wait for the namespace to be known, and how they become Services. */
+  readonly #deferred = new Map<DeferredName, () => void>();
 
   constructor(options: KubernetesDiscoveryOptions) {
     this.#options = options;
@@ -77,15 +88,36 @@ export class KubernetesDiscovery implements DiscoverySource {
       affinityKey: options.affinityKey,
       locality: (source) => this.#locality(source),
     };
+    this.#identify();
   }
 
   claims(host: string): boolean {
-    return this.#candidate(host) !== null;
+    return this.#candidate(host) !== null || (this.#namespace === null && mayBeService(host));
   }
 
   subscribe(host: string, port: number, sink: EndpointSink, options: SubscribeOptions = {}): EndpointSubscription {
     const candidate = this.#candidate(host);
-    if (candidate === null) return this.#options.dns.subscribe(host, port, sink, options);
+    if (candidate !== null) return this.#subscribe(candidate, host, port, sink, options, false);
+    const dns = this.#options.dns.subscribe(host, port, sink, options);
+    if (this.#namespace !== null || !mayBeService(host)) return dns;
+    const why = () => this.#problems.get(CREDENTIALS);
+    const deferred = new DeferredName(dns, why, () => this.#deferred.delete(deferred));
+    this.#deferred.set(deferred, () => {
+      const known = this.#candidate(host);
+      if (known !== null) deferred.become(this.#subscribe(known, host, port, sink, options, true));
+    });
+    return deferred;
+  }
+
+  /** @param dnsFirst DNS serves it at the moment, so that it has to begin there */
+  #subscribe(
+    candidate: ServiceCandidate,
+    host: string,
+    port: number,
+    sink: EndpointSink,
+    options: SubscribeOptions,
+    dnsFirst: boolean,
+  ): EndpointSubscription {
     const { namespace, service } = candidate;
     const key = `${namespace}/${service}`;
     const record = this.#record(namespace, service);
@@ -105,8 +137,28 @@ export class KubernetesDiscovery implements DiscoverySource {
     const all = this.#subscriptions.get(key) ?? new Set();
     all.add(subscription);
     this.#subscriptions.set(key, all);
-    subscription.start();
+    subscription.start(dnsFirst);
     return subscription;
+  }
+
+  /** Looks who this is, again and again until nothing is wrong. */
+  #identify(): void {
+    const { identity, clock } = this.#options;
+    const { namespace, problem } = identity();
+    this.#identifying = null;
+    if (problem === null) {
+      const mended = this.#problems.get(CREDENTIALS) !== null;
+      this.#problems.clear(CREDENTIALS);
+      if (mended) this.#askFailed();
+    } else this.#problems.set(CREDENTIALS, problem);
+    this.#namespace ??= namespace;
+    if (this.#namespace !== null) {
+      const waiting = [...this.#deferred.values()];
+      this.#deferred.clear();
+      for (const become of waiting) become();
+    }
+    if (problem === null && this.#namespace !== null) return;
+    this.#identifying = clock.setTimer(() => this.#identify(), IDENTIFY_MS);
   }
 
   /** Loads the client, so that the first name does not pay for it. Nothing is sent. */
@@ -120,13 +172,22 @@ export class KubernetesDiscovery implements DiscoverySource {
 
   /** Forgets what was remembered as absent or refused: rights may have been granted. */
   askAgain(): void {
-    for (const record of this.#records.values())
-      if (record.error !== null || record.answer.kind === 'absent') record.askAgain();
+    if (this.#identifying !== null) {
+      this.#identifying.cancel();
+      this.#identify();
+    }
+    this.#askFailed();
+    for (const record of this.#records.values()) if (record.answer.kind === 'absent') record.askAgain();
     for (const watch of this.#watches.values()) watch.retryNow();
+  }
+
+  #askFailed(): void {
+    for (const record of this.#records.values()) if (record.error !== null) record.askAgain();
   }
 
   /** Whether every watch that is wanted stands; null: none is wanted, so nothing is known. */
   get connected(): boolean | null {
+    if (this.#problems.get(CREDENTIALS) !== null) return false;
     let wanted = false;
     for (const watch of this.#watches.values()) {
       if (!watch.active) continue;
@@ -156,6 +217,8 @@ export class KubernetesDiscovery implements DiscoverySource {
 
   close(): void {
     this.#closed = true;
+    this.#identifying?.cancel();
+    this.#deferred.clear();
     for (const all of [...this.#subscriptions.values()]) for (const subscription of [...all]) subscription.close();
     for (const watch of this.#watches.values()) watch.close();
     for (const record of this.#records.values()) record.close();
@@ -164,12 +227,13 @@ export class KubernetesDiscovery implements DiscoverySource {
   }
 
   #candidate(host: string): ServiceCandidate | null {
-    const { namespace, settings, clusterDomain } = this.#options;
-    return parseServiceName(host, {
-      ownNamespace: namespace,
+    const { settings, clusterDomain } = this.#options;
+    const candidate = parseServiceName(host, {
+      ownNamespace: this.#namespace ?? UNKNOWN,
       namespaces: settings.namespaces,
       clusterDomain: clusterDomain(),
     });
+    return candidate?.namespace === UNKNOWN ? null : candidate;
   }
 
   #openApi(): Promise<KubeApi> {
@@ -271,6 +335,12 @@ export class KubernetesDiscovery implements DiscoverySource {
 
   #serviceChanged(key: string, record: ServiceRecord): void {
     const { namespace, error } = record;
+    // That has a line of its own, and is looked at again until it is mended.
+    if (error?.kind === 'no_credentials') {
+      if (this.#identifying === null) this.#identify();
+      this.#update(key, namespace);
+      return;
+    }
     const subject = `services ${namespace}`;
     const before = this.#problems.get(subject);
     // The API server's words name the Service: one line for the namespace, not one for each.
@@ -331,4 +401,9 @@ export class KubernetesDiscovery implements DiscoverySource {
     // A Service is asked for anew when it is used again; that a name is none is remembered.
     if (record.users === 0 && record.answer.kind === 'found') this.#forget(key, record);
   }
+}
+
+/** Whether a name has the form that Services of the own namespace have: `orders`, `orders.shop`, `pod-0.db.shop`. */
+function mayBeService(host: string): boolean {
+  return /^[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){0,2}$/.test(host) && !/(^|\.)localhost$/.test(host);
 }

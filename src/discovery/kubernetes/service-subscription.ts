@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../clock.ts';
-import type { CarpoolError } from '../../errors.ts';
+import { CarpoolError } from '../../errors.ts';
 import type { Discovery, DiscoveryState, EndpointSink, EndpointSubscription, SubscribeOptions } from '../discovery.ts';
 import type { Problem, ProblemLog } from './discovery-log.ts';
 import { DnsRelay } from './dns-relay.ts';
@@ -119,7 +119,8 @@ export class ServiceSubscription implements EndpointSubscription {
   }
 
   /** Once, when whoever made it can hear `closed`: takes what is known already. */
-  start(): void {
+  start(dnsFirst = false): void {
+    if (dnsFirst) this.#lookedLongEnough();
     this.update();
     // A name that is a Service by chance only is DNS's until the API server says otherwise.
     const patient = this.#target.candidate.certain && this.#context.firstLookupMs > 0;
@@ -230,7 +231,8 @@ export class ServiceSubscription implements EndpointSubscription {
     const before = this.#state;
     if (before.state === 'closed') return false;
     const slices = this.#target.source.slices(service.name) ?? [];
-    const problem = selection.problem ?? unreadable(slices);
+    const empty = noneServes(service, selection, this.#target.candidate.hostname);
+    const problem = selection.problem ?? empty ?? unreadable(slices);
     this.#state = { state: 'kubernetes', problem };
     this.#dnsAnswer = null;
     this.#tell(problem);
@@ -244,7 +246,7 @@ export class ServiceSubscription implements EndpointSubscription {
     if (before.state === 'dns') before.subscription.close();
     if (this.#isClosed()) return left;
     if (before.state === 'dns') before.relay.retract((id) => this.#diff.has(id));
-    this.#sink.settled(null);
+    this.#sink.settled(empty === null ? null : new CarpoolError('NO_ENDPOINTS', empty.message, { hint: empty.hint }));
     return left;
   }
 
@@ -303,7 +305,7 @@ export class ServiceSubscription implements EndpointSubscription {
       if (this.#affinity !== null) this.#sink.affinity(null);
       this.#affinity = null;
     }
-    this.#sink.settled(error);
+    this.#sink.settled(error === null || this.#state.problem === null ? error : withReason(error, this.#state.problem));
   }
 
   #tell(problem: Problem | null): void {
@@ -313,6 +315,27 @@ export class ServiceSubscription implements EndpointSubscription {
     if (own) problems.set(this.#subject, problem);
     else problems.clear(this.#subject);
   }
+}
+
+/** DNS has no better answer, and the reason why DNS was asked tells the app more. */
+function withReason(error: CarpoolError, problem: Problem): CarpoolError {
+  return new CarpoolError(error.code, `${problem.message}; and ${error.message}`, { hint: problem.hint, cause: error });
+}
+
+/** No endpoint that could take a request, and why. */
+function noneServes(service: ServiceFacts, selection: Selection, hostname: string | null): Problem | null {
+  for (const { condition } of selection.endpoints.values())
+    if (condition === 'ready' || condition === 'serving') return null;
+  const name = `Service ${service.namespace}/${service.name}`;
+  if (hostname !== null && selection.endpoints.size === 0)
+    return {
+      message: `${name} has no endpoint with the host name ${hostname}`,
+      hint: 'A pod has a name there by its spec.hostname and spec.subdomain, as those of a StatefulSet have; it may also be gone.',
+    };
+  return {
+    message: `${name} has no endpoint that serves (${selection.endpoints.size} not ready)`,
+    hint: 'Look at its pods and their readiness, and whether its selector matches them.',
+  };
 }
 
 function withoutSelector({ namespace, name }: ServiceFacts): Problem {

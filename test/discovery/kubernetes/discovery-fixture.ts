@@ -5,6 +5,7 @@ import type {
   EndpointSink,
   EndpointSubscription,
 } from '../../../src/discovery/discovery.ts';
+import type { Problem } from '../../../src/discovery/kubernetes/discovery-log.ts';
 import { KubernetesDiscovery } from '../../../src/discovery/kubernetes/kubernetes-discovery.ts';
 import { CarpoolError } from '../../../src/errors.ts';
 import { DiscoveryObserver } from '../../../src/observer.ts';
@@ -53,7 +54,11 @@ export class FakeDns implements Discovery {
 type Teardown = { readonly teardown: (callback: () => void) => void };
 
 /** Kubernetes discovery of a pod in namespace shop, its API server and DNS in the hand of a test. */
-export function startKubernetes(t: Teardown, changes: Partial<KubernetesSettings> = {}) {
+export function startKubernetes(
+  t: Teardown,
+  changes: Partial<KubernetesSettings> = {},
+  identity: { namespace?: string | null; problem?: Problem | null } = {},
+) {
   const clock = new TestClock();
   const api = new FakeKubeApi();
   const dns = new FakeDns();
@@ -73,9 +78,10 @@ export function startKubernetes(t: Teardown, changes: Partial<KubernetesSettings
     podAddress: null,
     ...changes,
   };
+  const who: { namespace: string | null; problem: Problem | null } = { namespace: 'shop', problem: null, ...identity };
   const discovery = new KubernetesDiscovery({
     settings,
-    namespace: 'shop',
+    identity: () => who,
     clusterDomain: () => 'cluster.local',
     dns,
     openApi: async () => {
@@ -111,5 +117,5 @@ export function startKubernetes(t: Teardown, changes: Partial<KubernetesSettings
     await call(/endpointslices$/).answer(slices, version);
     api.last.handlers.opened();
   };
-  return { clock, api, dns, observer, discovery, lines, subscribe, call, tell, opened: () => opened };
+  return { who, clock, api, dns, observer, discovery, lines, subscribe, call, tell, opened: () => opened };
 }

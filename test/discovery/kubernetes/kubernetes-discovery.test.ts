@@ -433,3 +433,103 @@ t.test('a refresh is DNS’s business', async (t) => {
   subscription.refresh();
   t.equal(dns.refreshed, 1);
 });
+
+t.test(
+  'without readable credentials names go by DNS from the start on, with one line, and move over when they are mended',
+  async (t) => {
+    const problem = { message: 'the kubeconfig /x/kc is not there', hint: 'Look at its path.' };
+    const { who, api, clock, dns, discovery, lines, subscribe, tell } = startKubernetes(
+      t,
+      {},
+      { namespace: null, problem },
+    );
+    t.equal(lines.length, 1, 'said at the start');
+    t.match(lines, [/\/x\/kc is not there\. Look at its path/]);
+    t.equal(discovery.connected, false);
+    for (const host of ['orders', 'orders.shop', 'db-0.db.shop']) t.ok(discovery.claims(host), host);
+    for (const host of ['localhost', 'a.b.c.d', 'Ü.x', 'foo.localhost']) t.notOk(discovery.claims(host), host);
+    dns.cached.set('orders.shop', ['10.96.0.10']);
+    const { sink, subscription } = await subscribe('orders.shop');
+    const other = await subscribe('github.com');
+    const left = await subscribe('carts');
+    left.subscription.close();
+    t.same(ready(sink), ['10.96.0.10:80']);
+    t.match(subscription.describe(), { source: 'dns', state: 'ready', error: /is not there/, hint: /path/ });
+    clock.advance(60_000);
+    t.equal(lines.length, 1, 'and not again');
+    t.same(api.lists, []);
+    who.problem = null;
+    who.namespace = 'shop';
+    sink.take();
+    clock.advance(10_000);
+    await settled();
+    t.match(lines, [/not there/, /over/]);
+    t.same(
+      api.lists.map(({ path }) => path),
+      ['/api/v1/namespaces/shop/services/orders'],
+      'only what has the form of a Service is asked for',
+    );
+    await tell(ORDERS, [slices(pod(1))]);
+    t.same(ready(sink), ['10.1.0.1:8080'], 'DNS’s endpoints are taken back');
+    t.match(subscription.describe(), { source: 'kubernetes', error: null });
+    t.match(other.subscription.describe(), { source: 'dns', error: null });
+    t.equal(discovery.connected, true);
+  },
+);
+
+t.test(
+  'credentials that become unreadable later have one line for all Services, and are looked at again',
+  async (t) => {
+    const { who, clock, dns, lines, subscribe, call, tell } = startKubernetes(t);
+    await subscribe('orders');
+    await subscribe('carts');
+    who.problem = { message: 'the token is empty', hint: 'Fill it.' };
+    await call(/services\/orders$/).fail('no_credentials', { message: 'the token is empty' });
+    await call(/services\/carts$/).fail('no_credentials', { message: 'the token is empty' });
+    t.same(dns.names, ['orders', 'carts']);
+    t.equal(lines.length, 1);
+    who.problem = null;
+    clock.advance(10_000);
+    clock.advance(1000);
+    await settled();
+    t.match(lines.at(-1), /over: the token is empty/);
+    await tell(service({ name: 'carts' }), [slice({ service: 'carts', endpoints: [pod(3)] })]);
+    t.pass();
+  },
+);
+
+t.test('a Service without an endpoint that serves says so, to the operator and to the app', async (t) => {
+  const { api, clock, lines, subscribe, tell } = startKubernetes(t);
+  const { sink, subscription } = await subscribe('orders');
+  await tell(ORDERS, [at(100, slices(pod(1, { ready: false })))]);
+  t.match(subscription.describe(), {
+    source: 'kubernetes',
+    error: /shop\/orders has no endpoint that serves \(1 not ready\)/,
+  });
+  t.match(sink.settlements.at(-1), { code: 'NO_ENDPOINTS', message: /no endpoint that serves/, hint: /readiness/ });
+  t.equal(lines.length, 1);
+  api.last.handlers.event(
+    'MODIFIED',
+    at(101, slices(pod(1, { ready: false, serving: true, terminating: true }))),
+    clock.now(),
+  );
+  t.match(subscription.describe(), { error: null }, 'one that terminates and serves will do');
+});
+});
+
+t.test('a pod name that no endpoint has is told with where such names come from', async (t) => {
+  const { subscribe, tell } = startKubernetes(t);
+  const { sink, subscription } = await subscribe('db-9.db.shop.svc.cluster.local');
+  const endpoints = [pod(1, { hostname: 'db-0' })];
+  await tell(service({ name: 'db', headless: true }), [slice({ service: 'db', endpoints })]);
+  t.match(subscription.describe(), { error: /no endpoint with the host name db-9/, hint: /StatefulSet/ });
+  t.match(sink.settlements.at(-1), { code: 'NO_ENDPOINTS' });
+});
+
+t.test('where DNS has no answer either the app is told why DNS was asked', async (t) => {
+  const { dns, subscribe, tell } = startKubernetes(t);
+  const { sink } = await subscribe('orders', 8081);
+  await tell(ORDERS, [slices(pod(1))]);
+  dns.fail('orders');
+  t.match(sink.settlements.at(-1), { code: 'NO_ROUTE', message: /has no port 8081; it has 80 \(http\)/ });
+});
