@@ -142,7 +142,11 @@ function failure(
 
 /** Which RBAC rule is missing. */
 function ruleFor({ resource, namespace }: ApiCall, own: string | null): string {
-  const rule = resource.startsWith('endpointslices') ? `list and watch on ${resource}` : `get on ${resource || 'it'}`;
+  const known = resource === 'services' || resource.startsWith('endpointslices');
+  // The whole Role: whoever grants one rule only meets the next refusal.
+  const rule = known
+    ? 'get on services, and list and watch on endpointslices.discovery.k8s.io,'
+    : `get on ${resource || 'it'}`;
   const place = namespace === '' ? '' : ` in namespace ${namespace}`;
   const group = `system:serviceaccounts:${own ?? '<namespace of the pod>'}`;
   return `Allow ${rule}${place} by a Role bound to the group ${group} (docs/kubernetes.md has it).`;

@@ -61,11 +61,11 @@ test('a missing right is told with the rule that grants it', async (t) => {
   );
   t.equal(
     list.hint,
-    'Allow list and watch on endpointslices.discovery.k8s.io in namespace shop by a Role bound to the group system:serviceaccounts:shop (docs/kubernetes.md has it).',
+    'Allow get on services, and list and watch on endpointslices.discovery.k8s.io, in namespace shop by a Role bound to the group system:serviceaccounts:shop (docs/kubernetes.md has it).',
   );
   t.match(
     (await failureOf(client.get(ORDERS))).hint,
-    /^Allow get on services in namespace shop by a Role bound to the group/,
+    /^Allow get on services, and list and watch on endpointslices.discovery.k8s.io, in namespace shop by a Role bound to the group/,
   );
 });
 

@@ -515,7 +515,6 @@ t.test('a Service without an endpoint that serves says so, to the operator and t
   );
   t.match(subscription.describe(), { error: null }, 'one that terminates and serves will do');
 });
-});
 
 t.test('a pod name that no endpoint has is told with where such names come from', async (t) => {
   const { subscribe, tell } = startKubernetes(t);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -151,8 +151,47 @@ t.test('a Service with no pod waits for one for a moment, and then says so', asy
   t.match(await served, { status: 200 });
 });
 
+t.test('a kubeconfig that is missing is said once, and used as soon as it is there', async (t) => {
+  const server = await ScriptedApiServer.start(t);
+  const { port, pods } = await PodOrigin.start(t, 2);
+  const ports = [{ name: 'http', port: 80 }];
+  server.putService(service({ name: 'orders', ports }));
+  const endpoints = pods.map(({ address }) => ({ address }));
+  server.putSlice(slice({ service: 'orders', ports: [{ name: 'http', port }], endpoints }));
+  const directory = mkdtempSync(join(tmpdir(), 'carpool-kubeconfig-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const kubeconfig = join(directory, 'config');
+  const hostsFile = join(directory, 'hosts');
+  writeFileSync(hostsFile, '127.0.1.1 orders.shop\n');
+  const sidecar = await startSidecar(t, { discovery: { kubernetes: { kubeconfig }, dns: { hostsFile } } });
+  const view = async (path: string): Promise<string> =>
+    (await fetch(`http://127.0.0.1:${sidecar.operatorPort}${path}`)).text();
+  const app = appOf(t, sidecar.port);
+  const log = () => readFileSync(sidecar.logFile, 'utf8');
+  while (!/config is not there/.test(log())) await view('/livez');
+  t.match(await view('/health'), /config is not there/);
+  t.match(await view('/metrics'), /^carpool_discovery_connected 0$/m);
+  t.equal((await app(`http://orders.shop:${port}/`)).status, 200, 'DNS serves meanwhile');
+  t.match(await view('/health/destinations'), /"source":"dns".*is not there/);
+  const cluster = { server: server.url, 'certificate-authority-data': Buffer.from(server.ca).toString('base64') };
+  const config = {
+    'current-context': 'one',
+    contexts: [{ name: 'one', context: { cluster: 'c', user: 'u', namespace: 'shop' } }],
+    clusters: [{ name: 'c', cluster }],
+    users: [{ name: 'u', user: { token: 'a-token' } }],
+  };
+  writeFileSync(kubeconfig, JSON.stringify(config));
+  // The Service has port 80 only: the destination that is in use goes by DNS still, and says why.
+  sidecar.clock.advance(10_000);
+  while (!/has no port/.test(await view('/health/destinations')));
+  const seen = new Set<string>();
+  while (seen.size < 2) seen.add((await app('http://orders.shop/')).body);
+  t.match(await view('/health/destinations'), /"source":"kubernetes"/);
+  while (!/over: .*config is not there/.test(log())) await view('/livez');
+  t.equal(log().match(/config is not there/g)?.length, 2, 'one line when it began and one when it was over');
+});
+
 t.test('without credentials Kubernetes discovery is off, with one line in the log', async (t) => {
-  const { readFileSync } = await import('node:fs');
   const { logFile, operatorPort } = await startSidecar(t, {});
   const metrics = await (await fetch(`http://127.0.0.1:${operatorPort}/metrics`)).text();
   t.notMatch(metrics, /^carpool_discovery_connected/m);
