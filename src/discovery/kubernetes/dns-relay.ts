@@ -74,14 +74,19 @@ export class DnsRelay implements EndpointSink {
   affinity(): void {}
 
   settled(error: CarpoolError | null): void {
-    const denied =
-      error === null && this.#told.size === 0 && this.#dropped > 0
-        ? new CarpoolError(
-            'DESTINATION_DENIED',
-            `ExternalName ${this.#externalName} leads to a loopback address, which is never dialled for a Service`,
-          )
-        : error;
-    this.#onSettled(denied);
+    this.#onSettled(this.#inWordsOfTheService(error));
+  }
+
+  /** The app named the Service and may not know of its ExternalName. */
+  #inWordsOfTheService(error: CarpoolError | null): CarpoolError | null {
+    const name = this.#externalName;
+    if (name === null) return error;
+    const hint = `Look at spec.externalName of the Service: it is ${name}.`;
+    if (error !== null)
+      return new CarpoolError(error.code, `the ExternalName of the Service: ${error.message}`, { hint, cause: error });
+    if (this.#told.size > 0 || this.#dropped === 0) return null;
+    const message = `the ExternalName ${name} leads to a loopback address, which is never dialled for a Service`;
+    return new CarpoolError('DESTINATION_DENIED', message, { hint });
   }
 
   /** Takes back what DNS told, but for the endpoints that others tell under the same id. */

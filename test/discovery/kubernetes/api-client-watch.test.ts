@@ -43,7 +43,10 @@ test('a refused watch ends with what the server said of it, and is never open', 
   const forbidden = watch();
   await forbidden.until('ended forbidden');
   t.match(forbidden.error?.message, /forbids the watch of endpointslices in namespace shop.*cannot watch resource/);
-  t.match(forbidden.error?.hint, /^Allow get on services, and list and watch on endpointslices.discovery.k8s.io, in namespace shop/);
+  t.match(
+    forbidden.error?.hint,
+    /^Allow get on services, and list and watch on endpointslices.discovery.k8s.io, in namespace shop/,
+  );
   lift();
   const cases = [
     [{ status: 400 }, 'invalid'],

@@ -265,12 +265,15 @@ t.test('an ExternalName never leads to loopback', async (t) => {
     await call(/services\//).answerRaw(service({ name: 'billing', externalName: 'localhost' }));
     dns.answer('localhost.', [address]);
     t.same(sink.take(), ['settled DESTINATION_DENIED'], address);
+    t.match(sink.settlements.at(-1), { hint: /spec\.externalName/ });
   }
   const { dns, subscribe, call } = startKubernetes(t);
   const { sink } = await subscribe('billing');
   await call(/services\//).answerRaw(service({ name: 'billing', externalName: 'mixed.test' }));
   dns.answer('mixed.test.', ['127.0.0.1', '203.0.113.5']);
   t.same(sink.take(), ['add 203.0.113.5:80', 'settled'], 'what is no loopback address is used');
+  dns.fail('mixed.test.');
+  t.match(sink.settlements.at(-1), { code: 'NO_ROUTE', message: /ExternalName/, hint: /mixed\.test/ });
 });
 
 t.test('a port that the Service does not have goes by DNS, and says which there are', async (t) => {
