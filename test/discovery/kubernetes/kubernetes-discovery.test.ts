@@ -474,8 +474,8 @@ t.test(
     );
     await tell(ORDERS, [slices(pod(1))]);
     t.same(ready(sink), ['10.1.0.1:8080'], 'DNS’s endpoints are taken back');
-  const closed = dns.closed.filter((host) => host === 'orders.shop');
-  t.equal(closed.length, 2, 'and DNS is left: by the name that waited, and by the Service');
+    const closed = dns.closed.filter((host) => host === 'orders.shop');
+    t.equal(closed.length, 2, 'and DNS is left: by the name that waited, and by the Service');
     t.match(subscription.describe(), { source: 'kubernetes', error: null });
     t.match(other.subscription.describe(), { source: 'dns', error: null });
     t.equal(discovery.connected, true);
