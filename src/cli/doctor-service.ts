@@ -39,11 +39,33 @@ export async function findService(
     const { namespaces } = context.config.discovery.kubernetes;
     const ownNamespace = access.namespace ?? DEFAULT_NAMESPACE;
     const candidate = parseServiceName(host, { ownNamespace, namespaces, clusterDomain });
-    return candidate === null ? BY_DNS : await ask(candidate, port, access, context);
+    if (candidate !== null) return await ask(candidate, port, access, context);
+    const elsewhere = parseServiceName(host, { ownNamespace, namespaces: ['*'], clusterDomain });
+    if (elsewhere !== null && (await isService(elsewhere, access, context)))
+      findings.warn(
+        `${host} is a Service, and goes by DNS to its ClusterIP: namespace ${elsewhere.namespace} is not looked at`,
+        `Add ${elsewhere.namespace} to discovery.kubernetes.namespaces, or call it ${elsewhere.service}.${elsewhere.namespace}.svc.`,
+      );
+    return BY_DNS;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     findings.warn(`Kubernetes does not tell, so DNS is asked: ${error.message}`, error.hint);
     return BY_DNS;
+  }
+}
+
+/** Whether there is such a Service; without the right to know it may well be a name of the internet. */
+async function isService(
+  { namespace, service }: ServiceCandidate,
+  { api }: OpenApi,
+  { clock }: DoctorContext,
+): Promise<boolean> {
+  try {
+    readService(await inTime(api.get(servicePath(namespace, service)), clock));
+    return true;
+  } catch (error) {
+    if (error instanceof ApiError || error instanceof UnreadableObject) return false;
+    throw error;
   }
 }
 

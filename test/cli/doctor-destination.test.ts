@@ -190,3 +190,28 @@ test('what is no Service, and what the API server does not tell, goes by DNS', a
     /^ok DNS, orders\.shop\.svc/,
   ]);
 });
+
+test('a Service in a namespace that is not looked at is told, with what to do', async (t) => {
+  const port = await origin(t);
+  const api = await ScriptedApiServer.start(t);
+  api.putService(service({ name: 'pay', namespace: 'billing' }));
+  const names = { 'pay.billing.svc.cluster.local': ['127.0.0.1'], 'other.test': ['127.0.0.1'] };
+  const [warning, found] = await look(t, `pay.billing:${port}`, { api, names });
+  t.match(warning, {
+    status: 'warn',
+    message: /pay\.billing is a Service.*namespace billing is not looked at/,
+    remedy: 'Add billing to discovery.kubernetes.namespaces, or call it pay.billing.svc.',
+  });
+  t.match(found, { status: 'ok', message: /^DNS, pay\.billing\.svc/ });
+  t.match(
+    inShort(await look(t, `other.test:${port}`, { api, names })),
+    [/^ok DNS, other\.test/],
+    'no Service, no word',
+  );
+  api.forbid('services', 'billing');
+  t.match(
+    inShort(await look(t, `pay.billing:${port}`, { api, names })),
+    [/^ok DNS, pay/],
+    'nor without the right to know',
+  );
+});
