@@ -18,7 +18,7 @@ import { TunnelRegistry } from './listener/tunnel.ts';
 import type { DestinationObserver } from './observer.ts';
 import { Capacity } from './pool/capacity.ts';
 import type { DestinationStats } from './pool/stats.ts';
-import { Head } from './protocol/http1/head.ts';
+import { Head } from './protocol/head.ts';
 import { HeadScanner } from './protocol/http1/head-scanner.ts';
 import { Router } from './routing/router.ts';
 import { AccessLog } from './telemetry/access-log.ts';

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { CloseReason } from '../observer.ts';
+import { type Head, METHOD_HEAD } from '../protocol/head.ts';
 import { BODY_LENGTH, BODY_UNTIL_CLOSE, BodyReader, type BodySink } from '../protocol/http1/body-reader.ts';
-import { type Head, METHOD_HEAD } from '../protocol/http1/head.ts';
 import { type HeadScanner, SCAN_DONE, SCAN_MORE } from '../protocol/http1/head-scanner.ts';
 import { HEAD_ROOM, type RequestHeadOptions, writeRequestHead } from '../protocol/http1/head-writer.ts';
 import { advertisedIdleMs } from '../protocol/http1/keep-alive.ts';

@@ -1,5 +1,5 @@
-import { FORBIDDEN_IN_TRAILERS } from '../protocol/http1/field-names.ts';
-import type { Head } from '../protocol/http1/head.ts';
+import { FORBIDDEN_IN_TRAILERS } from '../protocol/field-names.ts';
+import type { Head } from '../protocol/head.ts';
 import { CHUNK_ROOM, HEAD_ROOM, writeChunkSize, writeTrailers } from '../protocol/http1/head-writer.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import { outputSlab } from '../transport/output-slab.ts';

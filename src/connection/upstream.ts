@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.ts';
 import type { CloseReason } from '../observer.ts';
-import type { Head } from '../protocol/http1/head.ts';
+import type { Head } from '../protocol/head.ts';
 import type { RequestHeadOptions } from '../protocol/http1/head-writer.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 

@@ -1,5 +1,5 @@
-import { equalsIgnoringCase } from '../protocol/http1/bytes.ts';
-import type { Head } from '../protocol/http1/head.ts';
+import { equalsIgnoringCase } from '../protocol/bytes.ts';
+import type { Head } from '../protocol/head.ts';
 
 /** Whether silences are normal for this content type, so that `timeouts.streamIdle` takes the place of the shorter limits. */
 export function isStreaming(head: Head): boolean {

@@ -1,7 +1,7 @@
 import type { UpstreamLease } from '../connection/upstream.ts';
 import type { CarpoolError } from '../errors.ts';
 import type { TunnelPlace } from '../pool/tunnel-place.ts';
-import type { Head } from '../protocol/http1/head.ts';
+import type { Head } from '../protocol/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import type { KeptRequest } from './kept-request.ts';

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { CarpoolError } from '../errors.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
-import { type Head, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/http1/head.ts';
+import { type Head, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { AccessSink } from './forward-context.ts';
 

@@ -3,7 +3,7 @@ import type { AttemptFailure, ResponseReceiver, UpstreamLease } from '../connect
 import { CarpoolError } from '../errors.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import type { LeaseWaiter } from '../pool/lease.ts';
-import { type Head, IDEMPOTENT } from '../protocol/http1/head.ts';
+import { type Head, IDEMPOTENT } from '../protocol/head.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import { isStreaming, requestTimeoutMs } from './deadlines.ts';
 import type { Downstream } from './downstream.ts';

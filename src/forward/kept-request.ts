@@ -1,4 +1,4 @@
-import type { Head } from '../protocol/http1/head.ts';
+import type { Head } from '../protocol/head.ts';
 import { type HeadScanner, SCAN_DONE } from '../protocol/http1/head-scanner.ts';
 import type { BufferBudget } from './buffer-budget.ts';
 

@@ -2,7 +2,7 @@ import { CarpoolError } from '../errors.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import type { LeaseWaiter } from '../pool/lease.ts';
 import type { TunnelPlace } from '../pool/tunnel-place.ts';
-import type { Head } from '../protocol/http1/head.ts';
+import type { Head } from '../protocol/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import type { ListenerContext } from './listener-context.ts';

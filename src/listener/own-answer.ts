@@ -1,9 +1,5 @@
-import {
-  FIELD_AUTHORIZATION,
-  FIELD_NOT_IN_TRAILERS,
-  FIELD_PROXY_AUTHORIZATION,
-} from '../protocol/http1/field-names.ts';
-import { type Head, METHOD_TRACE } from '../protocol/http1/head.ts';
+import { FIELD_AUTHORIZATION, FIELD_NOT_IN_TRAILERS, FIELD_PROXY_AUTHORIZATION } from '../protocol/field-names.ts';
+import { type Head, METHOD_TRACE } from '../protocol/head.ts';
 
 /** The answer to TRACE or OPTIONS with `Max-Forwards: 0`, whose final recipient is carpool (RFC 9110 sections 7.6.2, 9.3.7, 9.3.8). */
 export function ownAnswer(head: Head, connection: string): Buffer {

@@ -1,9 +1,9 @@
 import type { DestinationConfig } from '../config/types.ts';
 import { CarpoolError } from '../errors.ts';
 import type { ExchangePlan } from '../forward/forward-context.ts';
-import { equalsIgnoringCase } from '../protocol/http1/bytes.ts';
-import { FIELD_VIA } from '../protocol/http1/field-names.ts';
-import { FORM_ABSOLUTE, FORM_ASTERISK, type Head, METHOD_CONNECT } from '../protocol/http1/head.ts';
+import { equalsIgnoringCase } from '../protocol/bytes.ts';
+import { FIELD_VIA } from '../protocol/field-names.ts';
+import { FORM_ABSOLUTE, FORM_ASTERISK, type Head, METHOD_CONNECT } from '../protocol/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ListenerContext } from './listener-context.ts';
 

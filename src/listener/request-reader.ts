@@ -1,9 +1,9 @@
 import type { Clock } from '../clock.ts';
 import type { BufferBudget } from '../forward/buffer-budget.ts';
+import { CR, LF } from '../protocol/bytes.ts';
+import type { Fault } from '../protocol/field-facts.ts';
+import type { Head } from '../protocol/head.ts';
 import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BodyReader, type BodySink } from '../protocol/http1/body-reader.ts';
-import { CR, LF } from '../protocol/http1/bytes.ts';
-import type { Fault } from '../protocol/http1/field-facts.ts';
-import type { Head } from '../protocol/http1/head.ts';
 import { type HeadScanner, SCAN_DONE, SCAN_MORE } from '../protocol/http1/head-scanner.ts';
 import { PartialHead } from '../protocol/http1/partial-head.ts';
 import { ReadAhead } from './read-ahead.ts';

@@ -2,8 +2,8 @@ import { sendChunk, sendLastChunk, sendRange, sendTrailers } from '../connection
 import type { CarpoolError } from '../errors.ts';
 import type { ResponseOutput } from '../forward/downstream.ts';
 import { localAnswer } from '../forward/local-answer.ts';
+import { type Head, METHOD_HEAD } from '../protocol/head.ts';
 import { BODY_CHUNKED, BODY_NONE, BODY_UNTIL_CLOSE } from '../protocol/http1/body-reader.ts';
-import { type Head, METHOD_HEAD } from '../protocol/http1/head.ts';
 import { HEAD_ROOM, type ResponseHeadOptions, writeResponseHead } from '../protocol/http1/head-writer.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import { outputSlab } from '../transport/output-slab.ts';

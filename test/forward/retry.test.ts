@@ -3,7 +3,7 @@ import { BufferBudget } from '../../src/forward/buffer-budget.ts';
 import { isStreaming, requestTimeoutMs } from '../../src/forward/deadlines.ts';
 import { KeptRequest } from '../../src/forward/kept-request.ts';
 import { mayRetry, type RetryQuestion } from '../../src/forward/retry.ts';
-import { Head } from '../../src/protocol/http1/head.ts';
+import { Head } from '../../src/protocol/head.ts';
 import { HeadScanner, SCAN_DONE } from '../../src/protocol/http1/head-scanner.ts';
 
 const scanner = new HeadScanner(new Head(200), { maxHeadBytes: 65_536, maxFields: 200, maxTargetBytes: 16_384 });

@@ -11,7 +11,7 @@ import { EndpointPool } from '../../src/pool/endpoint-pool.ts';
 import { IdleTime } from '../../src/pool/idle-time.ts';
 import type { LeaseWaiter, PoolContext } from '../../src/pool/lease.ts';
 import type { TunnelPlace } from '../../src/pool/tunnel-place.ts';
-import { Head } from '../../src/protocol/http1/head.ts';
+import { Head } from '../../src/protocol/head.ts';
 import { HeadScanner } from '../../src/protocol/http1/head-scanner.ts';
 import { makeBalancer } from '../../src/routing/balancers.ts';
 import type { ByteSocket } from '../../src/transport/byte-socket.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { FORBIDDEN_IN_TRAILERS } from '../../src/protocol/http1/field-names.ts';
+import { FORBIDDEN_IN_TRAILERS } from '../../src/protocol/field-names.ts';
 import {
   HEAD_ROOM,
   type RequestHeadOptions,

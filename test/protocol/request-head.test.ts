@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { Head } from '../../src/protocol/http1/head.ts';
+import { Head } from '../../src/protocol/head.ts';
 import { HeadScanner, SCAN_FAULT } from '../../src/protocol/http1/head-scanner.ts';
 import { facts, LIMITS, ruleOf, scan } from './scanning.ts';
 

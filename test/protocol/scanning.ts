@@ -1,5 +1,5 @@
+import { Head } from '../../src/protocol/head.ts';
 import { BODY_CHUNKED, BodyReader, type BodySink } from '../../src/protocol/http1/body-reader.ts';
-import { Head } from '../../src/protocol/http1/head.ts';
 import { type HeadLimits, HeadScanner, SCAN_DONE, SCAN_MORE } from '../../src/protocol/http1/head-scanner.ts';
 import { PartialHead } from '../../src/protocol/http1/partial-head.ts';
 

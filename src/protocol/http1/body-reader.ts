@@ -1,4 +1,4 @@
-import { CR, FIELD_VALUE, HEX_DIGIT, HTAB, LF, SP, TOKEN_LOWER } from './bytes.ts';
+import { CR, FIELD_VALUE, HEX_DIGIT, HTAB, LF, SP, TOKEN_LOWER } from '../bytes.ts';
 
 /** How a body's end is known (RFC 9112 section 6.3). */
 export const BODY_NONE = 0;

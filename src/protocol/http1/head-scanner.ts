@@ -1,7 +1,7 @@
-import { scanAuthority } from './authority.ts';
-import { COLON, CR, equalsIgnoringCase, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN_LOWER } from './bytes.ts';
-import { type Fault, type FaultCode, FieldFacts, type FieldsOf } from './field-facts.ts';
-import { FIELD_OTHER, fieldId, HOP_BY_HOP } from './field-names.ts';
+import { scanAuthority } from '../authority.ts';
+import { COLON, CR, equalsIgnoringCase, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN_LOWER } from '../bytes.ts';
+import { type Fault, type FaultCode, FieldFacts, type FieldsOf } from '../field-facts.ts';
+import { FIELD_OTHER, fieldId, HOP_BY_HOP } from '../field-names.ts';
 import {
   FORM_ABSOLUTE,
   FORM_ASTERISK,
@@ -18,7 +18,7 @@ import {
   METHOD_POST,
   METHOD_PUT,
   METHOD_TRACE,
-} from './head.ts';
+} from '../head.ts';
 
 /** The head is not there whole: scan again with more bytes. */
 export const SCAN_MORE = 0;

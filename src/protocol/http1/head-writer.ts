@@ -1,5 +1,5 @@
-import { FIELD_CONTENT_LENGTH, FIELD_EXPECT, FIELD_MAX_FORWARDS } from './field-names.ts';
-import { type Head, METHOD_OPTIONS, METHOD_TRACE } from './head.ts';
+import { FIELD_CONTENT_LENGTH, FIELD_EXPECT, FIELD_MAX_FORWARDS } from '../field-names.ts';
+import { type Head, METHOD_OPTIONS, METHOD_TRACE } from '../head.ts';
 
 /**
  * Writes HTTP/1.1 heads into an output buffer: the start line anew, end-to-end fields as the bytes that were read, what

@@ -1,4 +1,4 @@
-import { CR, LF } from './bytes.ts';
+import { CR, LF } from '../bytes.ts';
 
 /**
  * Keeps the bytes of a head that did not arrive whole, and tells when scanning it again is worth while: when a blank

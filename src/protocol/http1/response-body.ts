@@ -1,5 +1,5 @@
+import type { Head } from '../head.ts';
 import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE } from './body-reader.ts';
-import type { Head } from './head.ts';
 
 /** How the body of a response ends (RFC 9112 section 6.3). @param headRequest it answers a HEAD */
 export function responseBodyKind(head: Head, headRequest: boolean): number {
