@@ -68,9 +68,48 @@ export type AttemptFailure = {
 /** States of a connection that is not closed. */
 export type OpenState = 'idle' | 'active' | 'draining';
 
+/** What is spoken on one upstream connection. */
+export type Spoken = 'http1' | 'http2';
+
+/**
+ * What an exchange wants spoken: `http1` and `http2` are musts (an Upgrade; an extended CONNECT). `as_http1` and `as_http2`
+ * tell what the app spoke, which decides where neither the configuration nor the endpoint says anything.
+ */
+export type ProtocolNeed = 'http1' | 'http2' | 'as_http1' | 'as_http2';
+
+/** A connection as its pool sees it, whatever it speaks. */
+export interface PooledConnection {
+  readonly id: number;
+  readonly spoken: Spoken;
+  readonly createdAt: number;
+  /** When it became idle last (monotonic ms). */
+  readonly idleSince: number;
+  /** Exchanges that it has been leased for. */
+  readonly requests: number;
+  /** It has been idle in its pool; set by the pool. */
+  waited: boolean;
+  /** After this it takes no new exchange (monotonic ms; Infinity: never); set by the pool. */
+  expiresAt: number;
+  readonly state: OpenState | 'closed';
+  readonly retireReason: CloseReason | null;
+  readonly localPort: number;
+  /** How many more exchanges it could take now: 0 or 1 on HTTP/1.1; 0 while it drains. */
+  readonly room: number;
+  /** Exchanges that it carries. */
+  readonly carried: number;
+  /** Takes it for one exchange; only while there is room. */
+  lease(now: number): UpstreamLease;
+  /** No new exchange: an idle connection closes now, an active one when its last exchange has ended. */
+  retire(reason: CloseReason): void;
+  /** Closes now, failing the exchanges on it. */
+  destroy(reason: CloseReason): void;
+  /** Once a second. */
+  tick(now: number): void;
+}
+
 /** What a connection tells the pool that owns it. */
 export interface ConnectionOwner<Connection> {
-  /** The exchange has ended in both directions and the connection can take another. */
+  /** An exchange has ended in both directions and the connection can take another. */
   connectionFree(connection: Connection): void;
   /**
    * It is gone, once; `from` is the state it was in. `idleMs`: how long it had been idle where the peer closed it while idle, or just when a request

@@ -1,4 +1,9 @@
-import { FIELD_AUTHORIZATION, FIELD_NOT_IN_TRAILERS, FIELD_PROXY_AUTHORIZATION } from '../protocol/field-names.ts';
+import {
+  FIELD_AUTHORIZATION,
+  FIELD_COOKIE,
+  FIELD_NOT_IN_TRAILERS,
+  FIELD_PROXY_AUTHORIZATION,
+} from '../protocol/field-names.ts';
 import { type Head, METHOD_TRACE } from '../protocol/head.ts';
 
 /** The answer to TRACE or OPTIONS with `Max-Forwards: 0`, whose final recipient is carpool (RFC 9110 sections 7.6.2, 9.3.7, 9.3.8). */
@@ -14,7 +19,13 @@ export function ownAnswer(head: Head, connection: string): Buffer {
   let body = `${head.buffer.toString('latin1', head.start, head.lineEnd)}\r\n`;
   for (let index = 0; index < head.fieldCount; index++) {
     const id = head.idAt(index);
-    if (id === FIELD_AUTHORIZATION || id === FIELD_PROXY_AUTHORIZATION || id === FIELD_NOT_IN_TRAILERS) continue;
+    if (
+      id === FIELD_AUTHORIZATION ||
+      id === FIELD_PROXY_AUTHORIZATION ||
+      id === FIELD_NOT_IN_TRAILERS ||
+      id === FIELD_COOKIE
+    )
+      continue;
     body += `${head.nameText(index)}: ${head.valueText(index)}\r\n`;
   }
   return Buffer.from(

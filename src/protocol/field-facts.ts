@@ -6,6 +6,7 @@ import {
   FIELD_CONTENT_LENGTH,
   FIELD_CONTENT_TYPE,
   FIELD_EXPECT,
+  FIELD_GRPC_TIMEOUT,
   FIELD_HOST,
   FIELD_KEEP_ALIVE,
   FIELD_MAX_FORWARDS,
@@ -111,6 +112,9 @@ export class FieldFacts {
         return true;
       case FIELD_REQUEST_TIMEOUT:
         head.requestTimeoutField = index;
+        return true;
+      case FIELD_GRPC_TIMEOUT:
+        head.grpcTimeoutField = index;
         return true;
       case FIELD_KEEP_ALIVE:
         head.keepAliveField = index;

@@ -28,6 +28,10 @@ export const FIELD_NOT_IN_TRAILERS = 19;
 /** An end-to-end field that a Connection field must not remove (RFC 9110 section 7.6.1), with no other meaning here. */
 export const FIELD_PROTECTED = 20;
 
+export const FIELD_GRPC_TIMEOUT = 21;
+/** May come in several fields by HTTP/2, and in one by HTTP/1.1; not in trailers. */
+export const FIELD_COOKIE = 22;
+
 const IDS: Record<string, number> = {
   host: FIELD_HOST,
   'content-length': FIELD_CONTENT_LENGTH,
@@ -47,13 +51,14 @@ const IDS: Record<string, number> = {
   'content-type': FIELD_CONTENT_TYPE,
   'proxy-status': FIELD_PROXY_STATUS,
   'x-request-timeout': FIELD_REQUEST_TIMEOUT,
+  'grpc-timeout': FIELD_GRPC_TIMEOUT,
   trailer: FIELD_NOT_IN_TRAILERS,
   'content-encoding': FIELD_NOT_IN_TRAILERS,
   'content-range': FIELD_NOT_IN_TRAILERS,
   range: FIELD_NOT_IN_TRAILERS,
   'cache-control': FIELD_NOT_IN_TRAILERS,
   'set-cookie': FIELD_NOT_IN_TRAILERS,
-  cookie: FIELD_NOT_IN_TRAILERS,
+  cookie: FIELD_COOKIE,
   location: FIELD_NOT_IN_TRAILERS,
   date: FIELD_PROTECTED,
   'last-modified': FIELD_PROTECTED,
@@ -125,6 +130,7 @@ export const FORBIDDEN_IN_TRAILERS = tableOf(
   FIELD_CONTENT_TYPE,
   FIELD_REQUEST_TIMEOUT,
   FIELD_NOT_IN_TRAILERS,
+  FIELD_COOKIE,
 );
 
 /** Fields that are everybody's and that a Connection field must not name. */
@@ -141,4 +147,5 @@ export const PROTECTED_FROM_CONNECTION = tableOf(
   FIELD_PROXY_STATUS,
   FIELD_NOT_IN_TRAILERS,
   FIELD_PROTECTED,
+  FIELD_COOKIE,
 );

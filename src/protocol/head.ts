@@ -88,6 +88,22 @@ export class Head {
   requestTimeoutField = -1;
   contentTypeField = -1;
   keepAliveField = -1;
+  /** Index of the grpc-timeout field, or -1. */
+  grpcTimeoutField = -1;
+
+  // What came by HTTP/2 alone (docs/http2.md).
+  /** It came as a field block; the text that the other positions speak of was made of it. */
+  http2 = false;
+  /** The block in a form that needs no dynamic table: [codedStart, codedFields) pseudo-header fields, [codedFields, codedEnd) those that may pass; or null. */
+  coded: Buffer | null = null;
+  codedStart = 0;
+  codedFields = 0;
+  codedEnd = 0;
+  /** There are several Cookie fields, which HTTP/1.1 must get as one (RFC 9113 section 8.2.3). */
+  cookieCrumbs = false;
+  /** The value of `:protocol` (RFC 8441); an empty range where there is none. */
+  protocolStart = 0;
+  protocolEnd = 0;
 
   // The table of fields, in order.
   fieldCount = 0;
@@ -133,6 +149,12 @@ export class Head {
     this.requestTimeoutField = -1;
     this.contentTypeField = -1;
     this.keepAliveField = -1;
+    this.grpcTimeoutField = -1;
+    this.http2 = false;
+    this.coded = null;
+    this.cookieCrumbs = false;
+    this.protocolStart = 0;
+    this.protocolEnd = 0;
     this.fieldCount = 0;
   }
 
