@@ -11,9 +11,10 @@ import { EndpointSources } from './endpoint-sources.ts';
 import { connectionLimits, fileDescriptorLimit } from './file-limit.ts';
 import { BufferBudget } from './forward/buffer-budget.ts';
 import type { ForwardContext } from './forward/forward-context.ts';
-import { Listener, Sessions } from './listener/listener.ts';
+import { Listener } from './listener/listener.ts';
 import type { ListenerContext } from './listener/listener-context.ts';
 import { localDestination } from './listener/request-plan.ts';
+import { Sessions } from './listener/sessions.ts';
 import { TunnelRegistry } from './listener/tunnel.ts';
 import type { DestinationObserver } from './observer.ts';
 import { Capacity } from './pool/capacity.ts';
@@ -148,6 +149,7 @@ export class App implements Inspector, Controller {
       forward: this.#forward,
       budget: this.#budget,
       tunnels: this.#tunnels,
+      sessions: this.#sessions,
       requestScanner: scanner(),
       config: { ...config, listener: { ...config.listener, maxConnections: limits.downstream } },
       viaToken: `carpool-${randomBytes(6).toString('hex')}`,

@@ -10,6 +10,7 @@ import { type Head, METHOD_CONNECT, METHOD_OPTIONS, METHOD_TRACE } from '../prot
 import type { Destination } from '../routing/destination.ts';
 import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
 import { CONNECT_OK, type ConnectOutcome, ConnectRequest } from './connect.ts';
+import type { DownstreamSession } from './downstream-session.ts';
 import type { ListenerContext } from './listener-context.ts';
 import { refusalRecord } from './refusal-record.ts';
 import type { RequestPlanner } from './request-plan.ts';
@@ -26,13 +27,13 @@ import { Tunnel } from './tunnel.ts';
 type SessionState = 'open' | 'lingering' | 'tunnel' | 'closed';
 
 /** One downstream HTTP/1.1 connection. */
-export class Http1Session implements ByteHandler, RequestSink, Downstream, ConnectOutcome {
+export class Http1Session implements ByteHandler, DownstreamSession, RequestSink, Downstream, ConnectOutcome {
   readonly output: ResponseWriter;
   readonly kept: KeptRequest;
   pinned: UpstreamLease | null = null;
   readonly #context: ListenerContext;
   readonly #socket: ByteSocket;
-  readonly #closed: (session: Http1Session) => void;
+  readonly #closed: (session: DownstreamSession) => void;
   readonly #planner: RequestPlanner;
   readonly #reader: RequestReader;
   #state: SessionState = 'open';
@@ -51,9 +52,9 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
   #drained = 0;
 
   constructor(
-    accept: (handler: ByteHandler) => ByteSocket,
+    socket: ByteSocket,
     context: ListenerContext,
-    closed: (session: Http1Session) => void,
+    closed: (session: DownstreamSession) => void,
     planner: RequestPlanner,
   ) {
     this.#context = context;
@@ -61,16 +62,21 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
     this.#planner = planner;
     this.kept = new KeptRequest(context.budget);
     this.#since = context.forward.clock.now();
-    this.#socket = accept(this);
+    this.#socket = socket;
+    socket.setHandler(this);
     this.#reader = new RequestReader(this, context.requestScanner, context.budget, context.forward.clock);
     this.output = new ResponseWriter(this.#socket, context, this.#reader);
   }
 
   get occupied(): boolean {
-    return this.busy || this.#socket.full;
+    return this.#underWay || this.#socket.full;
   }
 
-  get busy(): boolean {
+  get busy(): number {
+    return this.#underWay ? 1 : 0;
+  }
+
+  get #underWay(): boolean {
     return this.#exchange !== null || this.#connect !== null;
   }
 
@@ -318,7 +324,7 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
 
   /** The app has closed its sending side: it has left, unless it waits for the answer to what it sent. */
   onEnd(): void {
-    if (this.#state === 'lingering' || (this.#state === 'open' && !this.busy && this.#reader.nothingAhead)) {
+    if (this.#state === 'lingering' || (this.#state === 'open' && !this.#underWay && this.#reader.nothingAhead)) {
       this.#linger();
       // Else it closes by itself when what is queued has left.
       if (this.#socket.queued === 0) this.#socket.destroy();
@@ -331,14 +337,14 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
   }
 
   #leave(): void {
-    if (this.#state !== 'open' || (!this.busy && this.#socket.queued > 0)) return;
+    if (this.#state !== 'open' || (!this.#underWay && this.#socket.queued > 0)) return;
     // A response on its way is written to the end: a write to an app that is gone fails by itself.
     if (this.#exchange?.state === 'responding' && this.#reader.ended) return;
     this.#socket.destroy();
   }
 
   onDrain(): void {
-    if (this.busy) this.#exchange?.downstreamWritable();
+    if (this.#underWay) this.#exchange?.downstreamWritable();
     else if (this.#state === 'open') {
       this.resumeRequest();
       this.#reader.resume();
@@ -370,7 +376,7 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
   /** Closes a connection that has been idle for `idleMs`; a busy one after its answer. */
   drain(now: number, idleMs: number): void {
     this.output.close = true;
-    if (!this.busy && this.#reader.headSince === null && now - this.#since >= idleMs) this.#linger();
+    if (!this.#underWay && this.#reader.headSince === null && now - this.#since >= idleMs) this.#linger();
   }
 
   destroy(): void {
@@ -395,6 +401,6 @@ export class Http1Session implements ByteHandler, RequestSink, Downstream, Conne
         this.output.begin(null);
         this.#refuse(new CarpoolError('HEAD_TIMEOUT', `the head did not arrive within ${listener.headTimeoutMs} ms`));
       }
-    } else if (listener.idleTimeoutMs > 0 && waited >= listener.idleTimeoutMs && !this.busy) this.#linger();
+    } else if (listener.idleTimeoutMs > 0 && waited >= listener.idleTimeoutMs && !this.#underWay) this.#linger();
   }
 }

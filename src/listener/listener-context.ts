@@ -3,6 +3,7 @@ import type { BufferBudget } from '../forward/buffer-budget.ts';
 import type { ForwardContext } from '../forward/forward-context.ts';
 import type { HeadScanner } from '../protocol/http1/head-scanner.ts';
 import type { Router } from '../routing/router.ts';
+import type { Sessions } from './sessions.ts';
 import type { TunnelRegistry } from './tunnel.ts';
 
 /** What all downstream connections share. */
@@ -11,6 +12,7 @@ export type ListenerContext = {
   readonly forward: ForwardContext;
   readonly budget: BufferBudget;
   readonly tunnels: TunnelRegistry;
+  readonly sessions: Sessions;
   /** Scans requests of all downstream connections: one read event at a time. */
   readonly requestScanner: HeadScanner;
   /** The configuration in force; a reload replaces it. */

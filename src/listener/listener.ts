@@ -6,48 +6,10 @@ import { acceptHandles, type Handle } from '../transport/node-handle.ts';
 import { Http1Session } from './http1-session.ts';
 import type { ListenerContext } from './listener-context.ts';
 import { type LocalDestination, RequestPlanner } from './request-plan.ts';
+import type { Sessions } from './sessions.ts';
 
 /** A port that could not be bound; the message names it and its setting. */
 export class ListenError extends Error {}
-
-/** The downstream connections of all listeners, and their limit (`listener.maxConnections`, under the file limit). */
-export class Sessions {
-  readonly #sessions = new Set<Http1Session>();
-
-  get count(): number {
-    return this.#sessions.size;
-  }
-
-  /** Exchanges under way. */
-  get busy(): number {
-    let count = 0;
-    for (const session of this.#sessions) if (session.busy) count++;
-    return count;
-  }
-
-  add(session: Http1Session): void {
-    this.#sessions.add(session);
-  }
-
-  /** What a session calls when it is closed, or has become a tunnel. */
-  readonly closed = (session: Http1Session): void => {
-    this.#sessions.delete(session);
-  };
-
-  /** Once a second. */
-  tick(now: number): void {
-    for (const session of this.#sessions) session.tick(now);
-  }
-
-  /** Closes connections that have been idle for `idleMs`; one that has just come keeps that long for its request. */
-  drain(now: number, idleMs: number): void {
-    for (const session of [...this.#sessions]) session.drain(now, idleMs);
-  }
-
-  destroy(): void {
-    for (const session of [...this.#sessions]) session.destroy();
-  }
-}
 
 const REFUSED = localAnswer({
   error: new CarpoolError('OVERLOADED', 'the app has as many connections open as listener.maxConnections allows', {
@@ -87,9 +49,7 @@ export class Listener {
         refuse(accepted);
         return;
       }
-      sessions.add(
-        new Http1Session((handler) => ByteSocket.accept(accepted, handler), context, sessions.closed, planner),
-      );
+      sessions.add(new Http1Session(ByteSocket.accept(accepted, ignore), context, sessions.closed, planner));
     };
     // Accepting goes on whatever happened to one connection (EMFILE among it).
     this.#server.on('error', () => {});
