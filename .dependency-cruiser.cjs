@@ -19,7 +19,7 @@ const MAY = {
   forward: ['routing', 'pool', 'connection', 'protocol', 'transport'],
   listener: ['forward', 'routing', 'pool', 'connection', 'protocol', 'transport'],
   discovery: [],
-  config: ['discovery/address-range.ts'],
+  config: ['discovery/address-range.ts', 'transport/tls-files.ts'],
   telemetry: ['admin/inspector.ts', 'pool/stats.ts', 'config/choices.ts'],
   admin: ['telemetry', 'pool/stats.ts', 'config'],
 };

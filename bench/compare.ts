@@ -1,13 +1,15 @@
 import { writeFileSync } from 'node:fs';
 import { measureIdle } from './compare/measure-idle.ts';
 import { measureLoad } from './compare/measure-load.ts';
+import { measureStalled } from './compare/measure-stalled.ts';
 import { measureStart } from './compare/measure-start.ts';
 import { type CompareOptions, parseOptions, USAGE } from './compare/options.ts';
 import { report } from './compare/report.ts';
 import type { Row } from './compare/rows.ts';
-import { type Scenario, scenarios } from './compare/scenarios.ts';
+import { isOpenLoop, roleOf, type Scenario, scenarios } from './compare/scenarios.ts';
 import { allPeers } from './peers/all-peers.ts';
 import { isPeer, type Peer } from './peers/peer.ts';
+import { roles } from './peers/roles.ts';
 import { Children, findProgram, pinSelf } from './rig/children.ts';
 import { machine } from './rig/machine.ts';
 import { type Origins, startOrigins } from './rig/origins.ts';
@@ -28,14 +30,15 @@ async function main(options: CompareOptions): Promise<void> {
   const rows: Row[] = [];
   for (const scenario of scenarios) {
     if (!wanted(scenario, options, origins)) continue;
+    const able = peers.filter((peer) => lack(peer, scenario) === null);
     for (let round = 0; round < options.rounds; round++) {
-      for (const peer of peers) {
-        // Without a proxy there is latency, and nothing else to compare.
-        if (peer.name === 'direct' && scenario.kind !== 'latency') continue;
-        rows.push(...(await measure(children, scenario, peer, options, round)));
-      }
+      for (const peer of able) rows.push(...(await measure(children, scenario, peer, options, round)));
     }
-    console.log(report(scenario, rows, options.subject));
+    const absent = peers.flatMap((peer) => {
+      const why = lack(peer, scenario);
+      return why === null || peer.name === 'direct' ? [] : [{ peer: peer.name, why }];
+    });
+    console.log(report(scenario, rows, options.subject, absent));
   }
   if (options.json !== null) {
     const versions = Object.fromEntries(peers.map((peer) => [peer.name, peer.version]));
@@ -61,10 +64,21 @@ function choosePeers(options: CompareOptions): readonly Peer[] {
   return chosen.filter(isPeer);
 }
 
+/** Why a peer takes no part in a scenario, or null. Without a proxy there is latency, and nothing else to compare. */
+function lack(peer: Peer, scenario: Scenario): string | null {
+  if (peer.name === 'direct' && !isOpenLoop(scenario)) return 'no proxy';
+  return peer.lacks(roleOf(scenario));
+}
+
 function wanted(scenario: Scenario, options: CompareOptions, origins: Origins): boolean {
   if (options.scenarios !== null && !options.scenarios.includes(scenario.name)) return false;
-  if (scenario.kind === 'wrk' && scenario.role === 'post' && !origins.post) {
-    console.log(`\n## ${scenario.name} is left out: its origin needs a C compiler (bench/setup.sh)`);
+  const role = roles[roleOf(scenario)];
+  if (role.native && !origins.native) {
+    console.log(`\n## ${scenario.name} is left out: its programs need a C compiler (bench/setup.sh)`);
+    return false;
+  }
+  if (role.tls && origins.certificate === null) {
+    console.log(`\n## ${scenario.name} is left out: its origin needs a certificate (bench/setup.sh: openssl)`);
     return false;
   }
   return true;
@@ -88,6 +102,10 @@ async function measure(
         rows.push(tell(await measureStart(children, peer, round * options.startsPerRound + i)));
       }
       return rows;
+    }
+    case 'stalled': {
+      const plan = { holdSeconds: options.holdSeconds, settleMs: options.settleMs };
+      return [tell(await measureStalled(children, peer, plan, round))];
     }
     default:
       return [tell(await measureLoad(children, peer, scenario, options, round))];

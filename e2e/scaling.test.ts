@@ -1,5 +1,5 @@
-import { disagreements, failures, repeatedPosts, shares } from './ledgers.ts';
-import { closeBooks, scenario, summary } from './scenario.ts';
+import { shares } from './ledgers.ts';
+import { closeBooks, scenario } from './scenario.ts';
 import { until } from './until.ts';
 
 const RATE = 500;
@@ -41,11 +41,7 @@ scenario(
     await shop.scale('web', 2);
     await shop.node.untilPods(2);
     await load.more(RATE);
-    const books = await closeBooks(load, carpool, shop);
-    t.comment(summary(books.client));
-    t.same(failures(books.client), [], 'no request failed');
-    t.same(repeatedPosts(books.origins), [], 'no POST arrived twice');
-    t.same(disagreements(books), [], 'the three ledgers agree');
+    await closeBooks(t, { load, carpool, shop });
   },
 );
 
@@ -78,10 +74,7 @@ scenario("an address that another Service's pod takes over gets no request meant
     await shop.scale('web', 3);
     await shop.untilReady('web', 3);
   }
-  const books = await closeBooks(load, carpool, shop);
-  t.comment(summary(books.client));
-  t.same(failures(books.client), [], 'no request failed');
-  t.same(disagreements(books), [], 'the three ledgers agree');
+  const books = await closeBooks(t, { load, carpool, shop });
   const astray = books.client.filter(({ host, origin }) => !host.startsWith(origin.replace(/-.*/, '')));
   t.same(astray, [], 'each was answered by a pod of the Service it was for');
 });

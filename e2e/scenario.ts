@@ -4,7 +4,7 @@ import { CLUSTER_VARIABLE, Cluster } from './cluster/cluster.ts';
 import { DnsServer } from './cluster/dns-server.ts';
 import { ServiceAccount } from './cluster/service-account.ts';
 import { Shop } from './cluster/shop.ts';
-import { failures, type Ledgers, latencies } from './ledgers.ts';
+import { disagreements, failures, type Ledgers, latencies, repeatedPosts } from './ledgers.ts';
 import { type ClientEntry, type LoadOptions, OpenLoop } from './load/open-loop.ts';
 import { Carpool, type CarpoolOptions } from './sidecar/carpool.ts';
 
@@ -74,15 +74,31 @@ export function scenario(name: string, body: (test: Test, stage: Stage) => Promi
   t.test(name, reason === undefined ? {} : { skip: reason }, (test) => body(test, new Stage(test)));
 }
 
-/** Ends the load and says what the three parties wrote down. */
-export async function closeBooks(load: OpenLoop, carpool: Carpool, shop: Shop): Promise<Ledgers> {
+/** Which requests a scenario may lose: none, or POSTs that were sent into the end of a pod. */
+type MayFail = 'none' | 'POSTs';
+
+/**
+ * Ends the load, and compares what the three parties wrote down: nothing failed that may not, no POST arrived twice, and
+ * the ledgers agree.
+ */
+export async function closeBooks(
+  test: Test,
+  { load, carpool, shop }: { readonly load: OpenLoop; readonly carpool: Carpool; readonly shop: Shop },
+  mayFail: MayFail = 'none',
+): Promise<Ledgers> {
   const client = await load.end();
   await carpool.untilQuiet();
-  return { client, carpool: await carpool.metrics(), origins: shop.node.ledger() };
+  const books = { client, carpool: await carpool.metrics(), origins: shop.node.ledger() };
+  test.comment(summary(client));
+  if (mayFail === 'none') test.same(failures(client), [], 'no request failed');
+  else test.same(failures(client, 'GET'), [], 'no GET failed');
+  test.same(repeatedPosts(books.origins), [], 'no POST arrived twice');
+  test.same(disagreements(books), [], 'the three ledgers agree');
+  return books;
 }
 
 /** A line for the reader of the run. */
-export function summary(client: readonly ClientEntry[]): string {
+function summary(client: readonly ClientEntry[]): string {
   const posts = client.filter((entry) => entry.method === 'POST').length;
   return `${client.length} requests, ${posts} POSTs, ${failures(client).length} failed; ${latencies(client)}`;
 }

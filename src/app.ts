@@ -6,6 +6,7 @@ import type { Clock } from './clock.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { ConfigWatcher } from './config/reload.ts';
 import type { Config } from './config/types.ts';
+import { Http2Connection } from './connection/http2-connection.ts';
 import { AddressRules, type OwnListener } from './discovery/address-rules.ts';
 import { EndpointSources } from './endpoint-sources.ts';
 import { connectionLimits, fileDescriptorLimit } from './file-limit.ts';
@@ -28,6 +29,7 @@ import { EventLog } from './telemetry/event-log.ts';
 import { EventLoopMonitor } from './telemetry/event-loop.ts';
 import { openLog, type SidecarLog } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
+import { ServerNameLog } from './telemetry/server-name-log.ts';
 import { Ticker, tickIntervalMs } from './ticker.ts';
 import { EventClock } from './transport/event-clock.ts';
 
@@ -112,7 +114,7 @@ export class App implements Inspector, Controller {
     const limits = connectionLimits(config, this.#files);
     this.#capacity = new Capacity(limits.upstream);
     this.#budget = new BufferBudget(config.limits.bufferBytes);
-    this.#tunnels = new TunnelRegistry(config.limits.tunnels);
+    this.#tunnels = new TunnelRegistry(config.limits.tunnels, new ServerNameLog(this.log.logger));
     this.#rules = this.#addressRules(config);
     const { logger } = this.log;
     this.#sources = new EndpointSources(config, {
@@ -136,6 +138,8 @@ export class App implements Inspector, Controller {
         capacity: this.#capacity,
         events: this.#events,
         responseScanner: scanner(),
+        openHttp2: (opening) => new Http2Connection(opening, { clock, account: this.#budget, limits: config.listener }),
+        pingAfterMs: () => this.#config.http2.pingAfterMs,
         nextConnectionId: () => ++connectionId,
         random: Math.random,
       },

@@ -8,15 +8,13 @@ import { DiscoveryChain } from './discovery/discovery-chain.ts';
 import { DnsDiscovery } from './discovery/dns-discovery.ts';
 import { DnsStub } from './discovery/dns-stub.ts';
 import { parseIp } from './discovery/ip-address.ts';
-import { type Credentials, hasCredentials, openCredentials } from './discovery/kubernetes/credentials.ts';
+import { type Credentials, wantedCredentials } from './discovery/kubernetes/credentials.ts';
 import type { DiscoveryLog, Problem } from './discovery/kubernetes/discovery-log.ts';
 import { ApiError } from './discovery/kubernetes/kube-api.ts';
 import { KubernetesDiscovery } from './discovery/kubernetes/kubernetes-discovery.ts';
 import { LiteralDiscovery, StaticDiscovery } from './discovery/static-discovery.ts';
 import { DiscoveryObserver } from './observer.ts';
 
-/** As kubectl takes it where a kubeconfig names no namespace. */
-const DEFAULT_NAMESPACE = 'default';
 /** Loading the API client takes some 60 ms of the event loop: not at the start, when the app waits for it. */
 const PREPARE_AFTER_MS = 1000;
 
@@ -61,13 +59,10 @@ export class EndpointSources {
     clusterDomain: () => string,
   ): KubernetesDiscovery | null {
     const settings = config.discovery.kubernetes;
-    if (settings.enabled === 'off') return null;
-    const where = { env, kubeconfig: settings.kubeconfig, apiServer: settings.apiServer, tokenDir: settings.tokenDir };
-    if (settings.enabled === 'auto' && !hasCredentials(where)) {
+    const credentials = wantedCredentials(settings, { env, clock });
+    if (credentials === 'absent')
       log.info(`Kubernetes discovery is off: no service account token in ${settings.tokenDir}; names are found by DNS`);
-      return null;
-    }
-    const credentials = openCredentials({ ...where, clock });
+    if (credentials === 'absent' || credentials === 'off') return null;
     return new KubernetesDiscovery({
       settings,
       identity: () => identity(settings, credentials),
@@ -146,7 +141,6 @@ function identity(
     return { namespace, problem: { message: error.message, hint: error.hint } };
   }
   if (namespace !== null) return { namespace, problem: null };
-  if (settings.kubeconfig !== null) return { namespace: DEFAULT_NAMESPACE, problem: null };
   const problem = {
     message: `the pod’s own namespace is not known: there is no ${settings.tokenDir}/namespace`,
     hint: 'Add it to the projected volume, set POD_NAMESPACE by the downward API, or discovery.kubernetes.namespace. Until then only names that end in .svc or the cluster domain are looked for.',

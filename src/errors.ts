@@ -267,11 +267,20 @@ export class CarpoolError extends Error {
   readonly status: number;
   /** Seconds for a Retry-After field, or undefined. */
   readonly retryAfterSeconds: number | undefined;
+  /** The HTTP/2 error code with which the upstream ended its stream, or undefined: it is passed on where a response has begun. */
+  readonly streamCode: number | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { cause?: unknown; proxyError?: string; hint?: string; status?: number; retryAfterSeconds?: number } = {},
+    options: {
+      cause?: unknown;
+      proxyError?: string;
+      hint?: string;
+      status?: number;
+      retryAfterSeconds?: number;
+      streamCode?: number | undefined;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'CarpoolError';
@@ -280,6 +289,7 @@ export class CarpoolError extends Error {
     this.hint = options.hint ?? ERRORS[code].hint;
     this.status = options.status ?? ERRORS[code].status;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.streamCode = options.streamCode;
   }
 
   get source(): ErrorSource {

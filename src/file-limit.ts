@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Config } from './config/types.ts';
 
 /** File descriptors that are kept for what is not traffic: DNS, the operator port, the control socket, logs, files. */
-const RESERVE = 128;
+export const RESERVE = 128;
 const UNKNOWN_LIMIT = 1_048_576;
 
 /** The soft limit of open files of this process (Node raises it to the hard one when it starts). */

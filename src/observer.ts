@@ -156,6 +156,8 @@ export type CarpoolEvent =
     }
   | { type: 'endpoint_ejected'; destination: string; endpoint: string; forMs: number; cause: string }
   | { type: 'endpoint_restored'; destination: string; endpoint: string }
+  | { type: 'tls_files_changed'; destination: string }
+  | { type: 'tls_files_refused'; destination: string; message: string }
   | { type: 'idle_learned'; destination: string; endpoint: string; seconds: number }
   | { type: 'destination_added' | 'destination_removed'; destination: string };
 

@@ -4,7 +4,7 @@ import { IdleClients } from '../load/idle-clients.ts';
 import type { Peer } from '../peers/peer.ts';
 import { type Children, PROXY_CORE } from '../rig/children.ts';
 import { manyAddresses, ports } from '../rig/ports.ts';
-import { waitUntilAccepting } from '../rig/probe.ts';
+import { waitUntilAccepting, waitUntilFree } from '../rig/probe.ts';
 import { establishedTo, memory } from '../rig/proc.ts';
 import type { IdleRow } from './rows.ts';
 
@@ -19,6 +19,7 @@ export type IdlePlan = {
 export async function measureIdle(children: Children, peer: Peer, plan: IdlePlan, round: number): Promise<IdleRow> {
   const common = { kind: 'idle', scenario: 'idle', peer: peer.name, round } as const;
   const port = peer.port('many');
+  await waitUntilFree(port);
   const begun = performance.now();
   const proxy = children.start(peer.name, PROXY_CORE, peer.command('many'));
   const clients = new IdleClients();

@@ -1,12 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type LoadResult, runOpenLoop, runWrk, type Target } from '../load/generators.ts';
-import type { Peer, Role } from '../peers/peer.ts';
+import { runHttp2, runTunnels } from '../load/native-generators.ts';
+import type { Peer } from '../peers/peer.ts';
+import { hostOf, type Role } from '../peers/roles.ts';
 import { type Children, PROXY_CORE, type Running } from '../rig/children.ts';
-import { probe, waitUntilAccepting } from '../rig/probe.ts';
+import { probe, waitUntilAccepting, waitUntilFree } from '../rig/probe.ts';
+import { probeHttp2 } from '../rig/probe-http2.ts';
 import { cpuSeconds, endedChildrenCpuSeconds, machineCpuSeconds, memory } from '../rig/proc.ts';
 import type { LoadRow } from './rows.ts';
-import { type LoadScenario, originHost } from './scenarios.ts';
+import type { LoadScenario } from './scenarios.ts';
+
+/** What all but wrk ask for, and how long the answer is. */
+const PATH = '/1k';
+const ANSWER_BYTES = 1024;
 
 export type LoadPlan = {
   readonly seconds: number;
@@ -24,7 +31,8 @@ export async function measureLoad(
   plan: LoadPlan,
   round: number,
 ): Promise<LoadRow> {
-  const role: Role = scenario.kind === 'wrk' ? scenario.role : 'get';
+  const { role } = scenario;
+  await waitUntilFree(peer.port(role));
   const begun = performance.now();
   const proxy = children.start(peer.name, PROXY_CORE, peer.command(role));
   try {
@@ -93,8 +101,8 @@ function account(
 }
 
 function targetOf(peer: Peer, role: Role, scenario: LoadScenario): Target {
-  const host = originHost(scenario);
-  const path = scenario.kind === 'wrk' ? scenario.path : '/1k';
+  const host = hostOf(role);
+  const path = scenario.kind === 'wrk' ? scenario.path : PATH;
   return { port: peer.port(role), host, target: `http://${host}${path}` };
 }
 
@@ -103,15 +111,37 @@ function putLoad(
   scenario: LoadScenario,
   seconds: number,
 ): Promise<LoadResult & { readonly lateP99Us?: number | null }> {
-  if (scenario.kind === 'latency') return runOpenLoop(target, { ...scenario, seconds });
-  return runWrk(target, { ...scenario, seconds });
+  switch (scenario.kind) {
+    case 'wrk':
+      return runWrk(target, { ...scenario, seconds });
+    case 'latency':
+      return runOpenLoop(target, { ...scenario, seconds });
+    case 'h2':
+      return runHttp2(target, { ...scenario, seconds, path: PATH, answerBytes: ANSWER_BYTES });
+    case 'tunnel':
+      return runTunnels(target, { ...scenario, seconds, path: PATH, answerBytes: ANSWER_BYTES });
+  }
 }
 
 async function lookAtOneAnswer(target: Target, scenario: LoadScenario): Promise<void> {
-  const wrk = scenario.kind === 'wrk' ? scenario : null;
-  const body = wrk?.bodyFile ? readFileSync(wrk.bodyFile) : Buffer.alloc(0);
-  const request = { port: target.port, method: wrk?.method ?? 'GET', target: target.target, host: target.host, body };
-  await probe(request, wrk?.answerBytes ?? 1024);
+  const { port, host } = target;
+  const noBody = Buffer.alloc(0);
+  switch (scenario.kind) {
+    case 'wrk': {
+      const body = scenario.bodyFile === null ? noBody : readFileSync(scenario.bodyFile);
+      await probe({ port, method: scenario.method, target: target.target, host, body }, scenario.answerBytes);
+      break;
+    }
+    case 'latency':
+      await probe({ port, method: 'GET', target: target.target, host, body: noBody }, ANSWER_BYTES);
+      break;
+    case 'h2':
+      await probeHttp2({ port, host, path: PATH, post: scenario.post, grpc: scenario.grpc }, ANSWER_BYTES);
+      break;
+    case 'tunnel':
+      await probe({ port, method: 'GET', target: PATH, host, body: noBody, tunnel: true }, ANSWER_BYTES);
+      break;
+  }
 }
 
 /** Returns when the machine has used less than 8 % of a core for 0.4 s, or after the given time. */

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Peer } from '../peers/peer.ts';
 import { type Children, PROXY_CORE } from '../rig/children.ts';
 import { ports } from '../rig/ports.ts';
-import { probe, waitUntilAccepting } from '../rig/probe.ts';
+import { probe, waitUntilAccepting, waitUntilFree } from '../rig/probe.ts';
 import type { StartRow } from './rows.ts';
 
 const FIRST_ANSWER_DEADLINE_MS = 15_000;
@@ -10,6 +10,7 @@ const FIRST_ANSWER_DEADLINE_MS = 15_000;
 /** One start of one peer: until its port accepts, and until a request through it is answered 200. */
 export async function measureStart(children: Children, peer: Peer, round: number): Promise<StartRow> {
   const common = { kind: 'start', scenario: 'start', peer: peer.name, round } as const;
+  await waitUntilFree(peer.port('get'));
   const begun = performance.now();
   const proxy = children.start(peer.name, PROXY_CORE, peer.command('get'));
   try {

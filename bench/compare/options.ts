@@ -9,6 +9,8 @@ export type CompareOptions = {
   readonly quietWaitMs: number;
   readonly idleClients: number;
   readonly settleMs: number;
+  /** Seconds for which the streams of the memory scenario stand still. */
+  readonly holdSeconds: number;
   readonly startsPerRound: number;
   /** Names, or null: all. */
   readonly scenarios: readonly string[] | null;
@@ -23,13 +25,13 @@ export const USAGE = `Proxies side by side on the same work, interleaved rounds.
   --rounds N           rounds (default 5; 20 for a judgement closer than 15 %)
   --seconds N          seconds of each measurement (default 5)
   --scenarios A,B      of ${scenarios.map(({ name }) => name).join(' ')} (default all)
-  --peers A,B          of carpool nginx haproxy squid undici node-http direct, and names of --entry (default all that are there)
+  --peers A,B          of carpool nginx haproxy envoy squid undici node-http direct, and names of --entry (default all that are there)
   --subject NAME       whose ratios to the others are printed (default carpool)
   --entry NAME=FILE    another build of carpool as one more peer (dist/… or src/main.ts); repeatable
   --node-flags "…"     flags of Node for carpool
   --quiet-wait N       seconds to wait at most for a quiet machine before each measurement (default 5)
   --json FILE          every row, for later
-  --quick              a smoke run of about half a minute: no warm-up, one round; its figures mean nothing`;
+  --quick              a smoke run of about two minutes: no warm-up, one round; its figures mean nothing`;
 
 /** @throws with words for the user on anything that is not understood */
 export function parseOptions(argv: readonly string[]): CompareOptions | 'help' {
@@ -51,7 +53,7 @@ export function parseOptions(argv: readonly string[]): CompareOptions | 'help' {
   });
   if (values.help) return 'help';
   const { quick } = values;
-  const chosen = list(values.scenarios) ?? (quick ? ['get1k', 'post16k', 'short', 'idle', 'start'] : null);
+  const chosen = list(values.scenarios);
   for (const name of chosen ?? []) {
     if (!scenarios.some((scenario) => scenario.name === name)) throw new Error(`there is no scenario ${name}`);
   }
@@ -62,9 +64,10 @@ export function parseOptions(argv: readonly string[]): CompareOptions | 'help' {
     quietWaitMs: values['quiet-wait'] === undefined ? (quick ? 0 : 5000) : Number(values['quiet-wait']) * 1000,
     idleClients: quick ? 200 : 1000,
     settleMs: quick ? 200 : 1500,
+    holdSeconds: quick ? 3 : 6,
     startsPerRound: quick ? 1 : 5,
     scenarios: chosen,
-    peers: list(values.peers) ?? (quick ? ['carpool', 'nginx', 'haproxy', 'undici'] : null),
+    peers: list(values.peers) ?? (quick ? ['carpool', 'nginx', 'haproxy', 'envoy'] : null),
     subject: values.subject,
     json: values.json ?? null,
     entries: values.entry.map(entryOf),

@@ -1,10 +1,13 @@
 import { median, medianInterval, minimum, pairedRatios } from '../rig/statistics.ts';
 import { figure, formatTable } from '../rig/table.ts';
-import type { IdleRow, LoadRow, Row, StartRow } from './rows.ts';
-import type { Scenario } from './scenarios.ts';
+import type { IdleRow, LoadRow, Row, StalledRow, StartRow } from './rows.ts';
+import { isOpenLoop, type Scenario } from './scenarios.ts';
 
 /** Above this much CPU of other programs (cores), a figure is marked: it may be theirs. */
 const NOISY = 0.15;
+
+/** Below this part of its core, a proxy under a closed loop was not what held the load up. */
+const SATURATED = 0.9;
 
 type Figures<R> = readonly {
   readonly title: string;
@@ -39,6 +42,14 @@ const START: Figures<StartRow> = [
   { title: 'first answer ms', of: (row) => row.firstAnswerMs, decimals: 0 },
 ];
 
+const STALLED: Figures<StalledRow> = [
+  { title: 'fresh RSS', of: (row) => row.freshRssMiB, decimals: 1 },
+  { title: 'stalled answers RSS', of: (row) => row.answersRssMiB, decimals: 1 },
+  { title: 'stalled bodies RSS', of: (row) => row.bodiesRssMiB, decimals: 1 },
+  { title: 'streams', of: (row) => row.streams, decimals: 0 },
+  { title: 'heads passed', of: (row) => row.answersBegun, decimals: 0 },
+];
+
 /** The values of the rounds that have a result. */
 function values<R extends Row>(rows: readonly R[], of: (row: R) => number | null): number[] {
   return rows.flatMap((row) => {
@@ -69,9 +80,10 @@ function failures(rows: readonly Row[]): string {
 }
 
 /** One line for each peer, median (minimum) of each figure over the rounds, then what went wrong. */
-function summary<R extends Row>(rows: readonly R[], figures: Figures<R>): string {
+function summary<R extends Row>(rows: readonly R[], figures: Figures<R>, saturating: boolean): string {
   const loads = rows.some((row) => row.kind === 'load');
-  const header = ['peer', ...figures.map(({ title }) => title), ...(loads ? ['errors', 'foreign'] : []), 'rounds', ''];
+  const titles = figures.map(({ title }) => title);
+  const header = ['peer', ...titles, ...(loads ? ['cores', 'errors', 'foreign'] : []), 'rounds', ''];
   const lines = [...groups(rows)].map(([peer, its]) => [
     peer,
     ...figures.map(({ of, decimals }) => {
@@ -79,22 +91,25 @@ function summary<R extends Row>(rows: readonly R[], figures: Figures<R>): string
       const middle = figure(median(sample), decimals);
       return sample.length > 1 ? `${middle} (${figure(minimum(sample), decimals)})` : middle;
     }),
-    ...(loads ? noise(its) : []),
+    ...(loads ? noise(its, saturating) : []),
     String(its.length),
     failures(its),
   ]);
   return formatTable(header, lines);
 }
 
-function noise(rows: readonly Row[]): string[] {
-  let errors = 0;
-  let foreign = 0;
-  for (const row of rows) {
-    if (row.kind !== 'load') continue;
-    errors += row.errors;
-    foreign = Math.max(foreign, row.foreign ?? 0);
-  }
-  return [String(errors), `${foreign.toFixed(2)}${foreign > NOISY ? '*' : ''}`];
+/** How far a row can be trusted; a closed loop that did not saturate the proxy is marked. */
+function noise(rows: readonly Row[], saturating: boolean): string[] {
+  const loads = rows.filter((row) => row.kind === 'load');
+  const cores = median(values(loads, (row) => row.proxyCores));
+  const errors = loads.reduce((sum, row) => sum + row.errors, 0);
+  const foreign = loads.reduce((most, row) => Math.max(most, row.foreign ?? 0), 0);
+  const unsaturated = saturating && cores !== null && cores < SATURATED;
+  return [
+    `${figure(cores, 2)}${unsaturated ? '!' : ''}`,
+    String(errors),
+    `${foreign.toFixed(2)}${foreign > NOISY ? '*' : ''}`,
+  ];
 }
 
 /** subject ÷ each peer, pairwise in each round: the median and its 95 % interval. */
@@ -116,20 +131,34 @@ function ratios<R extends Row>(rows: readonly R[], figures: Figures<R>, subject:
   return formatTable(['ratio, per round', ...figures.map(({ title }) => title)], lines);
 }
 
-function section<R extends Row>(rows: readonly R[], figures: Figures<R>, subject: string): string {
-  return [summary(rows, figures), ratios(rows, figures, subject)].filter((part) => part !== '').join('\n\n');
+function section<R extends Row>(rows: readonly R[], figures: Figures<R>, subject: string, saturating = false): string {
+  return [summary(rows, figures, saturating), ratios(rows, figures, subject)]
+    .filter((part) => part !== '')
+    .join('\n\n');
 }
 
+/** A peer that a scenario leaves out, and why. */
+export type Absent = { readonly peer: string; readonly why: string };
+
 /** The tables of one scenario, ready to print. */
-export function report(scenario: Scenario, rows: readonly Row[], subject: string): string {
+export function report(
+  scenario: Scenario,
+  rows: readonly Row[],
+  subject: string,
+  absent: readonly Absent[] = [],
+): string {
   const its = rows.filter((row) => row.scenario === scenario.name);
   const load = its.filter((row) => row.kind === 'load');
   const idle = its.filter((row) => row.kind === 'idle');
   const start = its.filter((row) => row.kind === 'start');
+  const stalled = its.filter((row) => row.kind === 'stalled');
+  const openLoop = isOpenLoop(scenario);
   const body = [
-    load.length > 0 ? section(load, scenario.kind === 'latency' ? LATENCY : LOAD, subject) : '',
+    load.length > 0 ? section(load, openLoop ? LATENCY : LOAD, subject, !openLoop) : '',
     idle.length > 0 ? section(idle, IDLE, subject) : '',
     start.length > 0 ? section(start, START, subject) : '',
+    stalled.length > 0 ? section(stalled, STALLED, subject) : '',
+    absent.map(({ peer, why }) => `${peer} is left out: ${why}`).join('\n'),
   ].filter((part) => part !== '');
   return `\n## ${scenario.name}: ${scenario.words}\n\n${body.join('\n\n')}`;
 }

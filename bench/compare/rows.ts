@@ -43,4 +43,18 @@ export type StartRow = Common & {
   readonly firstAnswerMs: number | null;
 };
 
-export type Row = LoadRow | IdleRow | StartRow;
+/** Memory of a proxy, the most that was seen, while 10,000 streams stand still. */
+export type StalledRow = Common & {
+  readonly kind: 'stalled';
+  readonly freshRssMiB: number | null;
+  /** Large answers that the app gives no window for. */
+  readonly answersRssMiB: number | null;
+  /** Large request bodies that the origin gives no window for. */
+  readonly bodiesRssMiB: number | null;
+  /** Streams that were open. */
+  readonly streams: number;
+  /** Of these, the ones whose answer's head reached the app: less when one stalled stream holds up others. */
+  readonly answersBegun: number;
+};
+
+export type Row = LoadRow | IdleRow | StartRow | StalledRow;

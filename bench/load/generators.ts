@@ -27,21 +27,23 @@ export type ClosedLoop = {
   readonly close: boolean;
 };
 
-function lastLine(output: string): unknown {
+/** The result that a program prints as its last line. @throws when that is no JSON */
+export function lastLine(output: string): unknown {
   const line = output.trimEnd().split('\n').at(-1) ?? '';
   return JSON.parse(line);
 }
 
-function field(value: unknown, name: string): number {
+/** A number in such a result, or NaN. */
+export function field(value: unknown, name: string): number {
   const found: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
   return typeof found === 'number' ? found : Number.NaN;
 }
 
-/** Reads the line that wrk.lua prints. @throws when it is not there */
-export function parseWrk(output: string): LoadResult {
+/** Reads the line that wrk.lua prints, and the programs in C. @throws when it is not there */
+export function parseResult(output: string): LoadResult {
   const result = lastLine(output);
   const requests = field(result, 'requests');
-  if (Number.isNaN(requests)) throw new Error(`wrk printed no result: ${output.slice(-300)}`);
+  if (Number.isNaN(requests)) throw new Error(`the load generator printed no result: ${output.slice(-300)}`);
   return {
     requests,
     seconds: field(result, 'seconds'),
@@ -77,7 +79,7 @@ export async function runWrk(target: Target, load: ClosedLoop): Promise<LoadResu
     },
     (seconds + 20) * 1000,
   );
-  return parseWrk(output);
+  return parseResult(output);
 }
 
 /** GETs at a fixed rate: for latency. The generator runs in a process of its own. */

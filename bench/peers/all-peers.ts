@@ -1,6 +1,7 @@
 import { nodeHttpProxy, undiciProxy } from './baselines.ts';
 import { carpool } from './carpool.ts';
 import { direct } from './direct.ts';
+import { envoy } from './envoy.ts';
 import { haproxy } from './haproxy.ts';
 import { nginx } from './nginx.ts';
 import type { Candidate } from './peer.ts';
@@ -16,6 +17,7 @@ export function allPeers(extra: readonly ExtraEntry[], nodeFlags: readonly strin
     ...extra.map(({ name, entry }) => carpool({ name, entry, nodeFlags })),
     nginx(),
     haproxy(),
+    envoy(),
     squid(),
     undiciProxy(),
     nodeHttpProxy(),

@@ -1,12 +1,16 @@
 import { ports } from '../rig/ports.ts';
 import { benchDir } from '../rig/work-dir.ts';
 import type { Peer } from './peer.ts';
+import type { Role } from './roles.ts';
+
+const HTTP1: readonly Role[] = ['get', 'post', 'many'];
 
 function baseline(name: string, file: string, port: number, flags: readonly string[]): Peer {
   return {
     name,
     warmSeconds: 3,
     version: `node ${process.version}`,
+    lacks: (role) => (HTTP1.includes(role) ? null : 'speaks HTTP/1.1 without TLS alone'),
     port: () => port,
     command: () => ({
       argv: [process.execPath, `${benchDir}baselines/${file}`, String(port), ...flags],

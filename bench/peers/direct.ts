@@ -1,5 +1,5 @@
-import { ports } from '../rig/ports.ts';
 import type { Peer } from './peer.ts';
+import { roles } from './roles.ts';
 
 /** No proxy at all: what load generator and origin take by themselves, which is the floor of every latency. */
 export function direct(): Peer {
@@ -7,7 +7,8 @@ export function direct(): Peer {
     name: 'direct',
     warmSeconds: 1,
     version: 'no proxy: the floor',
-    port: (role) => (role === 'post' ? ports.postOrigin : ports.origin),
+    lacks: (role) => (role === 'get' || role === 'h2' ? null : 'nothing but latency to compare'),
+    port: (role) => roles[role].port,
     // Something has to run in the proxy's place, so that direct is measured like every peer.
     command: () => ({ argv: ['sleep', '3600'] }),
   };

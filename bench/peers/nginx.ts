@@ -1,20 +1,35 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { findProgram } from '../rig/children.ts';
-import { nginxTempPaths, nginxUser } from '../rig/origins.ts';
+import { nginxTempPaths, nginxUser, originCertificate } from '../rig/origins.ts';
 import { manyAddresses, ports } from '../rig/ports.ts';
 import { workPath } from '../rig/work-dir.ts';
-import type { Candidate, Role } from './peer.ts';
+import type { Candidate } from './peer.ts';
+import { type Role, roles } from './roles.ts';
 
-const PROXY = `proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host;
-      proxy_max_temp_file_size 0;`;
+const REUSE = 'keepalive 256; keepalive_requests 1000000000;';
 
 function upstream(name: string, server: string): string {
-  return `upstream ${name} { server ${server}; keepalive 256; keepalive_requests 1000000000; }`;
+  return `upstream ${name} { server ${server}; ${REUSE} }`;
 }
 
-function server(port: number, target: string): string {
-  return `server { listen 127.0.0.1:${port} backlog=4096; location / { proxy_pass http://${target}; ${PROXY} } }`;
+/** nginx speaks HTTP/2 to an upstream only by its module for gRPC, which takes any request. */
+function pass(module: 'proxy' | 'grpc', target: string, tls: boolean): string {
+  const scheme = `${module === 'grpc' ? 'grpc' : 'http'}${tls ? 's' : ''}`;
+  const secure = tls
+    ? `${module}_ssl_verify on; ${module}_ssl_trusted_certificate ${originCertificate()};
+      ${module}_ssl_name localhost; ${module}_ssl_server_name on;`
+    : '';
+  const http1 =
+    module === 'proxy'
+      ? `proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host;
+      proxy_max_temp_file_size 0;`
+      : '';
+  return `${module}_pass ${scheme}://${target}; ${http1} ${secure}`;
+}
+
+function server(listen: string, location: string): string {
+  return `server { listen 127.0.0.1:${ports.nginx}${listen} backlog=4096; location / { ${location} } }`;
 }
 
 function manyUpstreams(): string {
@@ -22,14 +37,13 @@ function manyUpstreams(): string {
   return `map_hash_bucket_size 128;
   map $http_host $group { ${manyAddresses.map((address, i) => `${origin(address)} many${i};`).join(' ')} }
   ${manyAddresses.map((address, i) => upstream(`many${i}`, origin(address))).join('\n  ')}
-  ${server(ports.nginx.many, '$group')}`;
+  ${server('', pass('proxy', '$group', false))}`;
 }
 
-function plainUpstreams(): string {
-  return `${upstream('get', `127.0.0.1:${ports.origin}`)}
-  ${upstream('post', `127.0.0.1:${ports.postOrigin}`)}
-  ${server(ports.nginx.get, 'get')}
-  ${server(ports.nginx.post, 'post')}`;
+function oneUpstream(role: Role): string {
+  const { app, upstream: spoken, tls, port } = roles[role];
+  return `${upstream('origin', `127.0.0.1:${port}`)}
+  ${server(app === 'http2' ? ' http2' : '', pass(spoken === 'http2' ? 'grpc' : 'proxy', 'origin', tls))}`;
 }
 
 /** An nginx configuration around the given content of its http block. Also used by the fault comparison. */
@@ -54,10 +68,11 @@ export function nginx(): Candidate {
     name: 'nginx',
     warmSeconds: 1,
     version: spawnSync(program, ['-v'], { encoding: 'utf8' }).stderr.trim(),
-    port: (role) => ports.nginx[role],
-    command(role: Role) {
+    lacks: (role) => (roles[role].app === 'connect' ? 'is no forward proxy: no CONNECT' : null),
+    port: () => ports.nginx,
+    command(role) {
       const file = workPath('conf', `nginx-${role}.conf`);
-      writeFileSync(file, nginxConfiguration('nginx', role === 'many' ? manyUpstreams() : plainUpstreams()));
+      writeFileSync(file, nginxConfiguration('nginx', role === 'many' ? manyUpstreams() : oneUpstream(role)));
       return { argv: [program, '-e', '/dev/null', '-c', file] };
     },
   };

@@ -1,13 +1,13 @@
 import type { Command } from '../rig/children.ts';
-
-/** What a proxy is set up for: the plain load, the POST origin, or 100 upstream addresses. */
-export type Role = 'get' | 'post' | 'many';
+import type { Role } from './roles.ts';
 
 /** A proxy that the benchmark runs: how to start it, and where it listens. */
 export type Peer = {
   readonly name: string;
   /** Seconds of load before anything is measured: a just-in-time compiler needs more than a compiled program. */
   readonly warmSeconds: number;
+  /** Why this program cannot do what the role asks, or null. */
+  lacks(role: Role): string | null;
   /** Writes what configuration the role needs and says how to start. */
   command(role: Role): Command;
   port(role: Role): number;

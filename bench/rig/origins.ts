@@ -1,17 +1,26 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { type Children, findProgram, LOAD_CORE } from './children.ts';
+import { type NativeProgram, nativeProgram } from './native-program.ts';
 import { manyAddresses, ports } from './ports.ts';
 import { accepts, waitUntilAccepting } from './probe.ts';
-import { benchDir, workDir, workPath } from './work-dir.ts';
+import { workDir, workPath } from './work-dir.ts';
 
 /** What the origins can do on this machine. */
 export type Origins = {
-  /** False where no compiler was found: POST scenarios are left out. */
-  readonly post: boolean;
+  /** False where no compiler was found: scenarios with an origin or a load generator in C are left out. */
+  readonly native: boolean;
   /** The certificate of the TLS origin (PEM file), or null where openssl is missing. */
   readonly certificate: string | null;
 };
+
+const nativeOrigins: readonly { program: NativeProgram; port: number; args: readonly string[] }[] = [
+  { program: 'post-origin', port: ports.postOrigin, args: [] },
+  { program: 'h2-origin', port: ports.h2Origin, args: ['1024', 'plain'] },
+  { program: 'h2-origin', port: ports.grpcOrigin, args: ['1024', 'grpc'] },
+  { program: 'h2-origin', port: ports.h2BigOrigin, args: [String(1 << 20), 'plain'] },
+  { program: 'h2-origin', port: ports.h2SilentOrigin, args: ['0', 'silent'] },
+];
 
 /** @returns `user root;` for root: the worker must read bench/.work, which another user may not reach. */
 export function nginxUser(): string {
@@ -30,7 +39,7 @@ function originConfiguration(certificate: string | null, key: string): string {
   const tls =
     certificate === null
       ? ''
-      : `listen 127.0.0.1:${ports.originTls} ssl backlog=4096;
+      : `listen 127.0.0.1:${ports.originTls} ssl backlog=4096; listen 127.0.0.1:${ports.h2OriginTls} ssl http2 backlog=4096;
     ssl_certificate ${certificate}; ssl_certificate_key ${key}; ssl_session_cache shared:tls:1m;`;
   return `${nginxUser()} worker_processes 1; daemon off; pid ${workPath('run', 'origin.pid')}; error_log /dev/null;
 worker_rlimit_nofile 20000;
@@ -55,8 +64,9 @@ http {
 `;
 }
 
-function makeCertificate(): { certificate: string | null; key: string } {
-  const certificate = workPath('tls', 'cert.pem');
+/** Makes the certificate of the TLS origins unless it is there; null where openssl is missing. */
+export function makeCertificate(): { certificate: string | null; key: string } {
+  const certificate = originCertificate();
   const key = workPath('tls', 'key.pem');
   if (!existsSync(certificate) && findProgram('openssl') !== null) {
     const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '3650'];
@@ -66,22 +76,16 @@ function makeCertificate(): { certificate: string | null; key: string } {
   return { certificate: existsSync(certificate) ? certificate : null, key };
 }
 
-/** Compiles the POST origin where there is a compiler; its path, or null. */
-function compilePostOrigin(): string | null {
-  const binary = workPath('bin', 'post-origin');
-  const compiler = findProgram('gcc') ?? findProgram('cc');
-  if (compiler !== null) {
-    const built = spawnSync(compiler, ['-O2', '-o', binary, `${benchDir}origins/post-origin.c`], { encoding: 'utf8' });
-    if (built.status !== 0) throw new Error(`the POST origin does not compile: ${built.stderr}`);
-  }
-  return existsSync(binary) ? binary : null;
+/** The certificate of the TLS origins, for whom is to trust it. It is there once the origins run. */
+export function originCertificate(): string {
+  return workPath('tls', 'cert.pem');
 }
 
-/** Starts nginx as the origin, and the POST origin, on the load core. @throws when a port is taken or nginx is missing */
+/** Starts nginx as the origin, and those in C, on the load core. @throws when a port is taken or nginx is missing */
 export async function startOrigins(children: Children): Promise<Origins> {
   const nginx = findProgram('nginx');
   if (nginx === null) throw new Error('nginx is missing (it is the origin): run bench/setup.sh');
-  for (const port of [ports.origin, ports.postOrigin]) {
+  for (const port of [ports.origin, ...nativeOrigins.map((origin) => origin.port)]) {
     if (await accepts(port)) throw new Error(`port ${port} is taken: does another run go on?`);
   }
   writeFileSync(workPath('www', '1m'), Buffer.alloc(1 << 20, 'a'));
@@ -93,12 +97,13 @@ export async function startOrigins(children: Children): Promise<Origins> {
   const begun = performance.now();
   const server = children.start('origin', LOAD_CORE, { argv: [nginx, '-e', '/dev/null', '-c', configuration] });
   await waitUntilAccepting(server, ports.origin, begun);
-  const postOrigin = compilePostOrigin();
-  if (postOrigin !== null) {
-    const post = children.start('post-origin', LOAD_CORE, { argv: [postOrigin, String(ports.postOrigin)] });
-    await waitUntilAccepting(post, ports.postOrigin, begun);
+  for (const { program, port, args } of nativeOrigins) {
+    const binary = nativeProgram(program);
+    if (binary === null) return { native: false, certificate };
+    const native = children.start(`${program}-${port}`, LOAD_CORE, { argv: [binary, String(port), ...args] });
+    await waitUntilAccepting(native, port, begun);
   }
-  return { post: postOrigin !== null, certificate };
+  return { native: true, certificate };
 }
 
 /** Connections that the nginx origin has accepted since it started, without those that asked for this figure. */

@@ -34,12 +34,19 @@ export async function waitUntilAccepting(
   throw new Error(`${running.name} does not accept on ${port}; see bench/.work/log/${running.name}.log`);
 }
 
+/** Waits (at most 3 s) until nothing accepts at the port: the workers of a program that was ended may outlive it. */
+export async function waitUntilFree(port: number): Promise<void> {
+  for (let i = 0; i < 300 && (await accepts(port)); i++) await wait(10);
+}
+
 export type ProbeRequest = {
   readonly port: number;
   readonly method: string;
   readonly target: string;
   readonly host: string;
   readonly body: Buffer;
+  /** Whether the request goes inside CONNECT to its host. */
+  readonly tunnel?: boolean;
 };
 
 /** One request on a connection of its own. @throws unless the answer is a 200 with `wantedBytes` of body within 5 s. */
@@ -48,6 +55,7 @@ export function probe(request: ProbeRequest, wantedBytes: number): Promise<void>
     const socket = connect({ port: request.port, host: '127.0.0.1' });
     let head = '';
     let bodyBytes = -1;
+    let opening = request.tunnel === true;
     const finish = (problem: string | null): void => {
       socket.destroy();
       if (problem === null) resolve();
@@ -65,12 +73,22 @@ export function probe(request: ProbeRequest, wantedBytes: number): Promise<void>
           bodyBytes = head.length - end - 4;
           head = head.slice(0, end);
           if (!/^HTTP\/1\.[01] 200/.test(head)) finish('not a 200');
+          else if (opening) {
+            opening = false;
+            bodyBytes = -1;
+            head = '';
+            send();
+          }
         }
       }
       if (bodyBytes >= wantedBytes) finish(null);
     });
-    const length = request.method === 'POST' ? `Content-Length: ${request.body.length}\r\n` : '';
-    socket.write(`${request.method} ${request.target} HTTP/1.1\r\nHost: ${request.host}\r\n${length}\r\n`);
-    if (request.body.length > 0) socket.write(request.body);
+    const send = (): void => {
+      const length = request.method === 'POST' ? `Content-Length: ${request.body.length}\r\n` : '';
+      socket.write(`${request.method} ${request.target} HTTP/1.1\r\nHost: ${request.host}\r\n${length}\r\n`);
+      if (request.body.length > 0) socket.write(request.body);
+    };
+    if (opening) socket.write(`CONNECT ${request.host} HTTP/1.1\r\nHost: ${request.host}\r\n\r\n`);
+    else send();
   });
 }

@@ -6,6 +6,7 @@ import { at, type Json, listAt, textAt } from '../cluster/json.ts';
 import { start, stop } from '../processes.ts';
 import { until } from '../until.ts';
 import { Metrics } from './metrics.ts';
+import { type Started, whenReady } from './when-ready.ts';
 
 /** The build under test: what `make build` made, or another one. */
 const bundle = process.env.CARPOOL_E2E_BUNDLE ?? fileURLToPath(new URL('../../dist/carpool.js', import.meta.url));
@@ -66,8 +67,7 @@ ${options.yaml ?? ''}`,
         KUBERNETES_SERVICE_PORT: String(api.port),
       },
     });
-    writeFileSync(`${files}.log`, '');
-    return new Carpool(child, await started(child, `${files}.log`), files);
+    return new Carpool(child, await whenReady(child, `${files}.log`), files);
   }
 
   get pid(): number {
@@ -145,26 +145,4 @@ function find(text: string, name: string): Json | null {
   const list: unknown = JSON.parse(text);
   const isNamed = (each: unknown): each is Json => [at(each, 'destination'), at(each, 'name')].includes(name);
   return listAt(list, 'destinations').find(isNamed) ?? null;
-}
-
-type Started = { readonly proxy: number; readonly operator: number; readonly readyMs: number };
-
-/** Waits for the line of its log that says that it is ready, and on which ports. @throws when it ends before */
-function started(child: ChildProcess, log: string): Promise<Started> {
-  const begun = performance.now();
-  return new Promise((resolve, reject) => {
-    child.stdout?.on('data', (bytes: Buffer) => {
-      writeFileSync(log, bytes, { flag: 'a' });
-      if (!bytes.includes('"ready"')) return;
-      const readyMs = performance.now() - begun;
-      for (const line of readFileSync(log, 'utf8').split('\n')) {
-        if (!line.includes('"ready"')) continue;
-        const entry: unknown = JSON.parse(line);
-        const [proxy, operator] = [Number(at(entry, 'listener', 'port')), Number(at(entry, 'operator', 'port'))];
-        resolve({ proxy, operator, readyMs });
-      }
-    });
-    child.once('error', reject);
-    child.once('exit', (code) => reject(new Error(`carpool ended with ${code}; its words are beside ${log}`)));
-  });
 }

@@ -70,14 +70,11 @@ function poolsCheck(count: number, waiting: readonly string[], full: readonly st
 }
 
 function discoveryCheck(count: number, failing: readonly string[], { kubernetes }: ProcessStats): Check {
-  if (kubernetes?.connected === false) {
-    const why = kubernetes.problems[0];
-    const words = why === undefined ? '' : `: ${why.message}. ${why.hint}`;
-    return { status: 'warn', message: `the Kubernetes API server tells no changes of endpoints${words}` };
-  }
   const problem = kubernetes?.problems[0];
-  if (problem !== undefined)
-    return { status: 'warn', message: `Kubernetes discovery: ${problem.message}. ${problem.hint}` };
+  const why = problem === undefined ? '' : `: ${problem.message}. ${problem.hint}`;
+  if (kubernetes?.connected === false)
+    return { status: 'warn', message: `the Kubernetes API server tells no changes of endpoints${why}` };
+  if (problem !== undefined) return { status: 'warn', message: `Kubernetes discovery${why}` };
   if (failing.length > 0) return { status: 'warn', message: `no good answer about endpoints of ${names(failing)}` };
   return { status: 'ok', message: `endpoints of ${count} destinations known or being looked up` };
 }

@@ -1,15 +1,13 @@
 import type { Clock } from '../clock.ts';
-import { hasCredentials, openCredentials } from '../discovery/kubernetes/credentials.ts';
-import { ApiError, type KubeApi } from '../discovery/kubernetes/kube-api.ts';
+import { wantedCredentials } from '../discovery/kubernetes/credentials.ts';
+import { ApiError, type KubeApi, slicesPath } from '../discovery/kubernetes/kube-api.ts';
+import { SERVICE_NAME_LABEL } from '../discovery/kubernetes/objects.ts';
 import type { DoctorContext } from './doctor-finding.ts';
 
 /** For one call of the API. */
 const API_TIMEOUT_MS = 3000;
 /** No Service is called so: what is asked with it has an empty answer. */
 const NO_SERVICE = 'carpool-doctor';
-
-/** Where discovery takes a pod to be that does not say. */
-export const DEFAULT_NAMESPACE = 'default';
 
 /** A way to the API server, and who this process is there. */
 export type OpenApi = {
@@ -19,7 +17,7 @@ export type OpenApi = {
   /** Where requests go. */
   readonly server: string;
   readonly token: string | null;
-  /** The pod's own namespace, or null: discovery takes it for `default`. */
+  /** The pod's own namespace, or null: not known, so that names are not looked for there. */
   readonly namespace: string | null;
   /** To whom a Role has to be bound, in words. */
   readonly subject: string;
@@ -43,19 +41,17 @@ export async function openApi(
   { config, clock, env, version }: DoctorContext,
   stopped: AbortSignal,
 ): Promise<KubernetesUse> {
-  const { enabled, kubeconfig, apiServer, tokenDir, namespace } = config.discovery.kubernetes;
-  if (enabled === 'off') return { kind: 'off' };
-  const where = { env, kubeconfig, apiServer, tokenDir };
-  if (enabled === 'auto' && !hasCredentials(where)) return { kind: 'absent' };
+  const settings = config.discovery.kubernetes;
+  const credentials = wantedCredentials(settings, { env, clock });
+  if (credentials === 'off' || credentials === 'absent') return { kind: credentials };
   try {
-    const credentials = openCredentials({ ...where, clock });
     const { server, token } = credentials.read();
     const { ApiClient } = await import('../discovery/kubernetes/api-client.ts');
     const api = new ApiClient({ credentials, clock, userAgent: `carpool-doctor/${version}` });
     stopped.addEventListener('abort', () => api.close());
-    const own = namespace ?? credentials.namespace;
+    const own = settings.namespace ?? credentials.namespace;
     const subject =
-      kubeconfig === null
+      settings.kubeconfig === null
         ? `the group system:serviceaccounts:${own ?? '<namespace of the app>'}`
         : 'the user of the kubeconfig';
     const source = credentials.describe();
@@ -65,12 +61,6 @@ export async function openApi(
     throw error;
   }
 }
-
-export const servicePath = (namespace: string, name: string): string =>
-  `/api/v1/namespaces/${encodeURIComponent(namespace)}/services/${encodeURIComponent(name)}`;
-
-export const slicesPath = (namespace: string): string =>
-  `/apis/discovery.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/endpointslices`;
 
 /** Settles as `promise` does, or rejects as unreachable after a few seconds. */
 export function inTime<T>(promise: Promise<T>, clock: Clock): Promise<T> {
@@ -89,7 +79,7 @@ const SLOW = 'Look at network policies towards the API server, and at its load.'
 /** Whether EndpointSlices may be watched there; rejects with the ApiError that says why not. */
 export function tryWatch(api: KubeApi, namespace: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const labelSelector = `kubernetes.io/service-name=${NO_SERVICE}`;
+    const labelSelector = `${SERVICE_NAME_LABEL}=${NO_SERVICE}`;
     const handle = api.watch(
       slicesPath(namespace),
       { labelSelector, timeoutSeconds: 1 },

@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts';
-import { ApiError, type KubeApi } from '../discovery/kubernetes/kube-api.ts';
+import { ApiError, type KubeApi, servicePath, slicesPath } from '../discovery/kubernetes/kube-api.ts';
 import { listItems, readSlice } from '../discovery/kubernetes/read-objects.ts';
 import { zoneOfNode } from '../discovery/kubernetes/select-endpoints.ts';
-import { DEFAULT_NAMESPACE, inTime, type OpenApi, openApi, servicePath, slicesPath, tryWatch } from './doctor-api.ts';
+import { inTime, type OpenApi, openApi, tryWatch } from './doctor-api.ts';
 import type { DoctorContext, FindingSink } from './doctor-finding.ts';
 import { tokenExpiry } from './doctor-token.ts';
 
@@ -93,7 +93,7 @@ const MAX_NAMESPACES = 20;
 
 async function checkRights(access: OpenApi, context: DoctorContext, findings: FindingSink): Promise<void> {
   const { namespaces } = context.config.discovery.kubernetes;
-  const all = [...new Set([access.namespace ?? DEFAULT_NAMESPACE, ...namespaces])].slice(0, MAX_NAMESPACES);
+  const all = [...new Set([access.namespace ?? [], namespaces].flat())].slice(0, MAX_NAMESPACES);
   const rights = await Promise.all(all.map((namespace) => rightsIn(namespace, access.api, context.clock)));
   for (const each of rights) tellRights(each, access.subject, findings);
 }
@@ -159,7 +159,7 @@ async function checkPlace(
   const { node, zone } = context.config.discovery.kubernetes;
   if (access.namespace === null)
     findings.warn(
-      `the pod’s own namespace is not known and taken for ${DEFAULT_NAMESPACE}`,
+      'the pod’s own namespace is not known: only names that end in .svc or the cluster domain, or in one of discovery.kubernetes.namespaces, are looked for',
       downward('POD_NAMESPACE', 'metadata.namespace'),
     );
   if (node === null && zone === null) {
@@ -176,7 +176,7 @@ async function checkPlace(
     );
     return;
   }
-  const place = `namespace ${access.namespace ?? DEFAULT_NAMESPACE}, node ${node}`;
+  const place = access.namespace === null ? `node ${node}` : `namespace ${access.namespace}, node ${node}`;
   const found = zone ?? (reached ? await zoneBySlices(access.api, access.namespace, node, context) : null);
   if (found !== null) findings.ok(`${place}, zone ${found}`);
   else if (!reached) findings.ok(`${place}; EndpointSlices may tell the zone`);
@@ -197,8 +197,9 @@ async function zoneBySlices(
   node: string,
   { clock }: DoctorContext,
 ): Promise<string | null> {
+  if (namespace === null) return null;
   try {
-    const list = await inTime(api.get(slicesPath(namespace ?? DEFAULT_NAMESPACE), { limit: MAX_SLICES }), clock);
+    const list = await inTime(api.get(slicesPath(namespace), { limit: MAX_SLICES }), clock);
     return zoneOfNode(
       listItems(list).items.flatMap((item) => readSlice(item) ?? []),
       node,

@@ -1,4 +1,4 @@
-import { isLoopback, showHostPattern } from '../config/addresses.ts';
+import { dialledHost, isLoopback, isWildcard, showHostPattern } from '../config/addresses.ts';
 import type { Config } from '../config/types.ts';
 
 /** A proxy's URL as it may be shown: without credentials. */
@@ -12,7 +12,7 @@ export type WrongProxy = { readonly status: 'warn' | 'fail'; readonly what: stri
 /** What is wrong with the value of a variable that is to lead to the listener; null: nothing. */
 export function wrongProxy(value: string, config: Config): WrongProxy | null {
   const { host, port } = config.listener;
-  const wanted = `http://${showHostPattern({ host: isWildcard(host) ? '127.0.0.1' : host, port })}`;
+  const wanted = `http://${showHostPattern({ host: dialledHost(host), port })}`;
   const wrong = (what: string, status: WrongProxy['status'] = 'fail'): WrongProxy => ({
     status,
     what,
@@ -27,8 +27,6 @@ export function wrongProxy(value: string, config: Config): WrongProxy | null {
     return wrong(`leads elsewhere, not to carpool at ${wanted}`);
   return value.includes('://') ? null : wrong('has no scheme, which some clients refuse', 'warn');
 }
-
-const isWildcard = (host: string): boolean => host === '::' || host === '0.0.0.0';
 
 function leadsTo(named: string, { listener, discovery }: Config): boolean {
   if (named === listener.host) return true;

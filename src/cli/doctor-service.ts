@@ -1,9 +1,10 @@
 import { parseAddressRange } from '../discovery/address-range.ts';
-import { ApiError } from '../discovery/kubernetes/kube-api.ts';
+import { ApiError, servicePath, slicesPath } from '../discovery/kubernetes/kube-api.ts';
+import { SERVICE_NAME_LABEL } from '../discovery/kubernetes/objects.ts';
 import { listItems, readService, readSlice, UnreadableObject } from '../discovery/kubernetes/read-objects.ts';
 import { selectEndpoints } from '../discovery/kubernetes/select-endpoints.ts';
 import { parseServiceName, type ServiceCandidate } from '../discovery/kubernetes/service-name.ts';
-import { DEFAULT_NAMESPACE, inTime, type OpenApi, openApi, servicePath, slicesPath } from './doctor-api.ts';
+import { inTime, type OpenApi, openApi } from './doctor-api.ts';
 import type { DoctorContext, FindingSink } from './doctor-finding.ts';
 
 export type Address = { readonly address: string; readonly port: number };
@@ -37,7 +38,7 @@ export async function findService(
   const { access } = opened;
   try {
     const { namespaces } = context.config.discovery.kubernetes;
-    const ownNamespace = access.namespace ?? DEFAULT_NAMESPACE;
+    const ownNamespace = access.namespace;
     const candidate = parseServiceName(host, { ownNamespace, namespaces, clusterDomain });
     if (candidate !== null) return await ask(candidate, port, access, context);
     const elsewhere = parseServiceName(host, { ownNamespace, namespaces: ['*'], clusterDomain });
@@ -89,7 +90,7 @@ async function ask(
     if (service.externalName !== null) return { kind: 'dns', externalName: service.externalName };
     if (hostname !== null && !service.headless) return BY_DNS;
     const list = await inTime(
-      api.get(slicesPath(namespace), { labelSelector: `kubernetes.io/service-name=${name}`, limit: MAX_SLICES }),
+      api.get(slicesPath(namespace), { labelSelector: `${SERVICE_NAME_LABEL}=${name}`, limit: MAX_SLICES }),
       clock,
     );
     const allow = config.security.allowAddresses.map(parseAddressRange);
@@ -107,7 +108,7 @@ async function ask(
       return {
         kind: 'failed',
         what: `${how} has no endpoint that is ready (${every.length} not ready)`,
-        remedy: `Look at its pods and their readiness: kubectl -n ${namespace} get endpointslices -l kubernetes.io/service-name=${name}`,
+        remedy: `Look at its pods and their readiness: kubectl -n ${namespace} get endpointslices -l ${SERVICE_NAME_LABEL}=${name}`,
       };
     const addresses = serving.map(({ spec }) => ({ address: spec.address, port: spec.port }));
     return { kind: 'found', how, addresses, written: false };

@@ -1,19 +1,14 @@
-import { showHostPattern } from '../config/addresses.ts';
+import { dialledHost, showHostPattern } from '../config/addresses.ts';
 import type { Config } from '../config/types.ts';
-import { connectionLimits } from '../file-limit.ts';
+import { connectionLimits, RESERVE } from '../file-limit.ts';
 import { CliError } from './deps.ts';
 import type { DoctorContext, FindingSink } from './doctor-finding.ts';
 import { probe } from './doctor-probe.ts';
 import { call } from './http-call.ts';
 
 const TIMEOUT_MS = 3000;
-/** What `connectionLimits` keeps back where there are files enough. */
-const RESERVED_FILES = 128;
 
 const START = 'Start it (`carpool run`); in a pod, look at the state and the log of its container.';
-
-/** The address to dial for one that is listened on. `::` takes IPv4 too, and there may be no IPv6. */
-const dialledHost = (host: string): string => (host === '::' || host === '0.0.0.0' ? '127.0.0.1' : host);
 
 /** The listener: is somebody there, and is it carpool? */
 export async function checkListener({ config, clock }: DoctorContext, findings: FindingSink): Promise<void> {
@@ -103,7 +98,7 @@ export function checkFileLimit(config: Config, files: number, findings: FindingS
     findings.ok(`${files} open files are enough for ${down} connections of the app and ${up} to upstreams`);
     return;
   }
-  const needed = Math.max(2 * down, down + up) + RESERVED_FILES;
+  const needed = Math.max(2 * down, down + up) + RESERVE;
   findings.warn(
     `with ${files} open files ${fit.downstream} connections of the app (of ${down}) and ${fit.upstream} to upstreams (of ${up}) fit`,
     `Raise the limit of the container runtime to ${needed} (\`ulimit -n\`, LimitNOFILE), or lower listener.maxConnections and limits.maxConnections to what is needed.`,

@@ -109,6 +109,7 @@ export async function showConnections(
           age(numberAt(connection, 'ageMs')),
           typeof idle === 'number' ? age(idle) : '-',
           String(numberAt(connection, 'requests')),
+          String(numberAt(connection, 'streams')),
           textAt(connection, 'reason') || '-',
         ]);
       }
@@ -122,6 +123,7 @@ export async function showConnections(
     right('AGE'),
     right('IDLE'),
     right('REQUESTS'),
+    right('STREAMS'),
     left('REASON'),
   ];
   printTable(columns, rows, 'no upstream connection is open', deps);

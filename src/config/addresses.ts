@@ -82,3 +82,13 @@ export function showPortRange(range: { readonly from: number; readonly to: numbe
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
+
+/** Whether a listening address stands for all addresses of the pod. */
+export function isWildcard(host: string): boolean {
+  return host === '::' || host === '0.0.0.0';
+}
+
+/** The address to dial, from inside the pod, for one that is listened on. `::` takes IPv4 too, and there may be no IPv6. */
+export function dialledHost(host: string): string {
+  return isWildcard(host) ? '127.0.0.1' : host;
+}

@@ -1,7 +1,7 @@
 import { isLoopback, showHostPattern } from './addresses.ts';
 import type { Origin } from './layers.ts';
 import { type Problem, reportProblem } from './problems.ts';
-import type { Config, DestinationConfig, PoolPolicy } from './types.ts';
+import type { Config, DestinationConfig, PoolPolicy, TlsPolicy } from './types.ts';
 
 /** Takes what is found. */
 export type Findings = {
@@ -47,11 +47,14 @@ export function crossCheck(config: Config, places: readonly number[], findings: 
   checkPorts(config, places, refuse);
   checkNames(config.destinations, places, refuse);
   checkPool(config.defaults.pool, 'defaults.pool', limits.maxConnections, refuse, warn);
+  checkTls(config.defaults.tls, 'defaults.tls', refuse);
   for (const [index, destination] of config.destinations.entries()) {
     const path = `destinations[${places[index]}]`;
     // A pair that comes whole from `defaults` was told there.
-    const own = ['minConnections', 'maxConnections'].some((name) => findings.provenance.has(`${path}.pool.${name}`));
-    if (own) checkPool(destination.policy.pool, `${path}.pool`, limits.maxConnections, refuse, warn);
+    const own = (...names: string[]): boolean => names.some((name) => findings.provenance.has(`${path}.${name}`));
+    if (own('pool.minConnections', 'pool.maxConnections'))
+      checkPool(destination.policy.pool, `${path}.pool`, limits.maxConnections, refuse, warn);
+    if (own('tls.cert', 'tls.key')) checkTls(destination.policy.tls, `${path}.tls`, refuse);
     if (destination.basePath !== '' && destination.localPort === null)
       warn(`${path}.basePath`, 'does nothing without localPort');
     if (destination.localPort !== null && destination.match.host.includes('*'))
@@ -76,6 +79,13 @@ function checkPool(pool: PoolPolicy, path: string, all: number, refuse: Refuse, 
       `${path}.maxConnections`,
       `is ${pool.maxConnections}, but limits.maxConnections allows ${all} for all destinations together`,
     );
+}
+
+/** A certificate is of no use without its key, nor the key without the certificate. */
+function checkTls(tls: TlsPolicy, path: string, refuse: Refuse): void {
+  if ((tls.cert === null) === (tls.key === null)) return;
+  const [there, missing] = tls.cert === null ? ['key', 'cert'] : ['cert', 'key'];
+  refuse([`${path}.${there}`, `${path}.${missing}`], `needs ${path}.${missing} beside it`);
 }
 
 /** Each listening port can be one thing only, whatever the addresses: people would mix them up. */

@@ -19,6 +19,7 @@ import {
   readPort,
   readPortRanges,
   readRatio,
+  readServerName,
   readSizeOrWord,
   readTokens,
   refuse,
@@ -165,6 +166,7 @@ export const FORMATS = {
     show: showList(String),
   },
   httpsUrl: { read: readHttpsUrl, type: 'https:// address', json: () => ({ type: 'string', pattern: '^https://' }) },
+  serverName: { read: readServerName, type: 'host name or address', json: () => ({ type: 'string', minLength: 1 }) },
   endpoints: {
     read: readEndpoints,
     type: 'list of address:port',

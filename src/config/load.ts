@@ -7,10 +7,11 @@ import { type Environment, readEnvironment } from './environment.ts';
 import { type Flag, readFlags } from './flags.ts';
 import { type Layer, mergeLayers, type Origin } from './layers.ts';
 import { memoryLimit } from './memory-limit.ts';
-import { ConfigProblems, type Problem } from './problems.ts';
+import { ConfigProblems, type Problem, reportProblem } from './problems.ts';
 import { PRESET_VALUES, PROFILE_VALUES } from './profiles.ts';
 import { type RawValues, resolveConfig } from './resolve.ts';
 import { SCHEMA } from './schema.ts';
+import { checkTlsFiles } from './tls-check.ts';
 import type { Config } from './types.ts';
 
 /** Where a configuration comes from; later ones win: defaults, profile, preset, file, environment, flags. */
@@ -84,11 +85,13 @@ function build(file: ConfigFile | null, sources: ConfigSources): LoadedConfig {
     filled.map(({ all }) => all),
     sources.memoryLimit ?? memoryLimit(),
   );
-  crossCheck(
-    config,
-    filled.map(({ index }) => index),
-    { problems, warnings, where: place, provenance },
-  );
+  const places = filled.map(({ index }) => index);
+  crossCheck(config, places, { problems, warnings, where: place, provenance });
+  // A setting that was refused has its default here, so that its partner would be told of in vain.
+  if (!problems.some(({ path }) => /(^|\.)tls\./.test(path)))
+    checkTlsFiles(config, places, provenance, (path, message) =>
+      reportProblem(problems, { where: place(path), path, message }),
+    );
   if (problems.length > 0) throw new ConfigProblems(problems);
   return { config, warnings, provenance, text: file?.text ?? null };
 }

@@ -1,5 +1,6 @@
 import { BALANCERS, PRESETS, PROTOCOLS, VANISHED } from './choices.ts';
 import type { SettingGroup } from './setting.ts';
+import { TLS_SCHEMA } from './tls-schema.ts';
 
 /**
  * Every setting that a destination has: each is defined here once and stands under `defaults` and under each entry of
@@ -33,13 +34,13 @@ export const POLICY_SCHEMA = {
     applies: 'at once',
   },
   protocol: {
-    doc: 'What is spoken to the upstream. `auto` is HTTP/1.1 in this version.',
+    doc: 'What is spoken to the upstream. `auto`: over TLS what the handshake agrees on (ALPN), in clear what the Service port’s appProtocol says, else HTTP/2 for requests that came by HTTP/2 and HTTP/1.1 for the others.',
     format: 'choice',
     choices: PROTOCOLS,
-    later: ['http2'],
     default: 'auto',
     applies: 'new connections',
   },
+  tls: TLS_SCHEMA,
   vanished: {
     doc: 'What becomes of connections to an address that a DNS answer no longer has: `keep` takes it out of rotation and lets them live, `evict` retires them when it is missing from three answers in a row.',
     format: 'choice',
@@ -142,7 +143,7 @@ export const POLICY_SCHEMA = {
       applies: 'at once',
     },
     maxStreams: {
-      doc: 'Streams at a time on one HTTP/2 connection; a lower limit of the peer wins. Nothing speaks HTTP/2 to an upstream in this version.',
+      doc: 'Requests at a time on one HTTP/2 connection to an upstream; a lower limit of the peer wins.',
       format: 'count',
       min: 1,
       max: 100_000,

@@ -9,6 +9,7 @@ import {
   readHttpsUrl,
   readNamespaces,
   readPortRanges,
+  readServerName,
   readSize,
   readSizeOrWord,
   readTokens,
@@ -47,6 +48,7 @@ export class RawReader {
   readonly autoBoolean = (path: string): 'auto' | 'on' | 'off' => readAutoBoolean(this.#raw(path));
   readonly namespaces = (path: string): readonly string[] => readNamespaces(this.#raw(path));
   readonly httpsUrl = (path: string): string => readHttpsUrl(this.#raw(path));
+  readonly serverName = (path: string): string => readServerName(this.#raw(path));
   readonly hostPattern = (path: string): HostPattern => readHostPattern(this.#raw(path));
   readonly basePath = (path: string): string => readBasePath(this.#raw(path));
   readonly tokens = (path: string): readonly string[] => readTokens(this.#raw(path));

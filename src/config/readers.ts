@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { parseAddressRange } from '../discovery/address-range.ts';
 import { CarpoolError } from '../errors.ts';
 import { parseEndpoint, parseHostPattern, parsePortRange, showEndpoint } from './addresses.ts';
@@ -129,6 +129,15 @@ export function readHostPattern(raw: unknown): HostPattern {
   return (
     pattern ?? refuse('must be host[:port] such as orders.shop:8080, *.shop or [fd00::1]:80; * stands for one label')
   );
+}
+
+/** A host name or an address, alone, in lower case. */
+export function readServerName(raw: unknown): string {
+  // An IPv6 address has no brackets here: there is no port to keep it from.
+  const pattern = typeof raw === 'string' ? parseHostPattern(isIPv6(raw) ? `[${raw}]` : raw) : null;
+  if (pattern === null || pattern.port !== null || pattern.host.includes('*'))
+    return refuse('must be a host name or an IP address, without a port and without *');
+  return pattern.host;
 }
 
 type ReadonlyList<T> = readonly T[];

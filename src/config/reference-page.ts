@@ -13,6 +13,8 @@ const SECTIONS: readonly { readonly prefix: string; readonly title: string; read
   { prefix: 'operator.', title: 'operator', text: 'The read-only port for Prometheus, probes and people.' },
   { prefix: 'control.', title: 'control', text: 'Where commands come in. Never on an address of the pod.' },
   { prefix: 'security.', title: 'security', text: 'What may be called.' },
+  { prefix: 'connect.', title: 'connect', text: 'How what comes inside a CONNECT is told apart.' },
+  { prefix: 'http2.', title: 'http2', text: 'HTTP/2 on either side.' },
   { prefix: 'discovery.', title: 'discovery', text: 'How endpoints are found.' },
   { prefix: 'limits.', title: 'limits', text: 'Bounds for the whole process.' },
   { prefix: 'via.', title: 'via', text: 'The Via field of HTTP.' },

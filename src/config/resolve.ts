@@ -5,13 +5,14 @@ import {
   ORIGIN_FORMS,
   PROFILES,
   PROTOCOLS,
+  TLS_VERSIONS,
   VANISHED,
   VIA_MODES,
 } from './choices.ts';
 import { automaticBufferBytes } from './memory-limit.ts';
 import { RawReader } from './raw-reader.ts';
 import { DESTINATION_SETTINGS, SETTINGS } from './schema.ts';
-import type { Config, DestinationConfig, DestinationPolicy, PoolPolicy, TimeoutPolicy } from './types.ts';
+import type { Config, DestinationConfig, DestinationPolicy, PoolPolicy, TimeoutPolicy, TlsPolicy } from './types.ts';
 
 /** Turns checked raw values into the `Config` that the rest of carpool reads. */
 
@@ -49,6 +50,12 @@ export function resolveConfig(values: RawValues, destinations: readonly RawValue
     security: {
       allowAddresses: raw.addressRanges('security.allowAddresses'),
       connectPorts: raw.ports('security.connectPorts'),
+    },
+    connect: { tlsPorts: raw.ports('connect.tlsPorts'), sniffTimeoutMs: raw.duration('connect.sniffTimeout') },
+    http2: {
+      maxStreams: raw.number('http2.maxStreams'),
+      pingAfterMs: raw.duration('http2.pingAfter'),
+      webSocket: raw.boolean('http2.webSocket'),
     },
     discovery: {
       emptyWaitMs: raw.duration('discovery.emptyWait'),
@@ -110,12 +117,24 @@ function resolvePolicy(raw: RawReader, at: string): DestinationPolicy {
     balancer: raw.choice(`${at}balancer`, BALANCERS),
     slowStartMs: raw.duration(`${at}slowStart`),
     protocol: raw.choice(`${at}protocol`, PROTOCOLS),
+    tls: resolveTls(raw, `${at}tls.`),
     pool: resolvePool(raw, `${at}pool.`),
     timeouts: resolveTimeouts(raw, `${at}timeouts.`),
     retry: { replayBytes: raw.size(`${at}retry.replayBytes`) },
     breaker: { failures: raw.number(`${at}breaker.failures`), recoveryMs: raw.duration(`${at}breaker.recovery`) },
     eviction: { graceMs: raw.duration(`${at}eviction.grace`) },
     vanished: raw.orNull(`${at}vanished`, (path) => raw.choice(path, VANISHED)),
+  };
+}
+
+function resolveTls(raw: RawReader, at: string): TlsPolicy {
+  return {
+    originate: raw.boolean(`${at}originate`),
+    ca: raw.orNull(`${at}ca`, raw.text),
+    cert: raw.orNull(`${at}cert`, raw.text),
+    key: raw.orNull(`${at}key`, raw.text),
+    serverName: raw.orNull(`${at}serverName`, raw.serverName),
+    minVersion: raw.choice(`${at}minVersion`, TLS_VERSIONS),
   };
 }
 

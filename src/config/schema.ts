@@ -149,6 +149,46 @@ const TREE = {
       applies: 'at once',
     },
   },
+  connect: {
+    tlsPorts: {
+      doc: 'Ports at which TLS is what a CONNECT is for: the upstream is dialled first, and the answer is 200 or the error. At any other port the answer is 200 at once, and what the app sends decides.',
+      format: 'ports',
+      default: [443, 6443, 8443, 9443, 10250],
+      applies: 'at once',
+    },
+    sniffTimeout: {
+      doc: 'How long the app may be silent inside a CONNECT before the upstream is dialled, in case that it is the server that speaks first.',
+      format: 'duration',
+      max: 10_000,
+      zero: 'dialled at once',
+      default: '50ms',
+      applies: 'at once',
+    },
+  },
+  http2: {
+    maxStreams: {
+      doc: 'Requests at a time on one HTTP/2 connection of the app.',
+      format: 'count',
+      min: 1,
+      max: 100_000,
+      default: 256,
+      applies: 'new connections',
+    },
+    pingAfter: {
+      doc: 'An HTTP/2 connection with open streams and this long without a frame is asked whether it is still there (PING).',
+      format: 'duration',
+      min: 1000,
+      zero: 'never',
+      default: '30s',
+      applies: 'at once',
+    },
+    webSocket: {
+      doc: 'Lets the app open WebSockets over HTTP/2 (extended CONNECT, RFC 8441).',
+      format: 'boolean',
+      default: false,
+      applies: 'new connections',
+    },
+  },
   discovery: DISCOVERY_SCHEMA,
   limits: {
     maxConnections: {

@@ -18,6 +18,7 @@ export type FormatName =
   | 'tokens'
   | 'namespaces'
   | 'httpsUrl'
+  | 'serverName'
   | 'endpoints'
   | 'destinations';
 

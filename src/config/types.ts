@@ -7,6 +7,7 @@
 export type Balancer = 'p2c' | 'round_robin' | 'least_loaded';
 export type AccessLogMode = 'off' | 'errors' | 'sampled' | 'all';
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 export type UpstreamProtocol = 'auto' | 'http1' | 'http2';
 export type ViaMode = 'off' | 'request' | 'response' | 'both';
 export type Vanished = 'keep' | 'evict';
@@ -59,12 +60,27 @@ export type EjectionPolicy = {
   readonly recoveryMs: number;
 };
 
+/** TLS to the upstream; files are read when a connection needs them, and again when they change. */
+export type TlsPolicy = {
+  /** TLS for requests that came in clear; a request to `https://` goes by TLS without it. */
+  readonly originate: boolean;
+  /** PEM file with the CAs that are trusted, or null: those that Node brings. */
+  readonly ca: string | null;
+  /** PEM files of the client certificate and its key: both, or none. */
+  readonly cert: string | null;
+  readonly key: string | null;
+  /** Name for SNI and for the check of the certificate, or null: the destination's host. */
+  readonly serverName: string | null;
+  readonly minVersion: TlsVersion;
+};
+
 /** Everything that can be set under `defaults` and again for each destination. */
 export type DestinationPolicy = {
   readonly balancer: Balancer;
   /** How long a new endpoint takes less than its share; 0: not at all. */
   readonly slowStartMs: number;
   readonly protocol: UpstreamProtocol;
+  readonly tls: TlsPolicy;
   readonly pool: PoolPolicy;
   readonly timeouts: TimeoutPolicy;
   readonly retry: RetryPolicy;
@@ -140,6 +156,20 @@ export type Config = {
     readonly allowAddresses: readonly string[];
     /** Inclusive ranges. */
     readonly connectPorts: readonly { readonly from: number; readonly to: number }[];
+  };
+  readonly connect: {
+    /** Inclusive ranges of ports at which a CONNECT is dialled before it is answered. */
+    readonly tlsPorts: readonly { readonly from: number; readonly to: number }[];
+    /** Silence of the app inside a CONNECT after which the upstream is dialled; 0: at once. */
+    readonly sniffTimeoutMs: number;
+  };
+  readonly http2: {
+    /** Streams at a time on one connection of the app. */
+    readonly maxStreams: number;
+    /** Quiet time with open streams before a PING; 0: never. */
+    readonly pingAfterMs: number;
+    /** Extended CONNECT (RFC 8441) from the app. */
+    readonly webSocket: boolean;
   };
   readonly discovery: {
     /** How long a request waits for a first endpoint; 0: it fails at once. */

@@ -8,12 +8,9 @@ import type { SettingGroup } from './setting.ts';
  */
 const LATER = new Set([
   'fleet',
-  'connect',
-  'http2',
   'egress',
   'scaling',
   'mode',
-  'tls',
   'rateLimit',
   'healthCheck',
   'headers',
@@ -44,7 +41,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'discovery.dns.vanished': 'vanished',
 };
 
-/** `destinations[3].tls` and `defaults.tls` → `tls`. */
+/** `destinations[3].to` and `defaults.to` → `to`. */
 const inPolicy = (path: string): string => path.replace(/^(defaults|destinations\[\d+\])\./, '');
 
 /** Whether the name belongs to a feature that comes later. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { ErrorCode } from '../errors.ts';
 import type { CloseReason } from '../observer.ts';
 import { type Head, METHOD_HEAD } from '../protocol/head.ts';
 import { BODY_LENGTH, BODY_UNTIL_CLOSE, BodyReader, type BodySink } from '../protocol/http1/body-reader.ts';
@@ -10,31 +11,32 @@ import { responseBodyKind } from '../protocol/http1/response-body.ts';
 import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
 import { outputSlab } from '../transport/output-slab.ts';
 import { sendChunk, sendLastChunk, sendRange, sendTrailers } from './http1-output.ts';
-import type { AttemptFailure, ConnectionOwner, OpenState, ResponseReceiver, UpstreamLease } from './upstream.ts';
+import type { ConnectionOwner, PooledConnection, ResponseReceiver, UpstreamLease } from './upstream.ts';
 
 /** More interim responses than this before the final one are an attack or a fault (robustness rule 14). */
 const MAX_INTERIM = 32;
 /** An idle time that is worth telling the learner of idle time-outs. */
 const WORTH_NOTING_MS = 500;
-/**
- * idle: no exchange, read all the time so that FIN and stray bytes end it at once. active: carries one exchange.
- * draining: carries one exchange and closes after it. closed: gone.
- */
-export type Http1State = OpenState | 'closed';
 
-/** One upstream HTTP/1.1 connection. Its pool owns it; an exchange holds it as a lease while it is active. */
-export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
+/**
+ * One upstream HTTP/1.1 connection. Its pool owns it; an exchange holds it as a lease while it is active. While idle it is
+ * read all the time, so that FIN and stray bytes end it at once.
+ */
+export class Http1Connection implements PooledConnection, UpstreamLease, ByteHandler, BodySink {
+  /** What it did not act on it cannot say. */
+  readonly refusable = false;
+  readonly spoken = 'http1';
   readonly id: number;
   readonly endpointId: string;
   readonly createdAt: number;
-  /** When it became idle last (monotonic ms). */
   idleSince: number;
   requests = 0;
-  /** It has been idle in its pool. One that was opened ahead may be stale before it has carried anything. */
+  /** One that was opened ahead may be stale before it has carried anything. */
   waited = false;
-  /** After this it takes no new exchange (monotonic ms; Infinity: never). */
   expiresAt = Number.POSITIVE_INFINITY;
-  #state: Http1State = 'idle';
+  list: PooledConnection['list'] = 'none';
+  leases = 0;
+  #state: PooledConnection['state'] = 'idle';
   #retireReason: CloseReason | null = null;
   /** The destination for which it is bound to one downstream connection, or null. */
   #pinnedTo: string | null = null;
@@ -56,7 +58,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
   readonly #partial = new PartialHead();
   readonly #clock: Clock;
   readonly #scanner: HeadScanner;
-  readonly #owner: ConnectionOwner<Http1Connection>;
+  readonly #owner: ConnectionOwner;
   #socket: ByteSocket;
   #detached = false;
 
@@ -64,7 +66,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     id: number,
     endpointId: string,
     socket: ByteSocket,
-    owner: ConnectionOwner<Http1Connection>,
+    owner: ConnectionOwner,
     scanner: HeadScanner,
     clock: Clock,
   ) {
@@ -79,8 +81,12 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     socket.setHandler(this);
   }
 
-  get state(): Http1State {
+  get state(): PooledConnection['state'] {
     return this.#state;
+  }
+
+  get room(): number {
+    return this.#state === 'idle' ? 1 : 0;
   }
 
   get reused(): boolean {
@@ -98,13 +104,14 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
   // --- the exchange's side
 
   /** The pool hands the connection out: from here on it is one exchange's, until it goes back or ends. */
-  lease(now: number): void {
+  lease(now: number): UpstreamLease {
     if (this.#state !== 'idle' && !(this.#pinnedTo !== null && this.#receiver === null && this.#state === 'active')) {
       throw new Error(`connection ${this.id} was leased while ${this.#state}`);
     }
     this.#state = 'active';
     this.requests++;
     this.#idleBefore = now - this.idleSince;
+    return this;
   }
 
   sendHead(head: Head, options: RequestHeadOptions, receiver: ResponseReceiver, body: boolean): void {
@@ -174,22 +181,22 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
 
   // --- the pool's side
 
-  /** No new exchange: an idle connection closes now, an active one when its exchange has ended. */
   retire(reason: CloseReason): void {
     if (this.#state === 'idle') this.#close(reason);
     else if (this.#state === 'active') {
       this.#state = 'draining';
       this.#retireReason = reason;
+      this.#owner.connectionDrains(this);
       // Pinned and between two exchanges: there is nothing to wait for.
       if (this.#pinnedTo !== null && this.#receiver === null && this.#requestEnded) this.#close(reason);
     }
   }
 
-  /** Closes now, failing the exchange on it. */
   destroy(reason: CloseReason): void {
-    if (this.#state === 'closed') return;
-    this.#fail(reason, 'UPSTREAM_CLOSED', `the connection was closed: ${reason}`);
+    if (this.#state !== 'closed') this.#fail(reason, 'UPSTREAM_CLOSED', `the connection was closed: ${reason}`);
   }
+
+  tick(): void {}
 
   // --- the socket's side
 
@@ -233,10 +240,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
       return -1;
     }
     const head = this.#scanner.head;
-    if (result !== SCAN_DONE) {
-      this.#fail('protocol_error', 'UPSTREAM_PROTOCOL', this.#scanner.fault.rule);
-      return -1;
-    }
+    if (result !== SCAN_DONE) return this.#fault(this.#scanner.fault.rule);
     if (head.status === 101) return this.#readUpgrade(head, buffer, end);
     if (head.status < 200) return this.#readInterim(head);
     this.#responseStarted = true;
@@ -258,28 +262,16 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
   }
 
   #readInterim(head: Head): number {
-    if (++this.#interims > MAX_INTERIM) {
-      this.#fail(
-        'protocol_error',
-        'UPSTREAM_PROTOCOL',
-        `more than ${MAX_INTERIM} interim responses came before the final one`,
-      );
-      return -1;
-    }
+    if (++this.#interims > MAX_INTERIM)
+      return this.#fault(`more than ${MAX_INTERIM} interim responses came before the final one`);
     const next = head.end;
     this.#receiver?.interim(head);
     return next;
   }
 
   #readUpgrade(head: Head, buffer: Buffer, end: number): number {
-    if (!this.#upgradeAsked || head.upgradeField < 0) {
-      this.#fail(
-        'protocol_error',
-        'UPSTREAM_PROTOCOL',
-        'the upstream switched protocols although the request did not ask for it',
-      );
-      return -1;
-    }
+    if (!this.#upgradeAsked || head.upgradeField < 0)
+      return this.#fault('the upstream switched protocols although the request did not ask for it');
     const receiver = this.#receiver;
     this.#receiver = null;
     this.#detached = true;
@@ -288,6 +280,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     const rest = Buffer.from(buffer.subarray(head.end, end));
     receiver?.upgraded(head, this.#socket, rest);
     // To the pool it is gone: a tunnel is counted on its own and has no age.
+    this.#owner.leaseEnded(this);
     this.#owner.connectionClosed(this, from, 'not_reusable', null);
     return end;
   }
@@ -295,7 +288,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
   #readBody(buffer: Buffer, start: number, end: number): number {
     const next = this.#reader.read(buffer, start, end, this);
     if (this.#reader.fault !== null) {
-      this.#fail('protocol_error', 'UPSTREAM_PROTOCOL', this.#reader.fault);
+      this.#fault(this.#reader.fault);
       return end;
     }
     if (this.#reader.done && this.#receiver !== null) this.#responseEnded(next < end);
@@ -312,7 +305,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     if (end - start === 2) return;
     if (this.#scanner.scanTrailers(buffer, start, end) === SCAN_DONE)
       this.#receiver?.responseTrailers(this.#scanner.head);
-    else this.#fail('protocol_error', 'UPSTREAM_PROTOCOL', `trailers: ${this.#scanner.fault.rule}`);
+    else this.#fault(`trailers: ${this.#scanner.fault.rule}`);
   }
 
   /** @param stray more bytes came with its end */
@@ -337,6 +330,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
       this.#socket.resume();
       if (this.#pinnedTo !== null) return;
       this.#state = 'idle';
+      this.#owner.leaseEnded(this);
       this.#owner.connectionFree(this);
     }
   }
@@ -355,7 +349,6 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
   }
 
   onClose(error: NodeJS.ErrnoException | null): void {
-    if (this.#state === 'closed') return;
     this.#peerClosed(
       error === null ? 'UPSTREAM_CLOSED' : 'UPSTREAM_RESET',
       error === null ? 'the connection closed' : error.message,
@@ -372,8 +365,14 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     this.#fail('error', code, message);
   }
 
+  /** @returns -1, as where a head has no end */
+  #fault(rule: string): -1 {
+    this.#fail('protocol_error', 'UPSTREAM_PROTOCOL', rule);
+    return -1;
+  }
+
   /** The one way in which an exchange learns that its attempt failed. */
-  #fail(reason: CloseReason, code: AttemptFailure['code'], message: string): void {
+  #fail(reason: CloseReason, code: ErrorCode, message: string): void {
     const receiver = this.#receiver;
     this.#receiver = null;
     const unprocessed = this.#socket.bytesWritten === this.#writtenBefore && this.#socket.writeFailed;
@@ -381,7 +380,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     // A reused connection that ends before a byte of the answer was most likely closed for being idle just then.
     const raced = reason === 'error' && this.reused && !responseStarted;
     this.#close(reason, raced ? this.#idleBefore : null);
-    receiver?.attemptFailed({ code, message, unprocessed, responseStarted });
+    receiver?.attemptFailed({ code, message, unprocessed, responseStarted, connectionLost: true, streamCode: null });
   }
 
   /** The one way out: every end of the connection passes here, once. */
@@ -391,6 +390,7 @@ export class Http1Connection implements UpstreamLease, ByteHandler, BodySink {
     this.#state = 'closed';
     this.#partial.clear();
     this.#socket.destroy();
+    if (from !== 'idle') this.#owner.leaseEnded(this);
     this.#owner.connectionClosed(this, from, reason, idleMs);
     // The rest of an upload whose response is complete goes nowhere: it is read on, within bounds.
     const uploader = this.#uploader;

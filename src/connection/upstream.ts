@@ -3,6 +3,7 @@ import type { CloseReason } from '../observer.ts';
 import type { Head } from '../protocol/head.ts';
 import type { RequestHeadOptions } from '../protocol/http1/head-writer.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
+import type { PingInterval } from './ping-interval.ts';
 
 /**
  * The contract between an exchange and the upstream connection that it leases, whatever the protocol.
@@ -15,10 +16,8 @@ import type { ByteSocket } from '../transport/byte-socket.ts';
  * When both directions have ended the connection goes back to its pool by itself: that is the one release of the lease.
  */
 export interface UpstreamLease {
-  /** For logs and /stats. */
-  readonly id: number;
-  /** The endpoint that serves this attempt. */
-  readonly endpointId: string;
+  /** Whether the peer can say that it did not act on a request, whatever its method: worth keeping it whole for that. */
+  readonly refusable: boolean;
   /** Whether it carried an exchange before, or waited for one: only then may the peer have closed it meanwhile. */
   readonly reused: boolean;
   /** Writes the request head. `body` false: nothing follows, the request ends with its head. */
@@ -63,6 +62,10 @@ export type AttemptFailure = {
   readonly unprocessed: boolean;
   /** Some bytes of a response had come (an interim response counts not). */
   readonly responseStarted: boolean;
+  /** The connection is gone, and not this exchange alone: where it was used before, it may have been stale. */
+  readonly connectionLost: boolean;
+  /** The HTTP/2 error code that the peer reset the stream with, or null. */
+  readonly streamCode: number | null;
 };
 
 /** States of a connection that is not closed. */
@@ -70,6 +73,9 @@ export type OpenState = 'idle' | 'active' | 'draining';
 
 /** What is spoken on one upstream connection. */
 export type Spoken = 'http1' | 'http2';
+
+/** What to speak on a connection that is to be opened; `negotiate`: what ALPN agrees on, of both. */
+export type Lane = Spoken | 'negotiate';
 
 /**
  * What an exchange wants spoken: `http1` and `http2` are musts (an Upgrade; an extended CONNECT). `as_http1` and `as_http2`
@@ -90,34 +96,78 @@ export interface PooledConnection {
   waited: boolean;
   /** After this it takes no new exchange (monotonic ms; Infinity: never); set by the pool. */
   expiresAt: number;
+  /** Which of the pool's lists it stands in; set by the pool, `none` to begin with. */
+  list: 'none' | 'idle' | 'shared';
+  /** Leases that the pool has given and that have not ended; set by the pool, 0 to begin with. */
+  leases: number;
+  /** idle: no lease, and it could take one. active: at least one lease. draining: leases, and no new one. closed: gone. */
   readonly state: OpenState | 'closed';
   readonly retireReason: CloseReason | null;
   readonly localPort: number;
-  /** How many more exchanges it could take now: 0 or 1 on HTTP/1.1; 0 while it drains. */
+  /** How many more exchanges it could take now: 0 or 1 on HTTP/1.1; 0 while it drains, and where it is closed. */
   readonly room: number;
-  /** Exchanges that it carries. */
-  readonly carried: number;
   /** Takes it for one exchange; only while there is room. */
   lease(now: number): UpstreamLease;
-  /** No new exchange: an idle connection closes now, an active one when its last exchange has ended. */
+  /** No new exchange: an idle connection closes now, an active one when its last exchange has ended. Twice does nothing. */
   retire(reason: CloseReason): void;
   /** Closes now, failing the exchanges on it. */
   destroy(reason: CloseReason): void;
-  /** Once a second. */
+  /** Once a second, on HTTP/2. */
   tick(now: number): void;
 }
 
-/** What a connection tells the pool that owns it. */
-export interface ConnectionOwner<Connection> {
-  /** An exchange has ended in both directions and the connection can take another. */
+/**
+ * What a connection tells the pool that owns it. Its own state is up to date before each call, and the pool hears before
+ * the exchange does, so that a retry finds the pool as it is.
+ *
+ * A connection that dies with three leases: its state is `closed` and its room 0; `leaseEnded` three times;
+ * `connectionClosed`; then `attemptFailed` of each exchange.
+ */
+export interface ConnectionOwner<Connection = PooledConnection> {
+  /** A lease is over, in whatever way: once for each, before `connectionFree` or `connectionClosed`. */
+  leaseEnded(connection: Connection): void;
+  /** It can take an exchange: one has ended, or the peer allows more of them. Not while it drains. */
   connectionFree(connection: Connection): void;
+  /** It was active and drains from now on: by `retire`, or for the peer said so (GOAWAY). Once. */
+  connectionDrains(connection: Connection): void;
   /**
-   * It is gone, once; `from` is the state it was in. `idleMs`: how long it had been idle where the peer closed it while idle, or just when a request
-   * was sent into it; else null.
+   * It is gone, once, and all its leases have ended; `from` is the state it was in before. `idleMs`: how long it had been
+   * idle where the peer closed it while idle (GOAWAY counts), or just when a request was sent into it; else null.
    */
   connectionClosed(connection: Connection, from: OpenState, reason: CloseReason, idleMs: number | null): void;
+  /**
+   * The peer answered HTTP/2's preface with something else, on a connection that was opened without waiting for the
+   * answer (`Http2Opening.answered` is null). Told before `connectionClosed`; the exchanges on it fail as unprocessed.
+   */
+  prefaceRefused(connection: Connection): void;
   /** A response came over a connection that had been idle for `ms` before. */
   survivedIdle(ms: number): void;
   /** An advertised `Keep-Alive: timeout`, in milliseconds. */
   idleTimeoutAdvertised(ms: number): void;
 }
+
+/**
+ * How a peer answered HTTP/2's preface. `http2`: with SETTINGS. `other`: with bytes that are not HTTP/2. `closed`: not at
+ * all, the connection ended.
+ */
+export type PrefaceAnswer = 'http2' | 'other' | 'closed';
+
+/** What an HTTP/2 connection is opened with, on a socket that stands (after TLS, where there is TLS). */
+export type Http2Opening = {
+  readonly id: number;
+  readonly endpointId: string;
+  /** It has no handler yet. */
+  readonly socket: ByteSocket;
+  readonly owner: ConnectionOwner;
+  /** Exchanges at a time, as far as the peer allows; at least 1. */
+  readonly maxStreams: number;
+  readonly secure: boolean;
+  /** Of its destination. */
+  readonly pings: PingInterval;
+  /**
+   * Where it is not known that the peer speaks HTTP/2: told once, and never from within the call that opens; no lease is
+   * taken before. With `other` and `closed` the connection is gone, and its owner hears nothing of it, neither then nor
+   * when it was destroyed before the answer. Null: the connection can be leased at once.
+   */
+  readonly answered: ((answer: PrefaceAnswer) => void) | null;
+};

@@ -37,6 +37,11 @@ export class BufferBudget {
     return this.used > this.#max / 2;
   }
 
+  /** Over three quarters: peers that can be held back are. */
+  get constrained(): boolean {
+    return this.used > this.#max * 0.75;
+  }
+
   /** At the whole: no new exchange. */
   get exhausted(): boolean {
     return this.used >= this.#max;

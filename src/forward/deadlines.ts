@@ -22,3 +22,21 @@ export function requestTimeoutMs(value: string): number {
   const factor = match[2] === 'ms' ? 1 : match[2] === 'm' ? 60_000 : 1000;
   return Number(match[1]) * factor;
 }
+
+const GRPC_UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000001 };
+
+/** The deadline of a gRPC call: `grpc-timeout`, up to eight digits and a unit; in milliseconds, 0 where it cannot be read. */
+export function grpcTimeoutMs(value: string): number {
+  const match = /^(\d{1,8})([HMSmun])$/.exec(value);
+  if (match === null) return 0;
+  // Zero means that no time is left, which is another thing than no deadline.
+  return Math.max(1, Number(match[1]) * (GRPC_UNITS[match[2] ?? ''] ?? 0));
+}
+
+/** The deadline that a request sets itself, in milliseconds; 0: none. */
+export function ownDeadlineMs(head: Head): number {
+  const asked = head.requestTimeoutField < 0 ? 0 : requestTimeoutMs(head.valueText(head.requestTimeoutField));
+  const called = head.grpcTimeoutField < 0 ? 0 : grpcTimeoutMs(head.valueText(head.grpcTimeoutField));
+  if (asked === 0 || called === 0) return asked + called;
+  return Math.min(asked, called);
+}

@@ -1,4 +1,4 @@
-import type { UpstreamLease } from '../connection/upstream.ts';
+import type { Spoken, UpstreamLease } from '../connection/upstream.ts';
 import type { CarpoolError } from '../errors.ts';
 import type { TunnelPlace } from '../pool/tunnel-place.ts';
 import type { Head } from '../protocol/head.ts';
@@ -26,6 +26,8 @@ export interface ResponseOutput {
  * `exchangeEnded`. Or `fail` in place of what is missing, or `upgraded`, and `exchangeEnded`.
  */
 export interface Downstream {
+  /** What the app speaks. */
+  readonly spoken: Spoken;
   readonly output: ResponseOutput;
   /** Room for the request's bytes, while they may have to be sent (again). */
   readonly kept: KeptRequest;

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { Spoken } from '../connection/upstream.ts';
 import type { CarpoolError } from '../errors.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import { type Head, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/head.ts';
@@ -21,11 +22,14 @@ export class ExchangeAccount {
   bytesUp = 0;
   bytesDown = 0;
   readonly #methodClass: 0 | 1;
+  /** An index of REQUEST_PROTOCOLS: what the app speaks. */
+  readonly #protocol: 0 | 1;
   readonly #destination: Destination;
   /** What a line needs of the head, which is gone by then; null while the access log is off. */
   readonly #line: { readonly method: string; readonly host: string; readonly path: string } | null;
 
-  constructor(head: Head, destination: Destination, logged: boolean, now: number) {
+  constructor(head: Head, destination: Destination, spoken: Spoken, logged: boolean, now: number) {
+    this.#protocol = spoken === 'http2' ? 1 : 0;
     const { method } = head;
     const reads =
       method === METHOD_GET || method === METHOD_HEAD || method === METHOD_OPTIONS || method === METHOD_TRACE;
@@ -52,7 +56,7 @@ export class ExchangeAccount {
   close(clock: Clock, log: AccessSink | null): void {
     const now = clock.now();
     const { observer } = this.#destination;
-    observer.requestEnded(this.#methodClass, this.status, now - this.startedAt);
+    observer.requestEnded(this.#methodClass, this.status, now - this.startedAt, this.#protocol);
     if (this.attempts > 0) {
       if (this.reused) observer.reusedRequests++;
       else observer.freshRequests++;

@@ -1,11 +1,11 @@
 import type { Timer } from '../clock.ts';
-import type { AttemptFailure, ResponseReceiver, UpstreamLease } from '../connection/upstream.ts';
+import type { AttemptFailure, ProtocolNeed, ResponseReceiver, UpstreamLease } from '../connection/upstream.ts';
 import { CarpoolError } from '../errors.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import type { LeaseWaiter } from '../pool/lease.ts';
 import { type Head, IDEMPOTENT } from '../protocol/head.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
-import { isStreaming, requestTimeoutMs } from './deadlines.ts';
+import { isStreaming, ownDeadlineMs } from './deadlines.ts';
 import type { Downstream } from './downstream.ts';
 import { ExchangeAccount } from './exchange-account.ts';
 import type { ExchangePlan, ForwardContext } from './forward-context.ts';
@@ -25,6 +25,7 @@ const MAX_KEPT_WHILE_WAITING = 64 * 1024;
 export class Exchange implements LeaseWaiter, ResponseReceiver {
   readonly unsafe: boolean;
   readonly tunnel = false;
+  readonly need: ProtocolNeed;
   /** An earlier attempt died on a stale connection: this one gets a fresh one. */
   fresh = false;
   readonly #context: ForwardContext;
@@ -52,8 +53,16 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     this.#plan = plan;
     this.#head = head;
     this.unsafe = IDEMPOTENT[head.method] !== true;
+    if (plan.options.upgrade) this.need = 'http1';
+    else this.need = downstream.spoken === 'http2' ? 'as_http2' : 'as_http1';
     this.#requestEnded = !plan.body;
-    this.#account = new ExchangeAccount(head, plan.destination, context.accessLog !== null, context.clock.now());
+    this.#account = new ExchangeAccount(
+      head,
+      plan.destination,
+      downstream.spoken,
+      context.accessLog !== null,
+      context.clock.now(),
+    );
     this.#watch = new StallWatch(head.contentTypeField >= 0 && isStreaming(head));
   }
 
@@ -70,7 +79,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     const head = this.#head;
     if (head === null) return;
     const { timeouts } = this.#plan.destination.policy;
-    const asked = head.requestTimeoutField < 0 ? 0 : requestTimeoutMs(head.valueText(head.requestTimeoutField));
+    const asked = ownDeadlineMs(head);
     const total = asked > 0 && (timeouts.totalMs === 0 || asked < timeouts.totalMs) ? asked : timeouts.totalMs;
     if (total > 0) this.#deadline = this.#context.clock.setTimer(() => this.#deadlinePassed(total), total);
     if (this.#downstream.pinned !== null && this.#usePinned(this.#downstream.pinned)) return;
@@ -115,8 +124,9 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     lease.sendHead(head, this.#plan.options, this, this.#plan.body);
     this.#sentAt = this.#context.clock.now();
     if (inPlace !== null) {
-      // On a connection that was used before the request may have to be sent again; see mayRetry.
-      if (lease.reused && (!this.unsafe || head.chunked) && !this.#context.budget.tight) kept.keepHead(head);
+      // What may have to be sent again is kept; see mayRetry.
+      const again = lease.refusable || (lease.reused && (!this.unsafe || head.chunked || head.http2));
+      if (again && !this.#context.budget.tight) kept.keepHead(head);
       return;
     }
     this.#sendKept(lease);
@@ -139,7 +149,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     if (trailers !== null) lease.sendTrailers(trailers);
     if (this.#requestEnded && this.#plan.body) lease.sendEnd();
     // Where it could not be sent the connection tells of its failure by itself, and the request is still kept.
-    if (lease.flush() && !lease.reused) kept.forget();
+    if (lease.flush() && !lease.reused && !lease.refusable) kept.forget();
     this.#resumeRequest();
   }
 
@@ -302,7 +312,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     if (verdict === 'retry') {
       if (this.#retryReason === null) this.#retryReason = failure.code.toLowerCase();
       if (endpoint !== null) this.#tried = [...(this.#tried ?? []), endpoint];
-      this.fresh = true;
+      // Where the peer itself says that it did not act on the request, no connection was stale.
+      if (!failure.unprocessed || failure.connectionLost) this.fresh = true;
       this.#state = 'acquiring';
       this.#acquire();
       return;
@@ -310,7 +321,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     if (verdict === 'lost') destination.observer.retried(failure.code.toLowerCase(), 'not_allowed');
     else if (this.#retryReason !== null) this.#retried('failure');
     const where = endpoint === null ? '' : ` (${endpoint.spec.address}:${endpoint.spec.port})`;
-    this.#fail(new CarpoolError(failure.code, `${destination.name}${where}: ${failure.message}`));
+    const streamCode = failure.streamCode ?? undefined;
+    this.#fail(new CarpoolError(failure.code, `${destination.name}${where}: ${failure.message}`, { streamCode }));
   }
 
   #retried(outcome: 'success' | 'failure'): void {

@@ -25,6 +25,31 @@ const sfString = (text: string): string =>
     .replace(/[^\x20-\x7e]/g, '?')
     .replace(/["\\]/g, '\\$&')}"`;
 
+/** What an answer that carpool gives itself says, whatever the app speaks: Proxy-Status (RFC 9209), and a JSON body that says what to do. */
+export type AnswerParts = {
+  readonly fields: readonly (readonly [name: string, value: string])[];
+  readonly body: Buffer;
+};
+
+/** @param destination as the app named it, or null where it could not be read */
+export function answerParts(error: CarpoolError, destination: string | null): AnswerParts {
+  const body = Buffer.from(
+    `${JSON.stringify({ code: error.code, message: error.message, destination, hint: error.hint })}\n`,
+  );
+  const fields: [string, string][] = [
+    ['content-type', 'application/json'],
+    ['content-length', String(body.length)],
+    ['proxy-status', proxyStatus(error)],
+    ['cache-control', 'no-store'],
+  ];
+  if (error.retryAfterSeconds !== undefined) fields.push(['retry-after', String(error.retryAfterSeconds)]);
+  return { fields, body };
+}
+
+/** The value of Proxy-Status (RFC 9209 section 2). */
+export const proxyStatus = (error: CarpoolError): string =>
+  `carpool; error=${error.proxyError}; details=${sfString(error.message)}`;
+
 export type LocalAnswer = {
   readonly error: CarpoolError;
   /** The destination as the app named it, or null where it could not be read. */
@@ -35,20 +60,12 @@ export type LocalAnswer = {
   readonly keepAlive10: boolean;
 };
 
-/** The bytes of an answer that carpool gives itself: status, Proxy-Status (RFC 9209), and a JSON body that says what to do. */
+/** The bytes of an answer that carpool gives itself by HTTP/1.1. */
 export function localAnswer(answer: LocalAnswer): Buffer {
   const { error } = answer;
-  const body = Buffer.from(
-    `${JSON.stringify({ code: error.code, message: error.message, destination: answer.destination, hint: error.hint })}\n`,
-  );
-  const lines = [
-    `HTTP/1.1 ${error.status} ${REASONS[error.status] ?? 'Error'}`,
-    'content-type: application/json',
-    `content-length: ${body.length}`,
-    `proxy-status: carpool; error=${error.proxyError}; details=${sfString(error.message)}`,
-    'cache-control: no-store',
-  ];
-  if (error.retryAfterSeconds !== undefined) lines.push(`retry-after: ${error.retryAfterSeconds}`);
+  const { fields, body } = answerParts(error, answer.destination);
+  const lines = [`HTTP/1.1 ${error.status} ${REASONS[error.status] ?? 'Error'}`];
+  for (const [name, value] of fields) lines.push(`${name}: ${value}`);
   if (answer.close) lines.push('connection: close');
   else if (answer.keepAlive10) lines.push('connection: keep-alive');
   const head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');

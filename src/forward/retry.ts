@@ -26,7 +26,8 @@ export type RetryQuestion = {
 export function mayRetry(question: RetryQuestion): 'retry' | 'lost' | 'no' {
   const { failure } = question;
   if (failure.responseStarted || question.attempts >= MAX_ATTEMPTS) return 'no';
-  const stale = question.reused && (failure.code === 'UPSTREAM_CLOSED' || failure.code === 'UPSTREAM_RESET');
+  const closed = failure.code === 'UPSTREAM_CLOSED' || failure.code === 'UPSTREAM_RESET';
+  const stale = question.reused && failure.connectionLost && closed;
   if (!failure.unprocessed && (!stale || question.retriedStale)) return 'no';
   if (!failure.unprocessed && !question.idempotent) return 'lost';
   return question.replayable ? 'retry' : 'lost';

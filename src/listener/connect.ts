@@ -1,76 +1,56 @@
 import { CarpoolError } from '../errors.ts';
-import type { EndpointPool } from '../pool/endpoint-pool.ts';
-import type { LeaseWaiter } from '../pool/lease.ts';
-import type { TunnelPlace } from '../pool/tunnel-place.ts';
 import type { Head } from '../protocol/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import type { ListenerContext } from './listener-context.ts';
 
-/** The answer to a CONNECT whose tunnel is open. */
+/** The answer to a CONNECT that is taken. */
 export const CONNECT_OK = Buffer.from('HTTP/1.1 200 Connection established\r\n\r\n', 'latin1');
 
-/** What the downstream connection does with the outcome of a CONNECT. */
-export interface ConnectOutcome {
-  tunnelOpen(upstream: ByteSocket, destination: Destination, place: TunnelPlace): void;
-  connectFailed(error: CarpoolError): void;
-}
+/** Where a CONNECT goes. */
+export type ConnectTarget = {
+  /** Without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** As the app wrote it. */
+  readonly authority: Buffer;
+  readonly destination: Destination;
+  /** TLS is what this port is for (`connect.tlsPorts`): the answer waits for the upstream connection. */
+  readonly tls: boolean;
+};
 
-/** One CONNECT while it waits for its upstream connection: an opaque tunnel (RFC 9110 section 9.3.6). */
-export class ConnectRequest implements LeaseWaiter {
-  readonly unsafe = true;
-  readonly fresh = true;
-  readonly tunnel = true;
-  readonly #destination: Destination;
-  #outcome: ConnectOutcome | null;
+/**
+ * Goes on with a connection whose CONNECT may be answered.
+ * @param early what came behind the CONNECT, or null
+ * @param appEnded the app's FIN has come
+ */
+export type TakeConnect = (
+  socket: ByteSocket,
+  context: ListenerContext,
+  target: ConnectTarget,
+  early: Buffer | null,
+  appEnded: boolean,
+) => void;
 
-  /** @throws CarpoolError where the tunnel is refused at once */
-  constructor(head: Head, context: ListenerContext, outcome: ConnectOutcome) {
-    const host = head.buffer.toString('latin1', head.authorityStart, head.hostEnd);
-    const { port } = head;
-    if (!context.config.security.connectPorts.some(({ from, to }) => port >= from && port <= to)) {
-      throw new CarpoolError('PORT_DENIED', `CONNECT to port ${port} is not allowed`);
-    }
-    context.tunnels.admit();
-    this.#outcome = outcome;
-    this.#destination = context.router.find(host.startsWith('[') ? host.slice(1, -1) : host, port);
+const within = (port: number, ranges: readonly { readonly from: number; readonly to: number }[]): boolean =>
+  ranges.some(({ from, to }) => port >= from && port <= to);
+
+/**
+ * The target of a CONNECT (RFC 9110 section 9.3.6), after all checks that need no connection.
+ * @throws CarpoolError where it is refused
+ */
+export function connectTarget(head: Head, { config, router, tunnels }: ListenerContext): ConnectTarget {
+  const { buffer, authorityStart, authorityEnd, hostEnd, port } = head;
+  if (!within(port, config.security.connectPorts)) {
+    throw new CarpoolError('PORT_DENIED', `CONNECT to port ${port} is not allowed`);
   }
-
-  get destination(): Destination {
-    return this.#destination;
-  }
-
-  /** @throws CarpoolError where it cannot even wait */
-  begin(): void {
-    this.#destination.acquire(this, []);
-  }
-
-  /** The app left. */
-  cancel(): void {
-    if (this.#outcome === null) return;
-    this.#outcome = null;
-    this.#destination.withdraw(this);
-  }
-
-  leased(): void {
-    throw new Error('a tunnel was given a pooled connection');
-  }
-
-  tunnelReady(socket: ByteSocket, _endpoint: EndpointPool, place: TunnelPlace): void {
-    const outcome = this.#outcome;
-    this.#outcome = null;
-    if (outcome === null) {
-      socket.destroy();
-      place.closed();
-      return;
-    }
-    outcome.tunnelOpen(socket, this.#destination, place);
-  }
-
-  acquireFailed(error: CarpoolError): void {
-    const outcome = this.#outcome;
-    this.#outcome = null;
-    if (error.code !== 'DESTINATION_DENIED') this.#destination.refresh();
-    outcome?.connectFailed(error);
-  }
+  const tls = within(port, config.connect.tlsPorts);
+  // What is spoken inside another port may be no tunnel.
+  if (tls) tunnels.admit();
+  const bracketed = buffer.toString('latin1', authorityStart, hostEnd);
+  const host = bracketed.startsWith('[') ? bracketed.slice(1, -1) : bracketed;
+  const destination = router.find(host, port);
+  const { denied } = destination;
+  if (denied !== null) throw denied;
+  return { host, port, authority: Buffer.from(buffer.subarray(authorityStart, authorityEnd)), destination, tls };
 }

@@ -9,25 +9,20 @@ import type { Fault } from '../protocol/field-facts.ts';
 import { type Head, METHOD_CONNECT, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
-import { CONNECT_OK, type ConnectOutcome, ConnectRequest } from './connect.ts';
+import { connectTarget, type TakeConnect } from './connect.ts';
 import type { DownstreamSession } from './downstream-session.ts';
+import { Lingering } from './lingering.ts';
 import type { ListenerContext } from './listener-context.ts';
 import { refusalRecord } from './refusal-record.ts';
 import type { RequestPlanner } from './request-plan.ts';
 import { RequestReader, type RequestSink } from './request-reader.ts';
 import { ResponseWriter } from './response-writer.ts';
-import { DRAIN_BYTES, DRAIN_MS, HALF_CLOSED_MS, LINGER_BYTES, LINGER_MS } from './session-bounds.ts';
+import { DRAIN_BYTES, DRAIN_MS, HALF_CLOSED_MS } from './session-bounds.ts';
 import { Tunnel } from './tunnel.ts';
 
-/**
- * open: reads requests and answers them in order. lingering: FIN is sent, what still comes is thrown away for a moment, for
- * a close with unread bytes would reset the connection under the last answer (RFC 9112 section 9.6). tunnel: the bytes
- * belong to somebody else. closed: gone.
- */
-type SessionState = 'open' | 'lingering' | 'tunnel' | 'closed';
-
 /** One downstream HTTP/1.1 connection. */
-export class Http1Session implements ByteHandler, DownstreamSession, RequestSink, Downstream, ConnectOutcome {
+export class Http1Session implements ByteHandler, DownstreamSession, RequestSink, Downstream {
+  readonly spoken = 'http1';
   readonly output: ResponseWriter;
   readonly kept: KeptRequest;
   pinned: UpstreamLease | null = null;
@@ -36,9 +31,10 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
   readonly #closed: (session: DownstreamSession) => void;
   readonly #planner: RequestPlanner;
   readonly #reader: RequestReader;
-  #state: SessionState = 'open';
+  readonly #takeConnect: TakeConnect | null;
+  /** No longer where the connection ends, or is somebody else's: a tunnel's, a CONNECT's. */
+  #open = true;
   #exchange: Exchange | null = null;
-  #connect: ConnectRequest | null = null;
   #paused = false;
   #destinationName: string | null = null;
   #refusedMethod = '-';
@@ -47,7 +43,7 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
   #appEnded = false;
   /** The response is complete, and the rest of its request is still coming. */
   #answered = false;
-  /** Since when the current state of waiting lasts (monotonic ms): lingering, draining, idling. */
+  /** Since when the current state of waiting lasts (monotonic ms): draining, idling. */
   #since: number;
   #drained = 0;
 
@@ -56,8 +52,10 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
     context: ListenerContext,
     closed: (session: DownstreamSession) => void,
     planner: RequestPlanner,
+    takeConnect: TakeConnect | null,
   ) {
     this.#context = context;
+    this.#takeConnect = takeConnect;
     this.#closed = closed;
     this.#planner = planner;
     this.kept = new KeptRequest(context.budget);
@@ -69,30 +67,21 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
   }
 
   get occupied(): boolean {
-    return this.#underWay || this.#socket.full;
+    return this.#exchange !== null || this.#socket.full;
   }
 
   get busy(): number {
-    return this.#underWay ? 1 : 0;
-  }
-
-  get #underWay(): boolean {
-    return this.#exchange !== null || this.#connect !== null;
+    return this.#exchange === null ? 0 : 1;
   }
 
   // --- bytes from the app
 
   onBytes(buffer: Buffer, length: number): void {
-    if (this.#state === 'lingering') {
-      this.#drained += length;
-      if (this.#drained > LINGER_BYTES) this.#socket.destroy();
-      return;
-    }
-    if (this.#state === 'open') this.#reader.take(buffer, length);
+    if (this.#open) this.#reader.take(buffer, length);
   }
 
   get open(): boolean {
-    return this.#state === 'open';
+    return this.#open;
   }
 
   requestFault(fault: Fault, method: number): void {
@@ -165,7 +154,7 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
 
   /** Where the body ends is not known, so neither the request nor the connection can go on. */
   bodyFault(rule: string): void {
-    if (this.#state !== 'open') return;
+    if (!this.#open) return;
     const error = new CarpoolError('BAD_REQUEST', rule);
     const exchange = this.#exchange;
     if (this.output.headSent) this.#socket.reset();
@@ -199,49 +188,25 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
     else this.#since = this.#context.forward.clock.now();
   }
 
-  // --- CONNECT
+  // --- the connection becomes somebody else's
 
   #startConnect(head: Head, buffer: Buffer, end: number): number {
-    this.#destinationName = this.#planner.nameOf(head);
-    this.#reader.ended = true;
-    const after = head.end;
-    const connect = new ConnectRequest(head, this.#context, this);
-    this.#connect = connect;
-    // What came with it are the tunnel's first bytes, if it opens.
-    if (after < end) this.#reader.holdBack(buffer, after, end);
-    try {
-      connect.begin();
-    } catch (error) {
-      this.#connect = null;
-      throw error;
-    }
+    const take = this.#takeConnect;
+    if (take === null) throw new CarpoolError('BAD_REQUEST', 'there is no CONNECT inside of a CONNECT');
+    const target = connectTarget(head, this.#context);
+    const early = head.end < end ? Buffer.from(buffer.subarray(head.end, end)) : null;
+    this.#leaveIt();
+    take(this.#socket, this.#context, target, early, this.#appEnded);
     return end;
   }
 
-  tunnelOpen(upstream: ByteSocket, destination: Destination, place: TunnelPlace): void {
-    this.#connect = null;
-    this.#socket.write(CONNECT_OK, 0, CONNECT_OK.length);
-    this.#toTunnel(upstream, Buffer.alloc(0), destination, place);
-    destination.observer.requestEnded(2, 200, 0);
-  }
-
-  connectFailed(error: CarpoolError): void {
-    const destination = this.#connect?.destination;
-    this.#connect = null;
-    destination?.observer.error(error.code);
-    destination?.observer.requestEnded(2, error.status, 0);
-    this.#reader.takeAhead();
-    this.#answer(error);
-    this.#afterAnswer();
-  }
-
-  #toTunnel(upstream: ByteSocket, rest: Buffer, destination: Destination, place: TunnelPlace): void {
-    this.#state = 'tunnel';
-    // An app's FIN that came before the tunnel was open will not be told again.
-    const first = { toApp: rest, toUpstream: this.#reader.takeAhead(), appEnded: this.#appEnded };
+  /** The bytes are no requests any more. @returns those that came before their time */
+  #leaveIt(): Buffer | null {
+    this.#open = false;
+    const ahead = this.#reader.takeAhead();
     this.#letGo();
-    new Tunnel(this.#socket, upstream, destination.policy.timeouts.streamIdleMs, first, this.#context.tunnels, place);
     this.#closed(this);
+    return ahead;
   }
 
   // --- Downstream: what the exchange sends
@@ -249,11 +214,13 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
   upgraded(head: Head, upstream: ByteSocket, rest: Buffer, destination: Destination, place: TunnelPlace): void {
     this.output.upgrade(head);
     this.#exchange = null;
-    this.#toTunnel(upstream, rest, destination, place);
+    // An app's FIN that came before the tunnel was open will not be told again.
+    const first = { toApp: rest, toUpstream: this.#leaveIt(), appEnded: this.#appEnded, upstreamEnded: false };
+    new Tunnel(this.#socket, upstream, destination.policy.timeouts.streamIdleMs, first, this.#context.tunnels, place);
   }
 
   fail(error: CarpoolError): void {
-    if (this.#state !== 'open') return;
+    if (!this.#open) return;
     if (!this.output.headSent) {
       this.#answer(error);
       return;
@@ -272,11 +239,11 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
   resumeRequest(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    if (this.#state === 'open' || this.#state === 'lingering') this.#socket.resume();
+    if (this.#open) this.#socket.resume();
   }
 
   exchangeEnded(): void {
-    if (this.#state !== 'open') return;
+    if (!this.#open) return;
     if (this.#reader.ended) {
       this.#finish();
       return;
@@ -312,55 +279,47 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
   // --- the end of the connection
 
   #linger(): void {
-    if (this.#state !== 'open') return;
-    this.#state = 'lingering';
-    this.#drained = 0;
-    this.#since = this.#context.forward.clock.now();
-    this.#reader.takeAhead();
-    this.#socket.end();
-    this.#paused = true;
-    this.resumeRequest();
+    if (!this.#open) return;
+    this.#leaveIt();
+    new Lingering(this.#socket, this.#context);
   }
 
   /** The app has closed its sending side: it has left, unless it waits for the answer to what it sent. */
   onEnd(): void {
-    if (this.#state === 'lingering' || (this.#state === 'open' && !this.#underWay && this.#reader.nothingAhead)) {
+    if (this.#open && this.#exchange === null && this.#reader.nothingAhead) {
       this.#linger();
       // Else it closes by itself when what is queued has left.
       if (this.#socket.queued === 0) this.#socket.destroy();
       return;
     }
-    if (this.#state !== 'open') return;
+    if (!this.#open) return;
     this.#appEnded = true;
     if (!this.#reader.ended) this.#leave();
     else this.#halfClosed = this.#context.forward.clock.setTimer(() => this.#leave(), HALF_CLOSED_MS);
   }
 
   #leave(): void {
-    if (this.#state !== 'open' || (!this.#underWay && this.#socket.queued > 0)) return;
+    if (!this.#open || (this.#exchange === null && this.#socket.queued > 0)) return;
     // A response on its way is written to the end: a write to an app that is gone fails by itself.
     if (this.#exchange?.state === 'responding' && this.#reader.ended) return;
     this.#socket.destroy();
   }
 
   onDrain(): void {
-    if (this.#underWay) this.#exchange?.downstreamWritable();
-    else if (this.#state === 'open') {
+    if (this.#exchange !== null) this.#exchange.downstreamWritable();
+    else if (this.#open) {
       this.resumeRequest();
       this.#reader.resume();
     }
   }
 
   onClose(): void {
-    const before = this.#state;
-    this.#state = 'closed';
+    this.#open = false;
     const exchange = this.#exchange;
     this.#exchange = null;
     exchange?.abort(new CarpoolError('DOWNSTREAM_ABORTED', 'the app closed its connection'));
-    this.#connect?.cancel();
-    this.#connect = null;
     this.#letGo();
-    if (before !== 'closed') this.#closed(this);
+    this.#closed(this);
   }
 
   /** Gives back what is held for requests to come. */
@@ -376,7 +335,7 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
   /** Closes a connection that has been idle for `idleMs`; a busy one after its answer. */
   drain(now: number, idleMs: number): void {
     this.output.close = true;
-    if (!this.#underWay && this.#reader.headSince === null && now - this.#since >= idleMs) this.#linger();
+    if (this.#exchange === null && this.#reader.headSince === null && now - this.#since >= idleMs) this.#linger();
   }
 
   destroy(): void {
@@ -388,19 +347,20 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
     const waited = now - this.#since;
     const { listener } = this.#context.config;
     this.#socket.settle();
-    if (this.#state === 'lingering') {
-      if (waited > (this.#socket.queued > 0 ? this.#context.config.defaults.timeouts.writeMs : LINGER_MS))
-        this.#socket.destroy();
-    } else if (this.#answered) {
+    if (this.#answered) {
       if (waited > DRAIN_MS) this.#stopDraining();
     } else if (this.#exchange !== null) this.#exchange.tick(now);
     else if (this.#reader.headSince !== null) {
-      if (now - this.#reader.headSince >= listener.headTimeoutMs) {
-        this.#reader.dropHead();
-        this.#nameRequest(null);
-        this.output.begin(null);
-        this.#refuse(new CarpoolError('HEAD_TIMEOUT', `the head did not arrive within ${listener.headTimeoutMs} ms`));
-      }
-    } else if (listener.idleTimeoutMs > 0 && waited >= listener.idleTimeoutMs && !this.#underWay) this.#linger();
+      if (now - this.#reader.headSince >= listener.headTimeoutMs) this.headOverdue();
+    } else if (listener.idleTimeoutMs > 0 && waited >= listener.idleTimeoutMs) this.#linger();
+  }
+
+  /** A head has begun and does not come to its end in time. */
+  headOverdue(): void {
+    const { headTimeoutMs } = this.#context.config.listener;
+    this.#reader.dropHead();
+    this.#nameRequest(null);
+    this.output.begin(null);
+    this.#refuse(new CarpoolError('HEAD_TIMEOUT', `the head did not arrive within ${headTimeoutMs} ms`));
   }
 }

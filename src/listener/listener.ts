@@ -3,8 +3,8 @@ import { CarpoolError } from '../errors.ts';
 import { localAnswer } from '../forward/local-answer.ts';
 import { type ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
 import { acceptHandles, type Handle } from '../transport/node-handle.ts';
-import { Http1Session } from './http1-session.ts';
 import type { ListenerContext } from './listener-context.ts';
+import { Opening } from './opening.ts';
 import { type LocalDestination, RequestPlanner } from './request-plan.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -49,7 +49,7 @@ export class Listener {
         refuse(accepted);
         return;
       }
-      sessions.add(new Http1Session(ByteSocket.accept(accepted, ignore), context, sessions.closed, planner));
+      new Opening(ByteSocket.accept(accepted, ignore), context, planner);
     };
     // Accepting goes on whatever happened to one connection (EMFILE among it).
     this.#server.on('error', () => {});

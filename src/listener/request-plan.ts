@@ -5,6 +5,7 @@ import { equalsIgnoringCase } from '../protocol/bytes.ts';
 import { FIELD_VIA } from '../protocol/field-names.ts';
 import { FORM_ABSOLUTE, FORM_ASTERISK, type Head, METHOD_CONNECT } from '../protocol/head.ts';
 import type { Destination } from '../routing/destination.ts';
+import type { ConnectTarget } from './connect.ts';
 import type { ListenerContext } from './listener-context.ts';
 
 /** The one destination that a local port serves. */
@@ -18,10 +19,11 @@ export type LocalDestination = {
 
 const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
 
-/** The destination that an entry with a local port names; port 80 where it names none. */
-export function localDestination({ match, basePath }: DestinationConfig): LocalDestination {
-  const port = match.port ?? 80;
-  const authority = port === 80 ? bracketed(match.host) : `${bracketed(match.host)}:${port}`;
+/** The destination that an entry with a local port names; the port of http or https where it names none. */
+export function localDestination({ match, basePath, policy }: DestinationConfig): LocalDestination {
+  const usual = policy.tls.originate ? 443 : 80;
+  const port = match.port ?? usual;
+  const authority = port === usual ? bracketed(match.host) : `${bracketed(match.host)}:${port}`;
   return {
     host: match.host,
     port,
@@ -29,6 +31,9 @@ export function localDestination({ match, basePath }: DestinationConfig): LocalD
     basePath: Buffer.from(basePath.replace(/\/$/, ''), 'latin1'),
   };
 }
+
+/** `http://name` and `https://name` are two destinations: `secure` says which one it is. */
+type Remembered = { readonly authority: Buffer; readonly secure: boolean; readonly destination: Destination };
 
 const MEMO_SLOTS = 128;
 
@@ -44,17 +49,21 @@ const ORIGIN_FORM_HINT =
 export class RequestPlanner {
   readonly #context: ListenerContext;
   readonly #local: LocalDestination | null;
+  /** The CONNECT inside of which the requests come, or null. */
+  readonly #inside: ConnectTarget | null;
   /** Authorities as bytes, each in the slot of its hash: names that share one push each other out. */
-  readonly #memo: ({ readonly authority: Buffer; readonly destination: Destination } | undefined)[] = new Array(
-    MEMO_SLOTS,
-  ).fill(undefined);
+  readonly #memo: (Remembered | undefined)[];
   #slot = 0;
   #lastPlan: ExchangePlan | null = null;
-  #lastLocal: Destination | null = null;
+  #lastFixed: Destination | null = null;
 
-  constructor(context: ListenerContext, local: LocalDestination | null) {
+  /** @param local the one destination of a local port, or null @param inside the CONNECT that the requests come in, or null */
+  constructor(context: ListenerContext, local: LocalDestination | null, inside: ConnectTarget | null = null) {
     this.#context = context;
     this.#local = local;
+    this.#inside = inside;
+    this.#lastFixed = inside?.destination ?? null;
+    this.#memo = new Array(local === null && inside === null ? MEMO_SLOTS : 0).fill(undefined);
   }
 
   /** @throws CarpoolError where no new exchange can be taken */
@@ -78,12 +87,16 @@ export class RequestPlanner {
   plan(head: Head): ExchangePlan {
     const local = this.#local;
     const body = head.chunked || head.contentLength > 0;
-    const destination = local === null ? this.#named(head) : this.#fixed(local);
+    const inside = this.#inside;
+    const destination =
+      inside !== null ? this.#within(inside, head) : local !== null ? this.#fixed(local) : this.#named(head);
     const upgrade = head.upgradeField >= 0 && this.#mayUpgrade(head, body);
     if (upgrade) this.#context.tunnels.admit();
     const extraLines = this.#ownLines(head);
     const close = !destination.policy.pool.enabled;
-    const usual = !upgrade && extraLines === null && head.form !== FORM_ASTERISK;
+    // Inside a CONNECT Host stays as it is; HTTP/1.0 may have none.
+    const hostless = inside !== null && head.hostField < 0 && !head.http2;
+    const usual = !upgrade && extraLines === null && head.form !== FORM_ASTERISK && !hostless;
     const last = this.#lastPlan;
     // Most requests are to be treated as the one before: plans are never changed, so one serves many.
     if (usual && last?.destination === destination && last.body === body && last.options.close === close) return last;
@@ -91,7 +104,7 @@ export class RequestPlanner {
       destination,
       body,
       options: {
-        authority: local === null ? null : local.authority,
+        authority: hostless ? inside.authority : (local?.authority ?? null),
         pathPrefix: local === null || head.form === FORM_ASTERISK ? NO_PREFIX : local.basePath,
         upgrade,
         close,
@@ -104,18 +117,31 @@ export class RequestPlanner {
 
   /** The destination's name for an error answer, as far as it can be told. */
   nameOf(head: Head): string | null {
-    if (this.#local !== null) return `${this.#local.host}:${this.#local.port}`;
+    const fixed = this.#local ?? this.#inside;
+    if (fixed !== null) return `${bracketed(fixed.host)}:${fixed.port}`;
     return head.authorityEnd > head.authorityStart
       ? head.buffer.toString('latin1', head.authorityStart, head.authorityEnd)
       : null;
   }
 
-  #fixed(local: LocalDestination): Destination {
-    const last = this.#lastLocal;
+  #fixed({ host, port }: LocalDestination | ConnectTarget): Destination {
+    const last = this.#lastFixed;
     if (last !== null && !last.closed) return last;
-    const destination = this.#context.router.find(local.host, local.port);
-    this.#lastLocal = destination;
+    const destination = this.#context.router.find(host, port);
+    this.#lastFixed = destination;
     return destination;
+  }
+
+  /** Inside a CONNECT all goes where that went. By HTTP/2 every request has an authority, which need not be the server's address. */
+  #within(inside: ConnectTarget, head: Head): Destination {
+    if (head.form === FORM_ABSOLUTE && !head.http2) {
+      const { buffer, authorityStart, hostEnd, port, secure } = head;
+      const same = equalsIgnoringCase(buffer, authorityStart, hostEnd, bracketed(inside.host.toLowerCase()));
+      if (!same || secure || (port === -1 ? 80 : port) !== inside.port) {
+        throw new CarpoolError('BAD_REQUEST', 'the target of a request inside a CONNECT must be that of the CONNECT');
+      }
+    }
+    return this.#fixed(inside);
   }
 
   #named(head: Head): Destination {
@@ -128,37 +154,32 @@ export class RequestPlanner {
       if (head.hostField < 0)
         throw new CarpoolError('BAD_REQUEST', 'neither target nor Host says where the request is to go');
     }
-    if (head.secure) {
-      throw new CarpoolError('BAD_REQUEST', 'carpool does not open TLS for https:// targets', {
-        status: 501,
-        hint: 'Let the app use CONNECT (HTTPS_PROXY) for https:// URLs.',
-      });
-    }
     return this.#remembered(head) ?? this.#find(head);
   }
 
   /** The destination of an authority that was seen before, without making a string of it. */
   #remembered(head: Head): Destination | null {
-    const { buffer, authorityStart, authorityEnd } = head;
-    let hash = 5;
+    const { buffer, authorityStart, authorityEnd, secure } = head;
+    let hash = secure ? 7 : 5;
     for (let at = authorityStart; at < authorityEnd; at++) hash = Math.imul(hash ^ (buffer[at] ?? 0), 16777619);
     this.#slot = (hash ^ (hash >>> 15)) & (MEMO_SLOTS - 1);
     const seen = this.#memo[this.#slot];
     if (seen === undefined || seen.destination.closed || seen.authority.length !== authorityEnd - authorityStart)
       return null;
     const { authority } = seen;
+    if (seen.secure !== secure) return null;
     for (let at = 0; at < authority.length; at++) if (authority[at] !== buffer[authorityStart + at]) return null;
     seen.destination.usedAt = this.#context.lastRequestAt;
     return seen.destination;
   }
 
   #find(head: Head): Destination {
-    const { buffer, authorityStart, authorityEnd } = head;
+    const { buffer, authorityStart, authorityEnd, secure } = head;
     const host = buffer.toString('latin1', authorityStart, head.hostEnd);
     const bare = host.startsWith('[') ? host.slice(1, -1) : host;
-    const destination = this.#context.router.find(bare, head.port === -1 ? 80 : head.port);
+    const destination = this.#context.router.find(bare, head.port === -1 ? (secure ? 443 : 80) : head.port, secure);
     const authority = Buffer.from(buffer.subarray(authorityStart, authorityEnd));
-    this.#memo[this.#slot] = { authority, destination };
+    this.#memo[this.#slot] = { authority, secure, destination };
     return destination;
   }
 
@@ -178,7 +199,7 @@ export class RequestPlanner {
     const adds = via.mode === 'request' || via.mode === 'both';
     if (!adds) return null;
     this.#refuseLoop(head);
-    return Buffer.from(`via: 1.${head.minor} ${this.#context.viaToken}\r\n`, 'latin1');
+    return Buffer.from(`via: ${head.http2 ? '2' : `1.${head.minor}`} ${this.#context.viaToken}\r\n`, 'latin1');
   }
 
   #refuseLoop(head: Head): void {

@@ -94,7 +94,7 @@ export class ResponseWriter implements ResponseOutput {
   #viaLine(head: Head): Buffer | null {
     const { mode } = this.#context.config.via;
     if (mode === 'off' || mode === 'request') return null;
-    return Buffer.from(`via: 1.${head.minor} ${this.#context.viaToken}\r\n`, 'latin1');
+    return Buffer.from(`via: ${head.http2 ? '2' : `1.${head.minor}`} ${this.#context.viaToken}\r\n`, 'latin1');
   }
 
   #write(head: Head, options: ResponseHeadOptions): void {
@@ -136,7 +136,10 @@ export class ResponseWriter implements ResponseOutput {
   /** TRACE and OPTIONS that may go no further (RFC 9110 section 7.6.2). */
   answerHere(head: Head): void {
     if (!this.#request.ended) this.close = true;
-    const bytes = ownAnswer(head, this.#connection);
+    const { fields, body } = ownAnswer(head);
+    const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    const connection = this.#connection === 'none' ? '' : `connection: ${this.#connection}\r\n`;
+    const bytes = Buffer.from(`HTTP/1.1 200 OK\r\n${lines}${connection}\r\n${body.toString('latin1')}`, 'latin1');
     this.#socket.write(bytes, 0, bytes.length);
   }
 }

@@ -1,14 +1,30 @@
 import { CarpoolError } from '../errors.ts';
 import type { TunnelPlace } from '../pool/tunnel-place.ts';
 import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
+import { ServerNameWatch } from './server-name-watch.ts';
+
+/** Hears which server names (SNI) apps ask for inside of tunnels: their own words, which nothing relies upon. */
+export interface ServerNameLog {
+  readonly wanted: boolean;
+  serverName(destination: string, serverName: string): void;
+}
 
 /** The tunnels that are open, and their limit (`limits.tunnels`). */
 export class TunnelRegistry {
   readonly #open = new Set<Tunnel>();
+  readonly #names: ServerNameLog | null;
   #max: number;
 
-  constructor(max: number) {
+  /** @param names hears which server names TLS asks for inside, or null */
+  constructor(max: number, names: ServerNameLog | null = null) {
     this.#max = max;
+    this.#names = names;
+  }
+
+  /** Where the server name inside a tunnel to `destination` is to be told; null: nobody asks. */
+  namesFor(destination: string): ((serverName: string) => void) | null {
+    const names = this.#names;
+    return names?.wanted === true ? (serverName) => names.serverName(destination, serverName) : null;
   }
 
   get count(): number {
@@ -87,6 +103,8 @@ export type FirstBytes = {
   readonly toUpstream: Buffer | null;
   /** The app has sent its FIN already. */
   readonly appEnded: boolean;
+  /** The upstream has. */
+  readonly upstreamEnded: boolean;
 };
 
 /**
@@ -104,7 +122,10 @@ export class Tunnel {
   #quietSince = 0;
   #open = true;
 
-  /** @param place given back when both sides are gone; the pool may end the tunnel by it */
+  /**
+   * @param place given back when both sides are gone; the pool may end the tunnel by it
+   * @param named hears the server name that TLS asks for inside, or null
+   */
   constructor(
     downstream: ByteSocket,
     upstream: ByteSocket,
@@ -112,6 +133,7 @@ export class Tunnel {
     first: FirstBytes,
     registry: TunnelRegistry,
     place: TunnelPlace,
+    named: ((serverName: string) => void) | null = null,
   ) {
     this.#downstream = downstream;
     this.#upstream = upstream;
@@ -120,7 +142,12 @@ export class Tunnel {
     this.#place = place;
     place.onCut = () => this.#cut();
     this.#begin(first);
-    downstream.setHandler(new Side(this, downstream, upstream));
+    const side = new Side(this, downstream, upstream);
+    downstream.setHandler(side);
+    if (named !== null) {
+      const watch = new ServerNameWatch(downstream, side, named);
+      if (first.toUpstream !== null) watch.look(first.toUpstream, first.toUpstream.length);
+    }
     upstream.setHandler(new Side(this, upstream, downstream));
     registry.add(this);
     downstream.resume();
@@ -128,12 +155,13 @@ export class Tunnel {
     if (downstream.closed || upstream.closed) this.close();
   }
 
-  #begin({ toApp, toUpstream, appEnded }: FirstBytes): void {
+  #begin({ toApp, toUpstream, appEnded, upstreamEnded }: FirstBytes): void {
     if (toApp.length > 0) this.#downstream.write(toApp, 0, toApp.length);
     this.#downstream.flush();
     if (toUpstream !== null) this.#upstream.write(toUpstream, 0, toUpstream.length);
     this.#upstream.flush();
     if (appEnded) this.#upstream.end();
+    if (upstreamEnded) this.#downstream.end();
   }
 
   sideClosed(other: ByteSocket, failed: boolean): void {

@@ -1,80 +1,74 @@
-import { Dial, type DialFailure } from '../connection/dial.ts';
-import { Http1Connection } from '../connection/http1-connection.ts';
+import type { DialFailure } from '../connection/dial.ts';
+import type { PooledConnection, ProtocolNeed } from '../connection/upstream.ts';
 import { CarpoolError } from '../errors.ts';
 import type { DestinationObserver } from '../observer.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
+import { blamesEndpoint, connectError } from './connect-error.ts';
 import { Deadlines } from './deadlines.ts';
+import type { DialHandle } from './dial-handle.ts';
+import { type DialSink, Dials } from './dials.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { EndpointEvidence } from './evidence.ts';
 import type { LeaseWaiter, PoolContext } from './lease.ts';
-import { type DialHandle, Pending } from './pending-queue.ts';
+import { Pending } from './pending-queue.ts';
 import type { PoolCore } from './pool-core.ts';
-import { TunnelPlace } from './tunnel-place.ts';
+import { Tunnels } from './tunnels.ts';
 
 /** A request tries so many connects at most, each at another endpoint where there is one. */
 const MAX_TRIES = 3;
 
-/** Connect errors that say nothing about the endpoint: no port, descriptor or memory was left on this side. */
-const OUR_OWN_FAULT = new Set(['EADDRNOTAVAIL', 'EADDRINUSE', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
-
-function connectError(name: string, endpoint: EndpointPool, failure: DialFailure): CarpoolError {
-  const where = endpoint.addresses.map((address) => `${address}:${endpoint.spec.port}`).join(' and ');
-  // Node's own message says code and address once more: `connect ECONNREFUSED 10.0.0.5:9000`.
-  const cause = failure.message.includes(failure.errno) ? failure.errno : `${failure.errno} ${failure.message}`;
-  const message = `${name}: no connection to ${where}: ${cause}`;
-  if (failure.timedOut) return new CarpoolError('CONNECT_TIMEOUT', message);
-  const unroutable = failure.errno === 'EHOSTUNREACH' || failure.errno === 'ENETUNREACH';
-  return new CarpoolError('CONNECT_FAILED', message, {
-    proxyError: unroutable ? 'destination_ip_unroutable' : 'connection_refused',
-  });
-}
-
 /**
  * Opens connections for one destination: for requests that wait, each connect that fails or does not answer followed by
- * another elsewhere, and for the pool. A connection that stands serves whoever has waited longest.
+ * another elsewhere, and for the pool. A connection that stands serves whoever has waited longest, and where it can be
+ * shared, as many as it has room for.
  */
-export class Connecting {
+export class Connecting implements DialSink {
   readonly #pool: PoolCore;
   readonly #evidence: EndpointEvidence;
   readonly #observer: DestinationObserver;
   readonly #context: PoolContext;
   readonly #deadlines: Deadlines;
-  readonly #dials = new Set<DialHandle>();
+  readonly #dials: Dials;
+  readonly tunnels: Tunnels;
   /** Whether no endpoint takes requests. */
   #empty = true;
+  /** What the last request that needed a connect wanted spoken: connections that are opened ahead are for the like of it. */
+  #usual: ProtocolNeed = 'as_http1';
 
   constructor(pool: PoolCore, evidence: EndpointEvidence, observer: DestinationObserver, context: PoolContext) {
     this.#pool = pool;
     this.#evidence = evidence;
     this.#observer = observer;
     this.#context = context;
-    this.#deadlines = new Deadlines(pool, context, (entry) => this.orphanDials(entry));
+    this.#deadlines = new Deadlines(pool, context, (entry) => this.#orphanDials(entry));
+    this.#dials = new Dials(pool, observer, context, this);
+    this.tunnels = new Tunnels(pool, context.capacity, (endpoint, socket) =>
+      this.connectionOpened(endpoint, [], this.#dials.http1(endpoint, socket)),
+    );
   }
 
-  /** Ends connects: those that no request needs, or all. */
-  cancel(which: 'unneeded' | 'all'): void {
-    for (const handle of [...this.#dials]) if (which === 'all' || handle.waiter === null) handle.cancel();
-  }
+  // --- requests come and go
 
   /**
-   * Puts a request into the queue: a connect is begun for it where there is room.
+   * Puts a request into the queue: a connect is begun for it where there is room, or it rides on one that is under way.
    * @param endpoint the one that was picked for it, or null: it waits for an endpoint to appear
+   * @returns whether it need not wait: it has been leased a connection to another endpoint, for a limit allows no new one
    * @throws CarpoolError where it may not wait
    */
-  wait(waiter: LeaseWaiter, tried: readonly EndpointPool[], endpoint: EndpointPool | null, now: number): void {
+  wait(waiter: LeaseWaiter, tried: readonly EndpointPool[], endpoint: EndpointPool | null, now: number): boolean {
     const entry = new Pending(waiter, tried, now);
     if (endpoint === null) {
       if (this.#context.emptyWaitMs === 0 || this.#pool.closed) throw this.#pool.noEndpoints();
-    } else if ((waiter.tunnel || this.#pool.room(endpoint)) && this.#context.capacity.take(this.#pool)) {
-      this.#deadlines.connect(entry);
-      this.dial(endpoint, entry);
-      return;
+    } else {
+      if (this.#connect(entry, endpoint)) return false;
+      if (this.#shareElsewhere(entry, now)) return true;
     }
     if (this.#pool.pending.limited >= this.#pool.policy.pool.maxPending) {
       throw new CarpoolError('POOL_PENDING_FULL', `${this.#pool.name}: ${this.#pool.occupancy()}`);
     }
     if (endpoint === null) this.#deadlines.endpoint(entry);
     else this.#deadlines.room(entry);
+    return false;
   }
 
   /** A request cannot wait any longer than it wants to: it leaves the queue. @returns whether it was waiting */
@@ -82,31 +76,116 @@ export class Connecting {
     const entry = this.#pool.pending.find(waiter);
     if (entry === null) return false;
     this.#pool.pending.remove(entry);
-    this.orphanDials(entry);
+    this.#orphanDials(entry);
     return true;
+  }
+
+  /**
+   * A connect to `endpoint` for a request: one that is under way where it can be shared, else one of its own.
+   * @returns false: a limit keeps it, or the endpoint lets nothing begin for now
+   */
+  #connect(entry: Pending, endpoint: EndpointPool): boolean {
+    const { tunnel, need } = entry.waiter;
+    const lane = tunnel ? 'http1' : endpoint.spokenFor(need);
+    if (!tunnel) this.#usual = need;
+    const ride = tunnel ? null : this.#dials.rideTo(endpoint, lane);
+    if (ride !== null) {
+      this.#ride(entry, ride);
+      return true;
+    }
+    const before = this.#place(entry);
+    if (!tunnel && (endpoint.held(lane) || !this.#pool.room(endpoint))) return this.#place(entry) !== before;
+    // To make room a connection was closed, and others were served then: it may have been among them.
+    if (this.#place(entry) !== before) return true;
+    if (!this.#context.capacity.take(this.#pool)) return this.#place(entry) !== before;
+    if (this.#place(entry) !== before) this.#context.capacity.release();
+    else this.#ride(entry, this.#dials.begin(endpoint, lane, tunnel));
+    return true;
+  }
+
+  /** Tells whether a request moved: -1 where it is not in the queue, else for how many connects it waits. */
+  #place(entry: Pending): number {
+    return this.#pool.pending.has(entry) ? entry.dials.size : -1;
+  }
+
+  #ride(entry: Pending, handle: DialHandle): void {
+    if (entry.dials.size === 0) this.#deadlines.connect(entry);
+    this.#board(entry, handle);
+  }
+
+  #board(entry: Pending, handle: DialHandle): void {
+    handle.board(entry);
+    entry.tries++;
+  }
+
+  /** Where no connect can be begun, an active connection to any endpoint will do that has room. */
+  #shareElsewhere(entry: Pending, now: number): boolean {
+    for (const endpoint of this.#pool.rotation.candidates) {
+      if (this.#share(entry, endpoint, now)) return true;
+    }
+    return false;
+  }
+
+  #share(entry: Pending, endpoint: EndpointPool, now: number): boolean {
+    if (endpoint.shared.length === 0 || entry.waiter.tunnel || !this.#pool.mayServe(entry, endpoint)) return false;
+    const lease = endpoint.takeShared(entry.waiter.need, now);
+    if (lease === null) return false;
+    this.#leave(entry, now);
+    entry.waiter.leased(lease, endpoint);
+    return true;
+  }
+
+  /** Its wait is over. */
+  #leave(entry: Pending, now: number): void {
+    this.#pool.pending.remove(entry);
+    this.#orphanDials(entry);
+    this.#observer.acquireDuration.observe(now - entry.since);
+  }
+
+  /** Gives a connection that has room to a request that waits. */
+  serve(entry: Pending, connection: PooledConnection, endpoint: EndpointPool): void {
+    const now = this.#context.clock.now();
+    this.#leave(entry, now);
+    entry.waiter.leased(endpoint.lease(connection, now), endpoint);
+  }
+
+  /** A request needs its connects no more: where it was the last that rode on them they go on for those that have none, or for the pool. */
+  #orphanDials(entry: Pending): void {
+    for (const handle of entry.leaveDials()) {
+      if (handle.riders.size > 0) continue;
+      let next = this.#pool.pending.firstLimitedFor(handle);
+      if (handle.tunnel && next === null) handle.cancel();
+      for (; next !== null && !handle.full; next = this.#pool.pending.firstLimitedFor(handle)) {
+        handle.board(next);
+        this.#deadlines.connect(next);
+      }
+    }
+  }
+
+  // --- endpoints come and go
+
+  /** Ends connects: those that no request needs, or all. */
+  cancel(which: 'unneeded' | 'all'): void {
+    for (const handle of this.#dials.all()) if (which === 'all' || handle.riders.size === 0) handle.cancel();
   }
 
   /** An endpoint drains: its connects end, and requests that wait for them are to go on elsewhere. */
   cancelTo(endpoint: EndpointPool): void {
-    for (const handle of [...this.#dials]) {
+    for (const handle of this.#dials.all()) {
       if (handle.endpoint !== endpoint) continue;
-      // It has not failed: the endpoint has gone, and the request has all its tries still.
-      if (handle.waiter !== null) handle.waiter.tries--;
+      // It has not failed: the endpoint has gone, and the requests have all their tries still.
+      for (const entry of handle.riders) entry.tries--;
       handle.cancel();
     }
   }
 
   /** An endpoint takes no request: its connects go on, for it may be ready again soon, but no request waits for them. */
   unready(endpoint: EndpointPool): void {
-    for (const handle of [...this.#dials]) {
-      if (handle.endpoint !== endpoint || handle.waiter === null) continue;
-      handle.waiter.tries--;
-      if (handle.tunnel) {
-        handle.cancel();
-        continue;
-      }
-      handle.waiter.dials.delete(handle);
-      handle.waiter = null;
+    for (const handle of this.#dials.all()) {
+      if (handle.endpoint !== endpoint || handle.riders.size === 0) continue;
+      for (const entry of handle.riders) entry.tries--;
+      if (handle.tunnel) handle.cancel();
+      else handle.empty();
     }
   }
 
@@ -121,115 +200,31 @@ export class Connecting {
         else this.#deadlines.room(entry);
       }
     }
-    if (this.#pool.pending.limited > 0) this.#leaseIdle();
+    if (this.#pool.pending.limited > 0) this.#leaseOpen();
     this.pump();
   }
 
-  /** An endpoint that is ready again may have idle connections still: they serve who waits before any is opened. */
-  #leaseIdle(): void {
+  /** An endpoint that is ready again may have connections still: they serve who waits before any is opened. */
+  #leaseOpen(): void {
     const now = this.#context.clock.now();
     for (const entry of this.#pool.pending.all()) {
       if (!this.#limited(entry)) continue;
       const endpoint = this.#pool.pick(entry.tried, now);
-      const connection = endpoint === null ? null : this.#pool.takeIdle(endpoint, entry.waiter, now);
-      if (endpoint === null || connection === null) continue;
-      this.#pool.pending.remove(entry);
-      this.#observer.acquireDuration.observe(now - entry.since);
-      entry.waiter.leased(connection, endpoint);
+      const lease = endpoint === null ? null : this.#pool.take(endpoint, entry.waiter, now);
+      if (endpoint === null || lease === null) continue;
+      this.#leave(entry, now);
+      entry.waiter.leased(lease, endpoint);
     }
   }
 
-  /** Opens a connection to `endpoint`, whose place in the limits is taken already; for a request, or for the pool. */
-  dial(endpoint: EndpointPool, entry: Pending | null): void {
-    const { timeouts, pool } = this.#pool.policy;
-    const tunnel = entry?.waiter.tunnel === true;
-    endpoint.dialing++;
-    if (tunnel) endpoint.dialingTunnels++;
-    const handle: DialHandle = { waiter: entry, endpoint, tunnel, cancel: () => {} };
-    this.#dials.add(handle);
-    if (entry !== null) {
-      entry.dials.add(handle);
-      entry.tries++;
-    }
-    const ended = (): void => {
-      endpoint.dialing--;
-      if (tunnel) endpoint.dialingTunnels--;
-      this.#dials.delete(handle);
-      handle.waiter?.dials.delete(handle);
-      this.#pool.settleLeaving(endpoint);
-    };
-    const dial = new Dial(
-      { addresses: endpoint.addresses, port: endpoint.spec.port },
-      { connectMs: timeouts.connectMs, attemptMs: timeouts.connectAttemptMs, keepAliveMs: pool.tcpKeepAliveMs },
-      this.#context.clock,
-      {
-        dialed: (socket, ms, address) => {
-          ended();
-          endpoint.reached(address);
-          this.#dialed(endpoint, handle, socket, ms);
-        },
-        dialFailed: (failure) => {
-          ended();
-          this.#dialFailed(endpoint, handle, failure);
-        },
-        dialSlow: () => this.#dialSlow(endpoint, handle),
-      },
-    );
-    handle.cancel = () => {
-      ended();
-      dial.cancel();
-      this.#context.capacity.release();
-    };
+  // --- connects
+
+  /** Opens a connection to `endpoint` that nobody waits for, and whose place in the limits is taken already. */
+  warm(endpoint: EndpointPool): void {
+    this.#dials.begin(endpoint, endpoint.spokenFor(this.#usual), false);
   }
 
-  #dialed(endpoint: EndpointPool, handle: DialHandle, socket: ByteSocket, ms: number): void {
-    const { clock } = this.#context;
-    this.#observer.connectionsCreated++;
-    this.#observer.connectDuration.observe(ms);
-    endpoint.lastConnectMs = ms;
-    this.#connectWorked(endpoint);
-    const { waiter } = handle;
-    if (waiter?.waiter.tunnel && this.#pool.pending.has(waiter)) {
-      this.#openTunnel(waiter, socket, endpoint);
-      return;
-    }
-    const connection = new Http1Connection(
-      this.#context.nextConnectionId(),
-      endpoint.spec.id,
-      socket,
-      endpoint,
-      this.#context.responseScanner,
-      clock,
-    );
-    connection.expiresAt = this.#expiry(connection.createdAt);
-    endpoint.adopt(connection);
-    const unwanted = this.#pool.closed && this.#pool.pending.size === 0;
-    const drains = this.#pool.drainReason(endpoint);
-    if (unwanted || drains !== null) {
-      connection.retire(drains ?? 'shutdown');
-      this.pump();
-      return;
-    }
-    const entry = this.#pool.nextFor(endpoint) ?? handle.waiter;
-    if (entry === null || !this.#pool.pending.has(entry)) {
-      const reason = this.#pool.whyRetire(connection, clock.now());
-      if (reason === null) endpoint.keepIdle(connection);
-      else connection.retire(reason);
-      return;
-    }
-    // The request that is served first need not be the one that this connect was begun for: they swap their connects.
-    if (handle.waiter !== null && handle.waiter !== entry && this.#pool.pending.has(handle.waiter)) {
-      const [other] = entry.dials;
-      if (other !== undefined) {
-        entry.dials.delete(other);
-        other.waiter = handle.waiter;
-        handle.waiter.dials.add(other);
-      }
-    }
-    this.serve(entry, connection, endpoint);
-  }
-
-  #connectWorked(endpoint: EndpointPool): void {
+  reachable(endpoint: EndpointPool): void {
     this.#joined(endpoint);
     if (endpoint.health.by === 'connect') this.#evidence.recovered(endpoint);
   }
@@ -240,61 +235,60 @@ export class Connecting {
     if (rotation.joining.delete(endpoint)) rotation.update(endpoints);
   }
 
-  /** A tunnel is no part of the pool: it has no age, and closes with the exchange that it carries. */
-  #openTunnel(entry: Pending, socket: ByteSocket, endpoint: EndpointPool): void {
-    this.#pool.pending.remove(entry);
-    this.orphanDials(entry);
-    entry.waiter.tunnelReady(socket, endpoint, this.#tunnelOpened(endpoint));
-  }
-
-  /**
-   * An exchange's connection has become a tunnel: it has left the pool, and still counts in limits.maxConnections.
-   */
-  becameTunnel(endpoint: EndpointPool | null): TunnelPlace {
-    // The connection is about to give its place back.
-    this.#context.capacity.hold();
-    return this.#tunnelOpened(endpoint);
-  }
-
-  #tunnelOpened(endpoint: EndpointPool | null): TunnelPlace {
-    const place = new TunnelPlace(() => {
-      if (endpoint !== null) {
-        endpoint.tunnels.delete(place);
-        this.#pool.settleLeaving(endpoint);
-      }
-      this.#context.capacity.release();
-    });
-    endpoint?.tunnels.add(place);
-    return place;
-  }
-
-  /** Gives a connection to a request that waits. */
-  serve(entry: Pending, connection: Http1Connection, endpoint: EndpointPool): void {
-    this.#pool.pending.remove(entry);
-    this.orphanDials(entry);
+  connectionOpened(endpoint: EndpointPool, riders: readonly Pending[], connection: PooledConnection): void {
     const now = this.#context.clock.now();
-    this.#observer.acquireDuration.observe(now - entry.since);
-    endpoint.lease(connection, now);
-    entry.waiter.leased(connection, endpoint);
-  }
-
-  /** A request needs its connects no more: they go on for those that have none, or for the pool. */
-  orphanDials(entry: Pending): void {
-    for (const handle of entry.dials) {
-      const next = this.#pool.pending.firstLimited();
-      if (handle.tunnel && next?.waiter.tunnel !== true) {
-        handle.cancel();
-        continue;
-      }
-      handle.waiter = next;
-      if (next === null) continue;
-      next.dials.add(handle);
-      this.#deadlines.connect(next);
+    endpoint.adopt(connection);
+    const unwanted = this.#pool.closed && this.#pool.pending.size === 0;
+    const drains = this.#pool.drainReason(endpoint);
+    if (unwanted || drains !== null) connection.retire(drains ?? 'shutdown');
+    else {
+      // Its riders have waited for it: whatever the rotation says of the endpoint by now, it is theirs before it is idle.
+      const next = (): Pending | null =>
+        this.#pool.nextFor(endpoint, connection.spoken) ??
+        riders.find((each) => this.#pool.pending.has(each) && endpoint.fits(connection.spoken, each.waiter.need)) ??
+        null;
+      for (let entry = next(); entry !== null && endpoint.mayLease(connection, now); entry = next())
+        this.serve(entry, connection, endpoint);
+      const reason = connection.requests > 0 ? null : this.#pool.whyRetire(connection, now);
+      if (reason === null) endpoint.file(connection);
+      else connection.retire(reason);
     }
-    entry.dials.clear();
+    this.#afresh(riders);
   }
 
-  #dialFailed(endpoint: EndpointPool, handle: DialHandle, failure: DialFailure): void {
+  /** Riders of a connect that has worked, and for whom nothing is left of it: they have all their tries still. */
+  #afresh(riders: readonly Pending[]): void {
+    for (const entry of riders) {
+      if (!this.#limited(entry)) continue;
+      entry.tries--;
+      this.#deadlines.room(entry);
+    }
+    this.pump();
+  }
+
+  /** A tunnel is no part of the pool: it has no age, and closes with the exchange that it carries. */
+  socketOpened(handle: DialHandle, riders: readonly Pending[], socket: ByteSocket): void {
+    for (const entry of riders) {
+      this.#pool.pending.remove(entry);
+      this.#orphanDials(entry);
+      entry.waiter.tunnelReady(socket, handle.endpoint, this.tunnels.opened(handle.endpoint));
+    }
+  }
+
+  notHttp2(endpoint: EndpointPool, riders: readonly Pending[], failure: DialFailure): void {
+    const content = riders.filter(({ waiter }) => waiter.need !== 'http2');
+    for (const entry of riders) {
+      if (content.includes(entry) || !this.#limited(entry)) continue;
+      this.#lost(entry, endpoint, failure);
+    }
+    // One of those who are content with HTTP/1.1 has the place of the connect; the others need places of their own.
+    const first = content.find((entry) => this.#limited(entry));
+    if (first === undefined) this.#context.capacity.release();
+    else this.#dials.begin(endpoint, endpoint.spokenFor(first.waiter.need), false).board(first);
+    this.#afresh(content);
+  }
+
+  dialFailed(endpoint: EndpointPool, riders: readonly Pending[], failure: DialFailure): void {
     if (failure.timedOut) this.#observer.connectTimeouts++;
     this.#observer.connectFailed(failure.errno);
     const { events } = this.#context;
@@ -306,82 +300,96 @@ export class Connecting {
       message: failure.message,
     });
     this.#joined(endpoint);
-    if (!OUR_OWN_FAULT.has(failure.errno)) this.#evidence.eject(endpoint, 'connect', failure.errno);
-    const entry = handle.waiter;
-    if (entry !== null && this.#pool.pending.has(entry)) {
-      entry.tried.push(endpoint);
-      if (entry.dials.size === 0 && this.#dialInPlace(entry, endpoint, failure)) return;
-    }
-    this.#context.capacity.release();
+    if (blamesEndpoint(failure)) this.#evidence.eject(endpoint, 'connect', failure.errno);
+    if (!this.#goOnInPlace(riders, endpoint, failure)) this.#context.capacity.release();
     this.pump();
   }
 
   /**
-   * The next try of a request whose connect failed, in the place of that one: were the place given back first, others
-   * would take it. @returns whether one was begun; where not, the request has failed, or waits for room
+   * The next try of the first request whose connect failed, in the place of that one: were the place given back first,
+   * others would take it. The rest rides with it, or waits for room. @returns whether the place is used
    */
-  #dialInPlace(entry: Pending, failed: EndpointPool, failure: DialFailure): boolean {
-    const endpoint = entry.tries < MAX_TRIES ? this.#pool.pick(entry.tried, this.#context.clock.now()) : null;
-    if (endpoint === null) {
-      this.#pool.pending.remove(entry);
-      entry.waiter.acquireFailed(connectError(this.#pool.name, failed, failure));
-      return false;
+  #goOnInPlace(riders: readonly Pending[], failed: EndpointPool, failure: DialFailure): boolean {
+    const now = this.#context.clock.now();
+    let next: DialHandle | null = null;
+    for (const entry of riders) {
+      if (!this.#pool.pending.has(entry)) continue;
+      entry.tried.push(failed);
+      if (entry.dials.size > 0 || this.#rideAlong(entry, next)) continue;
+      const endpoint = entry.tries < MAX_TRIES ? this.#pool.pick(entry.tried, now) : null;
+      // What is wrong with TLS is wrong there the next time too.
+      const vain = failure.tls !== null && endpoint !== null && entry.tried.includes(endpoint);
+      if (endpoint === null || vain) this.#lost(entry, failed, failure);
+      else if (!this.#share(entry, endpoint, now)) {
+        const { tunnel, need } = entry.waiter;
+        const lane = tunnel ? 'http1' : endpoint.spokenFor(need);
+        const ride = tunnel ? null : this.#dials.rideTo(endpoint, lane);
+        const full = !tunnel && this.#pool.counted >= this.#pool.policy.pool.maxConnections;
+        if (ride !== null) this.#board(entry, ride);
+        else if (next !== null || full) this.#deadlines.room(entry);
+        else {
+          next = this.#dials.begin(endpoint, lane, tunnel);
+          this.#board(entry, next);
+        }
+      }
     }
-    if (!entry.waiter.tunnel && this.#pool.counted >= this.#pool.policy.pool.maxConnections) {
-      this.#deadlines.room(entry);
-      return false;
-    }
-    this.dial(endpoint, entry);
+    return next !== null;
+  }
+
+  /** Those whose connect came to nothing go on together. @returns whether it rides on `next` now */
+  #rideAlong(entry: Pending, next: DialHandle | null): boolean {
+    if (next === null || next.full || entry.tries >= MAX_TRIES || !next.suits(entry)) return false;
+    if (!this.#pool.mayServe(entry, next.endpoint)) return false;
+    this.#board(entry, next);
     return true;
   }
 
-  #dialSlow(endpoint: EndpointPool, handle: DialHandle): void {
+  #lost(entry: Pending, endpoint: EndpointPool, failure: DialFailure): void {
+    this.#pool.pending.remove(entry);
+    entry.waiter.acquireFailed(connectError(this.#pool.name, endpoint, failure));
+  }
+
+  dialSlow(handle: DialHandle): void {
+    const { endpoint } = handle;
     this.#joined(endpoint);
     // An address that swallows SYNs costs every request sent there the attempt time: others go elsewhere at once.
     this.#evidence.eject(endpoint, 'connect', 'no answer to a connect');
-    const entry = handle.waiter;
-    if (entry === null || !this.#pool.pending.has(entry) || entry.tries >= MAX_TRIES) return;
-    entry.tried.push(endpoint);
-    this.#dialAgain(entry, true);
+    let next: DialHandle | null = null;
+    for (const entry of [...handle.riders]) {
+      if (!this.#pool.pending.has(entry) || entry.tries >= MAX_TRIES) continue;
+      entry.tried.push(endpoint);
+      if (!this.#rideAlong(entry, next)) next = this.#dialElsewhere(entry) ?? next;
+    }
   }
 
-  /** Another connect for a request, elsewhere where that is possible. @returns whether one was begun */
-  #dialAgain(entry: Pending, elsewhereOnly = false): boolean {
-    const endpoint = this.#pool.pick(entry.tried, this.#context.clock.now());
-    if (endpoint === null || (elsewhereOnly && entry.tried.includes(endpoint))) return false;
-    if (!(entry.waiter.tunnel || this.#pool.room(endpoint)) || !this.#context.capacity.take(this.#pool)) return false;
-    this.dial(endpoint, entry);
-    return true;
-  }
-
-  #expiry(createdAt: number): number {
-    const { maxAgeMs } = this.#pool.policy.pool;
-    // ±10 %, so that connections that were opened together do not all retire together.
-    return maxAgeMs === 0 ? Number.POSITIVE_INFINITY : createdAt + maxAgeMs * (0.9 + 0.2 * this.#context.random());
+  /** Another connect for a request, where there is an endpoint that it has not tried. @returns it, or null */
+  #dialElsewhere(entry: Pending): DialHandle | null {
+    const now = this.#context.clock.now();
+    const endpoint = this.#pool.pick(entry.tried, now);
+    if (endpoint === null || entry.tried.includes(endpoint) || this.#share(entry, endpoint, now)) return null;
+    if (!this.#connect(entry, endpoint)) return null;
+    return [...entry.dials].at(-1) ?? null;
   }
 
   /** Opens connections for requests that a limit kept, as far as there is room now. */
   pump(): void {
-    const { pending } = this.#pool;
-    // pool.maxConnections keeps requests, but not the tunnels behind them.
-    while (this.#openFor(pending.firstLimited()) || this.#openFor(pending.firstLimitedTunnel()));
-  }
-
-  /** @returns whether there may be room for another one */
-  #openFor(entry: Pending | null): boolean {
-    if (entry === null) return false;
-    const endpoint = this.#pool.pick(entry.tried, this.#context.clock.now());
-    if (endpoint === null || !(entry.waiter.tunnel || this.#pool.room(endpoint))) return false;
-    // To make room a connection was closed, and that pumps too: it may have been served meanwhile.
-    if (!this.#limited(entry)) return true;
-    if (!this.#context.capacity.take(this.#pool)) return false;
-    if (!this.#limited(entry)) {
-      this.#context.capacity.release();
-      return true;
+    const { pending, rotation } = this.#pool;
+    const now = this.#context.clock.now();
+    let full = false;
+    let tunnelsFull = false;
+    for (const entry of pending) {
+      // pool.maxConnections keeps requests, but not the tunnels behind them, nor those that can share a connection.
+      const mayShare = full && rotation.candidates.some(({ shared }) => shared.length > 0);
+      if (full && !mayShare && (tunnelsFull || pending.tunnels === 0)) return;
+      if (!this.#limited(entry)) continue;
+      const { tunnel } = entry.waiter;
+      if (tunnel ? tunnelsFull : full && !mayShare) continue;
+      const endpoint = this.#pool.pick(entry.tried, now);
+      if (endpoint === null) return;
+      if ((!full || tunnel) && this.#connect(entry, endpoint)) continue;
+      if (tunnel) tunnelsFull = true;
+      else if (!this.#shareElsewhere(entry, now) && !endpoint.held(endpoint.spokenFor(entry.waiter.need))) full = true;
     }
-    this.#deadlines.connect(entry);
-    this.dial(endpoint, entry);
-    return true;
   }
 
   #limited(entry: Pending): boolean {

@@ -1,8 +1,11 @@
 import type { DestinationPolicy } from '../config/types.ts';
-import type { Http1Connection } from '../connection/http1-connection.ts';
+import type { SecureDial } from '../connection/secure-dial.ts';
+import type { TlsIdentity } from '../connection/tls-identity.ts';
+import type { Lane, PooledConnection, Spoken, UpstreamLease } from '../connection/upstream.ts';
 import type { EndpointSpec } from '../discovery/discovery.ts';
 import { CarpoolError } from '../errors.ts';
 import type { CloseReason, DestinationObserver } from '../observer.ts';
+import type { ByteSocket } from '../transport/byte-socket.ts';
 import { Choice } from './choice.ts';
 import { Connecting } from './connecting.ts';
 import type { EndpointParent, EndpointPool, EndpointState } from './endpoint-pool.ts';
@@ -43,6 +46,8 @@ export class DestinationPool implements EndpointParent, PoolCore {
   readonly #endpoints: ReadonlyMap<string, EndpointPool>;
   readonly #sweep: Sweep;
   readonly #rebalance: Rebalance;
+  /** Never changed, so that all its connections are of one identity; null: it is spoken to in clear. */
+  readonly #tls: TlsIdentity | null;
   #policy: DestinationPolicy;
   #closed = false;
 
@@ -52,8 +57,10 @@ export class DestinationPool implements EndpointParent, PoolCore {
     balancer: Balancer,
     observer: DestinationObserver,
     context: PoolContext,
+    tls: TlsIdentity | null = null,
   ) {
     this.name = name;
+    this.#tls = tls;
     this.#policy = policy;
     this.#observer = observer;
     this.#context = context;
@@ -72,6 +79,14 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   get policy(): DestinationPolicy {
     return this.#policy;
+  }
+
+  get secure(): boolean {
+    return this.#tls !== null;
+  }
+
+  secureDial(lane: Lane): SecureDial | null {
+    return this.#tls?.lane(lane) ?? null;
   }
 
   get endpoints(): readonly EndpointPool[] {
@@ -96,22 +111,25 @@ export class DestinationPool implements EndpointParent, PoolCore {
     const now = this.#context.clock.now();
     const endpoint = this.pick(tried, now);
     if (endpoint !== null) {
-      const connection = this.takeIdle(endpoint, waiter, now);
-      if (connection !== null) {
+      const lease = this.take(endpoint, waiter, now);
+      if (lease !== null) {
         this.#observer.acquireDuration.observe(0);
-        waiter.leased(connection, endpoint);
+        waiter.leased(lease, endpoint);
         return true;
       }
     }
-    this.#connecting.wait(waiter, tried, endpoint, now);
-    return false;
+    return this.#connecting.wait(waiter, tried, endpoint, now);
   }
 
-  /** Leases an idle connection of `endpoint` that is fit for this request, or null. */
-  takeIdle(endpoint: EndpointPool, waiter: LeaseWaiter, now: number): Http1Connection | null {
-    if (!this.#policy.pool.enabled || waiter.fresh || waiter.tunnel) return null;
+  take(endpoint: EndpointPool, waiter: LeaseWaiter, now: number): UpstreamLease | null {
+    const { pool } = this.#policy;
+    if (!pool.enabled || waiter.tunnel) return null;
     const anyAge = !waiter.unsafe || this.idleTime.known;
-    return endpoint.takeIdle(now, anyAge ? Number.POSITIVE_INFINITY : this.#policy.pool.unsafeMaxIdleMs);
+    return endpoint.take(
+      waiter.need,
+      now,
+      waiter.fresh ? -1 : anyAge ? Number.POSITIVE_INFINITY : pool.unsafeMaxIdleMs,
+    );
   }
 
   /** A request cannot wait any longer than it wants to: it leaves the queue. @returns whether it was waiting */
@@ -158,7 +176,15 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   /** An exchange's connection has become a tunnel. */
   becameTunnel(endpoint: EndpointPool | null): TunnelPlace {
-    return this.#connecting.becameTunnel(endpoint);
+    return this.#connecting.tunnels.became(endpoint);
+  }
+
+  /**
+   * A socket that was dialled for a tunnel is to carry requests: it joins the pool as one that has just been opened, or closes where the pool may not
+   * have it. Its place as a tunnel is given back.
+   */
+  join(socket: ByteSocket, endpoint: EndpointPool, place: TunnelPlace): void {
+    this.#connecting.tunnels.join(socket, endpoint, place);
   }
 
   /** Connections that count in the limit. */
@@ -176,26 +202,37 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   // --- what endpoint pools tell
 
-  offer(endpoint: EndpointPool, connection: Http1Connection): boolean {
-    if (this.pending.size === 0 || !this.#policy.pool.enabled) return false;
-    const entry = this.nextFor(endpoint);
+  offer(endpoint: EndpointPool, connection: PooledConnection): boolean {
+    if (this.pending.size === 0) return false;
+    const entry = this.nextFor(endpoint, connection.spoken);
     if (entry === null) return false;
     this.#connecting.serve(entry, connection, endpoint);
     return true;
   }
 
-  nextFor(endpoint: EndpointPool): Pending | null {
+  nextFor(endpoint: EndpointPool, spoken: Spoken): Pending | null {
     if (!this.rotation.takes(endpoint)) return null;
     const { only } = this.#choice;
     const others = this.rotation.candidates.length > 1;
-    return this.pending.firstFor(endpoint, others, only === endpoint ? null : only);
+    return this.pending.firstFor(endpoint, spoken, others, only === endpoint ? null : only);
+  }
+
+  mayServe(entry: Pending, endpoint: EndpointPool): boolean {
+    const { only } = this.#choice;
+    if (only !== null && only !== endpoint && !entry.tried.includes(only)) return false;
+    return this.rotation.candidates.length === 1 || !entry.tried.includes(endpoint);
+  }
+
+  drains(): void {
+    // What drains counts in the limit no more.
+    if (this.pending.size > 0) this.#connecting.pump();
   }
 
   drainReason(endpoint: EndpointPool): CloseReason | null {
     return this.#roster.drainReason(endpoint);
   }
 
-  whyRetire(connection: Http1Connection, now: number): CloseReason | null {
+  whyRetire(connection: PooledConnection, now: number): CloseReason | null {
     if (now >= connection.expiresAt) return 'max_age';
     const { pool } = this.#policy;
     if (!pool.enabled) return 'not_reusable';
@@ -220,33 +257,14 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   connectionGone(
     endpoint: EndpointPool,
-    connection: Http1Connection,
+    connection: PooledConnection,
     reason: CloseReason,
     idleMs: number | null,
   ): void {
-    const { clock, events, capacity } = this.#context;
     this.#observer.connectionClosed(reason);
-    events.emit({
-      type: 'connection_closed',
-      destination: this.name,
-      endpoint: endpoint.spec.id,
-      reason,
-      ageMs: clock.now() - connection.createdAt,
-      requests: connection.requests,
-    });
-    if (idleMs !== null && endpoint.state === 'ready') {
-      const learned = this.idleTime.closedAfter(idleMs, clock.now());
-      if (learned !== null) {
-        events.emit({
-          type: 'idle_learned',
-          destination: this.name,
-          endpoint: endpoint.spec.id,
-          seconds: learned / 1000,
-        });
-      }
-    }
+    this.evidence.closed(endpoint, connection, reason, idleMs, this.#context.clock.now());
     this.settleLeaving(endpoint);
-    capacity.release();
+    this.#context.capacity.release();
     this.#connecting.pump();
   }
 
@@ -263,7 +281,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
   }
 
   /** A batch of news is over. @param whyEmpty what discovery says where there is no endpoint, or null */
-  settle(whyEmpty: string | null = null): void {
+  settle(whyEmpty: CarpoolError | null = null): void {
     const newcomers = this.#roster.settle(whyEmpty);
     if (newcomers.length > 0 && this.#choice.only === null) this.#rebalance.begin(newcomers);
   }
@@ -278,6 +296,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   /** Once a second: idle times, ages, ejections whose time is over, the warm floor, the surplus. */
   tick(now: number): void {
+    for (const endpoint of this.allEndpoints) endpoint.tick(now);
     this.evidence.tick(now);
     this.#roster.tick(now);
     this.#rebalance.run(now);
@@ -288,7 +307,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
   warm(endpoint: EndpointPool): boolean {
     if (this.#closed || this.counted >= this.#policy.pool.maxConnections || !this.#context.capacity.takeFree())
       return false;
-    this.#connecting.dial(endpoint, null);
+    this.#connecting.warm(endpoint);
     return true;
   }
 
@@ -331,7 +350,6 @@ export class DestinationPool implements EndpointParent, PoolCore {
   evict(reason: CloseReason, idleOnly: boolean): number {
     let count = 0;
     for (const endpoint of this.allEndpoints) count += endpoint.retireAll(reason, idleOnly);
-    // What drains counts in the limit no more.
     this.#connecting.pump();
     return count;
   }
@@ -340,7 +358,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
   failPending(error: CarpoolError): void {
     for (const entry of this.pending.all()) {
       this.pending.remove(entry);
-      entry.dials.clear();
+      entry.leaveDials();
       entry.waiter.acquireFailed(error);
     }
   }

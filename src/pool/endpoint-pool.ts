@@ -1,9 +1,18 @@
 import type { Clock } from '../clock.ts';
-import type { Http1Connection } from '../connection/http1-connection.ts';
-import type { ConnectionOwner, OpenState } from '../connection/upstream.ts';
+import type { DestinationPolicy } from '../config/types.ts';
+import type {
+  ConnectionOwner,
+  Lane,
+  OpenState,
+  PooledConnection,
+  ProtocolNeed,
+  Spoken,
+  UpstreamLease,
+} from '../connection/upstream.ts';
 import type { EndpointSpec } from '../discovery/discovery.ts';
 import type { CloseReason } from '../observer.ts';
 import { EndpointHealth, EndpointLatency } from './endpoint-load.ts';
+import { EndpointProtocol } from './endpoint-protocol.ts';
 import type { IdleTime } from './idle-time.ts';
 import type { ConnectionStats, EndpointStats } from './stats.ts';
 import type { TunnelPlace } from './tunnel-place.ts';
@@ -18,29 +27,44 @@ export type EndpointState = 'ready' | 'suspended' | 'unready' | 'terminating_ser
 /** What an endpoint pool asks of the destination that it is part of. */
 export interface EndpointParent {
   readonly idleTime: IdleTime;
-  /** A connection has come free: a waiter may take it. @returns whether one did */
-  offer(endpoint: EndpointPool, connection: Http1Connection): boolean;
+  readonly policy: DestinationPolicy;
+  /** Connections go by TLS. */
+  readonly secure: boolean;
+  /** A connection has room: a waiter may take it. @returns whether one did */
+  offer(endpoint: EndpointPool, connection: PooledConnection): boolean;
   /** Whether the connection must go instead of staying (its age, its requests), with the reason. */
-  whyRetire(connection: Http1Connection, now: number): CloseReason | null;
+  whyRetire(connection: PooledConnection, now: number): CloseReason | null;
   /** Why connections of an endpoint that is not ready do not stay, or null: they stay. */
   drainReason(endpoint: EndpointPool): CloseReason | null;
-  connectionGone(endpoint: EndpointPool, connection: Http1Connection, reason: CloseReason, idleMs: number | null): void;
+  /** A connection of this endpoint counts in pool.maxConnections no more: it drains. */
+  drains(): void;
+  connectionGone(
+    endpoint: EndpointPool,
+    connection: PooledConnection,
+    reason: CloseReason,
+    idleMs: number | null,
+  ): void;
   idleAdded(endpoint: EndpointPool): void;
 }
 
 /** The connections to one endpoint. */
-export class EndpointPool implements ConnectionOwner<Http1Connection> {
-  /** What discovery said last: the other address may become known later. */
-  spec: EndpointSpec;
+export class EndpointPool implements ConnectionOwner {
   state: EndpointState = 'ready';
   readonly health: EndpointHealth;
   readonly latency = new EndpointLatency();
+  readonly protocol: EndpointProtocol;
   lastConnectMs: number | null = null;
   /** Connects under way. */
   dialing = 0;
   /** Those of them that are for tunnels, which pool.maxConnections does not limit. */
   dialingTunnels = 0;
-  /** Leased connections, those that drain among them: the outstanding exchanges. */
+  /** And those that may become HTTP/2 connections. */
+  dialingHttp2 = 0;
+  /** Requests that wait for connects. */
+  riders = 0;
+  /** Exchanges under way: leases that have not ended. */
+  exchanges = 0;
+  /** Connections that carry exchanges, those that drain among them. */
   busy = 0;
   /** Tunnels through this endpoint, which are no part of the pool. */
   readonly tunnels = new Set<TunnelPlace>();
@@ -50,28 +74,43 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
   newSince: number | null = null;
   /** The address that took the last connection. */
   #reached: string | null = null;
-  /** The most that were busy at once since the last sweep. */
+  /** The most connections that were busy at once since the last sweep. */
   peak = 0;
   /** Last used last: taken from the end, so that the surplus grows old at the front. */
-  readonly idle: Http1Connection[] = [];
-  readonly open = new Set<Http1Connection>();
+  readonly idle: PooledConnection[] = [];
+  /** Active ones that have room, oldest first: few of them are full instead of many half empty, and the rest can go. */
+  readonly shared: PooledConnection[] = [];
+  readonly open = new Set<PooledConnection>();
   /** An idle connection that is left alone to find out the server's idle time-out. */
-  probe: Http1Connection | null = null;
-  /** Connections that finish an exchange and close then. */
+  probe: PooledConnection | null = null;
+  /** Connections that finish their exchanges and close then. */
   draining = 0;
+  #spec: EndpointSpec;
   readonly #parent: EndpointParent;
   readonly #clock: Clock;
 
   constructor(spec: EndpointSpec, parent: EndpointParent, clock: Clock) {
-    this.spec = spec;
+    this.#spec = spec;
     this.#parent = parent;
     this.#clock = clock;
     this.health = new EndpointHealth(clock);
+    this.protocol = new EndpointProtocol(clock);
+    this.protocol.declare(spec.appProtocol);
+  }
+
+  /** What discovery said last: the other address may become known later. */
+  get spec(): EndpointSpec {
+    return this.#spec;
+  }
+
+  set spec(spec: EndpointSpec) {
+    this.#spec = spec;
+    this.protocol.declare(spec.appProtocol);
   }
 
   /** What balancers compare: exchanges under way, and those that wait for a connect here. */
   get outstanding(): number {
-    return this.busy + this.dialing + this.tunnels.size;
+    return this.exchanges + Math.max(this.dialing, this.riders) + this.tunnels.size;
   }
 
   /** Connections that count in pool.maxConnections: all but the draining ones. */
@@ -86,7 +125,7 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
 
   /** What to dial, in order: the address family that took the last connection goes first. */
   get addresses(): readonly string[] {
-    const { address, otherAddress } = this.spec;
+    const { address, otherAddress } = this.#spec;
     if (otherAddress === undefined) return [address];
     return this.#reached === otherAddress ? [otherAddress, address] : [address, otherAddress];
   }
@@ -96,69 +135,154 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
     this.#reached = address;
   }
 
+  /** What to speak here for a request. */
+  spokenFor(need: ProtocolNeed): Lane {
+    const { policy, secure } = this.#parent;
+    return this.protocol.lane(need, policy.protocol, secure);
+  }
+
+  /** Whether a connection that speaks so is of use to a request. */
+  fits(spoken: Spoken, need: ProtocolNeed): boolean {
+    const lane = this.spokenFor(need);
+    return lane === spoken || lane === 'negotiate';
+  }
+
+  /** Whether it has a connection on which the peer allows no exchange at all for now: then another one would not help. */
+  held(lane: Lane): boolean {
+    return lane !== 'http1' && this.idle.some(({ spoken, room }) => spoken === 'http2' && room === 0);
+  }
+
   /**
-   * Leases the idle connection that was used last, if one is fit.
-   * @param maxIdleMs how long it may have been idle
+   * Leases a connection that is fit: an active one that has room, else the idle one that was used last.
+   * @param maxIdleMs how long an idle one may have been idle; below 0: none will do
    */
-  takeIdle(now: number, maxIdleMs: number): Http1Connection | null {
+  take(need: ProtocolNeed, now: number, maxIdleMs: number): UpstreamLease | null {
+    const lane = this.spokenFor(need);
+    // What carries exchanges is read from: that is as fresh as a connection gets.
+    const shared = this.shared.length === 0 || lane === 'http1' ? null : this.#oldestShared(now);
+    if (shared !== null) return this.lease(shared, now);
+    return maxIdleMs < 0 ? null : this.#takeIdle(lane, now, maxIdleMs);
+  }
+
+  /** Leases an active connection that has room, or null. */
+  takeShared(need: ProtocolNeed, now: number): UpstreamLease | null {
+    return this.shared.length === 0 ? null : this.take(need, now, -1);
+  }
+
+  #oldestShared(now: number): PooledConnection | null {
     for (;;) {
-      const connection = this.idle.at(-1);
+      const connection = this.shared[0];
+      if (connection === undefined) return null;
+      if (this.mayLease(connection, now)) return connection;
+      // Its room went without a word: the peer has lowered its limit.
+      this.#unlist(connection);
+    }
+  }
+
+  #takeIdle(lane: Lane, now: number, maxIdleMs: number): UpstreamLease | null {
+    for (let at = this.idle.length - 1; at >= 0; ) {
+      const connection = this.idle[at];
       if (connection === undefined || connection === this.probe) return null;
+      if ((lane !== 'negotiate' && connection.spoken !== lane) || connection.room === 0) {
+        at--;
+        continue;
+      }
       const idleMs = now - connection.idleSince;
       const reason = this.#parent.whyRetire(connection, now);
       if (reason !== null || idleMs > this.#parent.idleTime.effectiveMs) {
         connection.retire(reason ?? 'idle_timeout');
+        at = this.idle.length - 1;
         continue;
       }
       // All others were idle for longer still.
-      if (idleMs > maxIdleMs) return null;
-      this.idle.pop();
-      this.lease(connection, now);
-      return connection;
+      return idleMs > maxIdleMs ? null : this.lease(connection, now);
     }
+    return null;
   }
 
-  /** Counts a connection as leased: one from the idle ones, one that was just opened, or one that just came free. */
-  lease(connection: Http1Connection, now: number): void {
-    if (++this.busy > this.peak) this.peak = this.busy;
-    connection.lease(now);
+  /** Whether a connection can take another exchange; one that has had all that it may begins to drain. */
+  mayLease(connection: PooledConnection, now: number): boolean {
+    if (connection.room === 0) return false;
+    const reason = connection.requests === 0 ? null : this.#parent.whyRetire(connection, now);
+    if (reason !== null) connection.retire(reason);
+    return reason === null;
   }
 
-  /** Takes a fresh connection in. It belongs to nobody yet: `lease` or `keepIdle` must follow. */
-  adopt(connection: Http1Connection): void {
+  /** Gives one lease on a connection that has room. */
+  lease(connection: PooledConnection, now: number): UpstreamLease {
+    const lease = connection.lease(now);
+    if (connection.leases++ === 0 && ++this.busy > this.peak) this.peak = this.busy;
+    this.exchanges++;
+    this.file(connection);
+    return lease;
+  }
+
+  /** Takes a fresh connection in. It belongs to nobody yet: `lease` or `file` must follow. */
+  adopt(connection: PooledConnection): void {
     this.open.add(connection);
   }
 
-  keepIdle(connection: Http1Connection): void {
-    connection.waited = true;
-    this.idle.push(connection);
-    this.#parent.idleAdded(this);
+  /** Puts a connection into the list in which it belongs by its state and room. */
+  file(connection: PooledConnection): void {
+    const { state } = connection;
+    const list = state === 'idle' ? 'idle' : state === 'active' && connection.room > 0 ? 'shared' : 'none';
+    if (list === connection.list) return;
+    this.#unlist(connection);
+    connection.list = list;
+    if (list === 'shared') {
+      let at = this.shared.length;
+      while (at > 0 && (this.shared[at - 1]?.id ?? 0) > connection.id) at--;
+      this.shared.splice(at, 0, connection);
+    } else if (list === 'idle') {
+      connection.waited = true;
+      this.idle.push(connection);
+      this.#parent.idleAdded(this);
+    }
   }
 
-  connectionFree(connection: Http1Connection): void {
-    if (this.busy === 0) throw new Error(`connection ${connection.id} was released twice`);
-    this.busy--;
+  #unlist(connection: PooledConnection): void {
+    if (connection.list === 'none') return;
+    const list = connection.list === 'idle' ? this.idle : this.shared;
+    connection.list = 'none';
+    if (list.at(-1) === connection) list.pop();
+    else list.splice(list.indexOf(connection), 1);
+  }
+
+  leaseEnded(connection: PooledConnection): void {
+    if (connection.leases === 0) throw new Error(`connection ${connection.id} was released twice`);
+    this.exchanges--;
+    if (--connection.leases === 0) this.busy--;
+  }
+
+  connectionFree(connection: PooledConnection): void {
     const drains = this.state === 'ready' ? null : this.#parent.drainReason(this);
-    const reason = drains ?? this.#parent.whyRetire(connection, this.#clock.now());
+    const now = this.#clock.now();
+    const reason = drains ?? this.#parent.whyRetire(connection, now);
     if (reason !== null) {
       connection.retire(reason);
       return;
     }
-    if (this.#parent.offer(this, connection)) return;
-    this.keepIdle(connection);
+    while (connection.room > 0 && this.#parent.offer(this, connection) && this.mayLease(connection, now));
+    this.file(connection);
   }
 
-  connectionClosed(connection: Http1Connection, from: OpenState, reason: CloseReason, idleMs: number | null): void {
-    this.open.delete(connection);
+  connectionDrains(connection: PooledConnection): void {
+    this.draining++;
+    this.#unlist(connection);
+    this.#parent.drains();
+  }
+
+  connectionClosed(connection: PooledConnection, from: OpenState, reason: CloseReason, idleMs: number | null): void {
+    // One that ended before the peer had shown what it speaks never was one of them.
+    if (!this.open.delete(connection)) return;
     if (this.probe === connection) this.probe = null;
-    if (from === 'idle') {
-      const index = this.idle.lastIndexOf(connection);
-      if (index >= 0) this.idle.splice(index, 1);
-    } else {
-      this.busy--;
-      if (from === 'draining') this.draining--;
-    }
+    this.#unlist(connection);
+    if (from === 'draining') this.draining--;
     this.#parent.connectionGone(this, connection, reason, idleMs);
+  }
+
+  prefaceRefused(): void {
+    this.protocol.spoke('http1');
   }
 
   survivedIdle(ms: number): void {
@@ -169,12 +293,11 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
     this.#parent.idleTime.advertised(ms);
   }
 
-  /** Retires connections: idle ones close, active ones after their exchange. @returns how many */
+  /** Retires connections: idle ones close, active ones after their exchanges. @returns how many */
   retireAll(reason: CloseReason, idleOnly: boolean): number {
     let count = 0;
     for (const connection of [...this.open]) {
       if (connection.state === 'draining' || (idleOnly && connection.state === 'active')) continue;
-      if (connection.state === 'active') this.draining++;
       connection.retire(reason);
       count++;
     }
@@ -184,6 +307,11 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
   /** Closes everything now, exchanges too. */
   destroyAll(reason: CloseReason): void {
     for (const connection of [...this.open]) connection.destroy(reason);
+  }
+
+  /** Once a second. */
+  tick(now: number): void {
+    for (const connection of this.open) if (connection.spoken === 'http2') connection.tick(now);
   }
 
   #shownState(): EndpointStats['state'] {
@@ -201,27 +329,29 @@ export class EndpointPool implements ConnectionOwner<Http1Connection> {
       port: this.spec.port,
       state: this.#shownState(),
       inRotation,
-      outstanding: this.busy,
+      outstanding: this.exchanges,
       latencyMs: this.latency.at(now),
       connectMs: this.lastConnectMs,
       consecutiveFailures: this.health.consecutiveFailures,
       ejectedForMs: this.health.remainingMs,
       idle: { effectiveMs: idleTime.effectiveMs, source: idleTime.source },
+      dialing: { http1: this.dialing - this.dialingHttp2, http2: this.dialingHttp2 },
       connections,
     };
   }
 }
 
-function connectionStats(connection: Http1Connection, now: number): ConnectionStats {
+function connectionStats(connection: PooledConnection, now: number): ConnectionStats {
   const state = connection.state === 'closed' ? 'draining' : connection.state;
   return {
     id: connection.id,
     state,
-    protocol: 'http1',
+    protocol: connection.spoken,
     local: String(connection.localPort),
     ageMs: now - connection.createdAt,
     idleMs: state === 'idle' ? now - connection.idleSince : null,
     requests: connection.requests,
+    streams: connection.leases,
     reason: connection.retireReason,
   };
 }

@@ -1,10 +1,11 @@
-import type { EventSink } from '../observer.ts';
+import type { PooledConnection } from '../connection/upstream.ts';
+import type { CloseReason, EventSink } from '../observer.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { PoolCore } from './pool-core.ts';
 
 /**
- * What exchanges and connects tell about the endpoints of one destination: latency, failures in a row, and the ejection
- * that follows.
+ * What exchanges and connects tell about the endpoints of one destination: latency, failures in a row, the ejection
+ * that follows, and how long the server keeps idle connections.
  */
 export class EndpointEvidence {
   readonly #pool: PoolCore;
@@ -37,6 +38,25 @@ export class EndpointEvidence {
   gaveUp(endpoint: EndpointPool, ms: number, now: number): void {
     endpoint.latency.observe(ms, now);
     if (endpoint.health.ejection.state === 'trial') this.eject(endpoint, 'failures', 'no answer to a trial request');
+  }
+
+  /**
+   * A connection to `endpoint` has ended.
+   * @param idleMs how long it had been idle where that may be why the peer closed it, or null
+   */
+  closed(
+    endpoint: EndpointPool,
+    connection: PooledConnection,
+    reason: CloseReason,
+    idleMs: number | null,
+    now: number,
+  ): void {
+    const where = { destination: this.#pool.name, endpoint: endpoint.spec.id };
+    const { createdAt, requests } = connection;
+    this.#events.emit({ type: 'connection_closed', ...where, reason, ageMs: now - createdAt, requests });
+    if (idleMs === null || endpoint.state !== 'ready') return;
+    const learned = this.#pool.idleTime.closedAfter(idleMs, now);
+    if (learned !== null) this.#events.emit({ type: 'idle_learned', ...where, seconds: learned / 1000 });
   }
 
   #failure(endpoint: EndpointPool, cause: string): void {

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { UpstreamLease } from '../connection/upstream.ts';
+import type { Http2Opening, PooledConnection, ProtocolNeed, UpstreamLease } from '../connection/upstream.ts';
 import type { CarpoolError } from '../errors.ts';
 import type { EventSink } from '../observer.ts';
 import type { HeadScanner } from '../protocol/http1/head-scanner.ts';
@@ -12,12 +12,17 @@ import type { TunnelPlace } from './tunnel-place.ts';
 export interface LeaseWaiter {
   /** It could not be sent again: a connection of doubtful freshness is not for it. */
   readonly unsafe: boolean;
-  /** Only a connection that was opened for it will do. */
+  /**
+   * Only a connection that was opened for it will do, or one that carries other exchanges: what is quiet may be dead
+   * already. After an attempt that the upstream provably did not act on (GOAWAY, REFUSED_STREAM) it is not needed.
+   */
   readonly fresh: boolean;
+  /** What it wants spoken. */
+  readonly need: ProtocolNeed;
   /** It wants a connection of its own that is no part of the pool: `tunnelReady` is called in place of `leased`. */
   readonly tunnel: boolean;
   tunnelReady(socket: ByteSocket, endpoint: EndpointPool, place: TunnelPlace): void;
-  /** The connection is its own now; `endpoint` is the one whose evidence its exchange feeds. */
+  /** The lease is its own now; `endpoint` is the one whose evidence its exchange feeds. */
   leased(lease: UpstreamLease, endpoint: EndpointPool): void;
   acquireFailed(error: CarpoolError): void;
 }
@@ -37,6 +42,10 @@ export type PoolContext = {
   readonly responseScanner: HeadScanner;
   /** `discovery.emptyWait`: how long a request waits for a first endpoint (ms); a reload may change it. */
   emptyWaitMs: number;
+  /** Begins to speak HTTP/2 on a socket. */
+  openHttp2(opening: Http2Opening): PooledConnection;
+  /** `http2.pingAfter` as it stands (ms); 0: never. */
+  pingAfterMs(): number;
   nextConnectionId(): number;
   random(): number;
 };

@@ -1,20 +1,13 @@
 import type { Clock, Timer } from '../clock.ts';
+import type { Spoken } from '../connection/upstream.ts';
+import type { DialHandle } from './dial-handle.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { LeaseWaiter } from './lease.ts';
-
-/** One connect under way, and the request that it was begun for (another may be served by it, and this by another). */
-export interface DialHandle {
-  waiter: Pending | null;
-  readonly endpoint: EndpointPool;
-  /** Begun for a tunnel, outside of pool.maxConnections: nothing else may use it. */
-  readonly tunnel: boolean;
-  cancel(): void;
-}
 
 /** A request that waits for a connection. */
 export class Pending {
   readonly waiter: LeaseWaiter;
-  /** Dials begun for it that have not ended. */
+  /** Connects under way that it waits for. */
   readonly dials = new Set<DialHandle>();
   /** Endpoints whose connect failed for it, or that earlier attempts of the exchange used. */
   readonly tried: EndpointPool[];
@@ -26,6 +19,13 @@ export class Pending {
     this.waiter = waiter;
     this.tried = [...tried];
     this.since = since;
+  }
+
+  /** It waits for none of its connects any more. @returns which those were */
+  leaveDials(): readonly DialHandle[] {
+    const dials = [...this.dials];
+    for (const handle of dials) handle.leave(this);
+    return dials;
   }
 }
 
@@ -44,6 +44,16 @@ export class PendingQueue {
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** How many of them are tunnels. */
+  get tunnels(): number {
+    return this.#tunnels;
+  }
+
+  /** In the order of arrival; they may leave meanwhile. */
+  [Symbol.iterator](): Iterator<Pending> {
+    return this.#entries.values();
   }
 
   /** Those in the queue that no connect is under way for: a limit keeps them. */
@@ -77,29 +87,23 @@ export class PendingQueue {
   }
 
   /**
-   * The one that has waited longest among those that may use `endpoint`, or null.
+   * The one that has waited longest among those that may use a connection to `endpoint` that speaks so, or null.
    * @param others whether there are other endpoints
    * @param instead the endpoint that all requests are for which it has not failed, or null
    */
-  firstFor(endpoint: EndpointPool, others: boolean, instead: EndpointPool | null): Pending | null {
+  firstFor(endpoint: EndpointPool, spoken: Spoken, others: boolean, instead: EndpointPool | null): Pending | null {
     // An endpoint that failed this request is passed over only while there are others.
     for (const entry of this.#entries) {
       if (entry.waiter.tunnel || (others && entry.tried.includes(endpoint))) continue;
-      if (instead === null || entry.tried.includes(instead)) return entry;
+      if (instead !== null && !entry.tried.includes(instead)) continue;
+      if (endpoint.fits(spoken, entry.waiter.need)) return entry;
     }
     return null;
   }
 
-  /** The one that has waited longest without a connect under way for it, or null. */
-  firstLimited(): Pending | null {
-    for (const entry of this.#entries) if (entry.dials.size === 0) return entry;
-    return null;
-  }
-
-  /** The same of the tunnels alone. */
-  firstLimitedTunnel(): Pending | null {
-    if (this.#tunnels === 0) return null;
-    for (const entry of this.#entries) if (entry.waiter.tunnel && entry.dials.size === 0) return entry;
+  /** The one that has waited longest of those that no connect is under way for and that may wait for this one, or null. */
+  firstLimitedFor(handle: DialHandle): Pending | null {
+    for (const entry of this.#entries) if (entry.dials.size === 0 && handle.suits(entry)) return entry;
     return null;
   }
 

@@ -1,5 +1,6 @@
 import type { DestinationPolicy } from '../config/types.ts';
-import type { Http1Connection } from '../connection/http1-connection.ts';
+import type { SecureDial } from '../connection/secure-dial.ts';
+import type { Lane, PooledConnection, Spoken, UpstreamLease } from '../connection/upstream.ts';
 import type { CarpoolError } from '../errors.ts';
 import type { CloseReason } from '../observer.ts';
 import type { CapacityUser } from './capacity.ts';
@@ -21,20 +22,26 @@ export interface PoolCore extends CapacityUser {
   readonly endpoints: readonly EndpointPool[];
   /** Those that discovery forgot and that still have connections, too. */
   readonly allEndpoints: readonly EndpointPool[];
+  /** Connections go by TLS. */
+  readonly secure: boolean;
+  /** How TLS is made on a connection that is to be opened in this lane, or null: in clear. */
+  secureDial(lane: Lane): SecureDial | null;
   /** Connections that count in `pool.maxConnections`. */
   readonly counted: number;
   /** The endpoint that the balancer picks, one that was not tried yet where there is one; null: there is none. */
   pick(tried: readonly EndpointPool[], now: number): EndpointPool | null;
-  /** Leases an idle connection of `endpoint` that is fit for this request, or null. */
-  takeIdle(endpoint: EndpointPool, waiter: LeaseWaiter, now: number): Http1Connection | null;
+  /** Leases an open connection of `endpoint` that is fit for this request, or null. */
+  take(endpoint: EndpointPool, waiter: LeaseWaiter, now: number): UpstreamLease | null;
   /** Whether `pool.maxConnections` leaves room, after closing an idle connection if need be. */
   room(endpoint: EndpointPool): boolean;
   /** Why a connection must go instead of staying, or null. */
-  whyRetire(connection: Http1Connection, now: number): CloseReason | null;
+  whyRetire(connection: PooledConnection, now: number): CloseReason | null;
   /** Why connections of an endpoint do not stay, or null: they stay. */
   drainReason(endpoint: EndpointPool): CloseReason | null;
-  /** The request that has waited longest among those that a connection to `endpoint` may serve, or null. */
-  nextFor(endpoint: EndpointPool): Pending | null;
+  /** The request that has waited longest among those that a connection to `endpoint` that speaks so may serve, or null. */
+  nextFor(endpoint: EndpointPool, spoken: Spoken): Pending | null;
+  /** Whether a request may go to this endpoint, and not only to another one. */
+  mayServe(entry: Pending, endpoint: EndpointPool): boolean;
   /** That no endpoint takes requests, in words for who waited for one. */
   noEndpoints(): CarpoolError;
   /** How full it is, in words for an error. */

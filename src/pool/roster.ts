@@ -30,7 +30,7 @@ export class Roster {
   readonly #added = new Set<EndpointPool>();
   /** Whether there were endpoints at the last `settle`: what is added then is new among others. */
   #hadSome = false;
-  #whyEmpty: string | null = null;
+  #whyEmpty: CarpoolError | null = null;
   #drainScheduled = false;
   readonly #pool: PoolCore & EndpointParent;
   readonly #connecting: Connecting;
@@ -167,7 +167,7 @@ export class Roster {
    * @param whyEmpty what discovery says where there is no endpoint, or null
    * @returns endpoints that are new where there were others before
    */
-  settle(whyEmpty: string | null): readonly EndpointPool[] {
+  settle(whyEmpty: CarpoolError | null): readonly EndpointPool[] {
     this.#whyEmpty = whyEmpty;
     this.#drainSuperseded();
     const now = this.#context.clock.now();
@@ -203,8 +203,9 @@ export class Roster {
       counts.set(word, (counts.get(word) ?? 0) + 1);
     }
     const known = [...counts].map(([word, count]) => `${count} ${word}`).join(', ');
-    const why = this.#whyEmpty ?? `${this.#pool.name} has no endpoint that serves${known === '' ? '' : ` (${known})`}`;
+    const why =
+      this.#whyEmpty?.message ?? `${this.#pool.name} has no endpoint that serves${known === '' ? '' : ` (${known})`}`;
     const waited = emptyWaitMs === 0 ? '' : `, and none appeared in ${emptyWaitMs} ms`;
-    return new CarpoolError('NO_ENDPOINTS', why + waited);
+    return new CarpoolError('NO_ENDPOINTS', why + waited, this.#whyEmpty === null ? {} : { hint: this.#whyEmpty.hint });
   }
 }

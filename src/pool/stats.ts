@@ -1,17 +1,20 @@
+import type { Spoken } from '../connection/upstream.ts';
 import type { DiscoveryState } from '../discovery/discovery.ts';
 
 /** Snapshots for /stats, /health/*, the CLI and the gauges. Made on demand, off the hot path. */
 
-export type ConnectionState = 'connecting' | 'idle' | 'active' | 'draining';
+export type ConnectionState = 'idle' | 'active' | 'draining';
 
 export type ConnectionStats = {
   readonly id: number;
   readonly state: ConnectionState;
-  readonly protocol: string;
+  readonly protocol: Spoken;
   readonly local: string;
   readonly ageMs: number;
   readonly idleMs: number | null;
   readonly requests: number;
+  /** Exchanges that it carries now. */
+  readonly streams: number;
   /** Why it is draining, or null. */
   readonly reason: string | null;
 };
@@ -30,6 +33,8 @@ export type EndpointStats = {
   readonly ejectedForMs: number;
   /** The safe idle time learned or advertised, in milliseconds, and where it comes from. */
   readonly idle: { readonly effectiveMs: number; readonly source: 'default' | 'configured' | 'advertised' | 'learned' };
+  /** Connects under way, by what they are to speak; where ALPN decides that, as what it may be. */
+  readonly dialing: Readonly<Record<Spoken, number>>;
   readonly connections: readonly ConnectionStats[];
 };
 

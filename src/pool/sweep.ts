@@ -35,6 +35,7 @@ export class Sweep {
   #closeOld(now: number): void {
     const { idleTime } = this.#pool;
     for (const endpoint of this.#pool.endpoints) {
+      for (const connection of [...endpoint.shared]) if (now >= connection.expiresAt) connection.retire('max_age');
       for (const connection of [...endpoint.idle]) {
         const idleMs = now - connection.idleSince;
         if (connection === endpoint.probe) {

@@ -45,6 +45,21 @@ export const SP = 32;
 export const HTAB = 9;
 export const COLON = 58;
 
+/** A native call costs more than a few bytes copied by hand. */
+const SHORT = 40;
+
+/**
+ * Copies `from[start..end)` to `to` from `at`, where there must be room.
+ *
+ * @returns the offset behind the copy
+ */
+export function copyBytes(from: Buffer, start: number, end: number, to: Buffer, at: number): number {
+  const length = end - start;
+  if (length > SHORT) from.copy(to, at, start, end);
+  else for (let index = 0; index < length; index++) to[at + index] = from[start + index] ?? 0;
+  return at + length;
+}
+
 /** Whether `buffer[start..end)` equals `lower` (lower-case ASCII) without regard to case. */
 export function equalsIgnoringCase(buffer: Buffer, start: number, end: number, lower: string): boolean {
   if (end - start !== lower.length) return false;

@@ -5,6 +5,7 @@ import {
   FIELD_CONNECTION,
   FIELD_CONTENT_LENGTH,
   FIELD_CONTENT_TYPE,
+  FIELD_COOKIE,
   FIELD_EXPECT,
   FIELD_GRPC_TIMEOUT,
   FIELD_HOST,
@@ -115,6 +116,10 @@ export class FieldFacts {
         return true;
       case FIELD_GRPC_TIMEOUT:
         head.grpcTimeoutField = index;
+        return true;
+      case FIELD_COOKIE:
+        if (head.cookieField < 0) head.cookieField = index;
+        else head.cookieCrumbs = this.#of === 'request';
         return true;
       case FIELD_KEEP_ALIVE:
         head.keepAliveField = index;

@@ -21,6 +21,15 @@ export const FORM_ABSOLUTE = 1;
 export const FORM_AUTHORITY = 2;
 export const FORM_ASTERISK = 3;
 
+/** What a head may cost; more is refused. */
+export type HeadLimits = {
+  /** The whole head with its blank line. */
+  readonly maxHeadBytes: number;
+  readonly maxFields: number;
+  /** The request target. */
+  readonly maxTargetBytes: number;
+};
+
 /**
  * A message head as a view on the bytes that were read, with the facts that forwarding needs. A scanner fills it, a
  * writer reads it. It is valid only until the read event that filled it ends: whoever keeps a request copies its bytes
@@ -91,6 +100,11 @@ export class Head {
   /** Index of the grpc-timeout field, or -1. */
   grpcTimeoutField = -1;
 
+  /** Index of the first Cookie field of a request, or -1. */
+  cookieField = -1;
+  /** There are several Cookie fields, which HTTP/1.1 must get as one (RFC 9113 section 8.2.3). */
+  cookieCrumbs = false;
+
   // What came by HTTP/2 alone (docs/http2.md).
   /** It came as a field block; the text that the other positions speak of was made of it. */
   http2 = false;
@@ -99,8 +113,6 @@ export class Head {
   codedStart = 0;
   codedFields = 0;
   codedEnd = 0;
-  /** There are several Cookie fields, which HTTP/1.1 must get as one (RFC 9113 section 8.2.3). */
-  cookieCrumbs = false;
   /** The value of `:protocol` (RFC 8441); an empty range where there is none. */
   protocolStart = 0;
   protocolEnd = 0;
@@ -152,10 +164,70 @@ export class Head {
     this.grpcTimeoutField = -1;
     this.http2 = false;
     this.coded = null;
+    this.cookieField = -1;
     this.cookieCrumbs = false;
     this.protocolStart = 0;
     this.protocolEnd = 0;
     this.fieldCount = 0;
+  }
+
+  /**
+   * Becomes a copy of `head` whose text is in `buffer`, `by` bytes further than in the one of `head`; and whose coded form is there from
+   * `codedStart`. The table must be as long as `head` has fields, and one more.
+   */
+  copyFrom(head: Head, buffer: Buffer, by: number, codedStart: number): void {
+    this.buffer = buffer;
+    this.start = head.start + by;
+    this.end = head.end + by;
+    this.method = head.method;
+    this.methodEnd = head.methodEnd + by;
+    this.form = head.form;
+    this.secure = head.secure;
+    this.authorityStart = head.authorityStart + by;
+    this.authorityEnd = head.authorityEnd + by;
+    this.hostEnd = head.hostEnd + by;
+    this.port = head.port;
+    this.pathStart = head.pathStart + by;
+    this.pathEnd = head.pathEnd + by;
+    this.status = head.status;
+    this.statusStart = head.statusStart + by;
+    this.lineEnd = head.lineEnd + by;
+    this.minor = head.minor;
+    this.contentLength = head.contentLength;
+    this.chunked = head.chunked;
+    this.close = head.close;
+    this.keepAlive = head.keepAlive;
+    this.upgradeNominated = head.upgradeNominated;
+    this.expectContinue = head.expectContinue;
+    this.trailersAccepted = head.trailersAccepted;
+    this.hostField = head.hostField;
+    this.hostAgrees = head.hostAgrees;
+    this.upgradeField = head.upgradeField;
+    this.connectionAuthField = head.connectionAuthField;
+    this.viaField = head.viaField;
+    this.maxForwards = head.maxForwards;
+    this.requestTimeoutField = head.requestTimeoutField;
+    this.contentTypeField = head.contentTypeField;
+    this.keepAliveField = head.keepAliveField;
+    this.grpcTimeoutField = head.grpcTimeoutField;
+    this.http2 = head.http2;
+    this.coded = head.coded === null ? null : buffer;
+    this.codedStart = codedStart;
+    this.codedFields = codedStart + head.codedFields - head.codedStart;
+    this.codedEnd = codedStart + head.codedEnd - head.codedStart;
+    this.cookieField = head.cookieField;
+    this.cookieCrumbs = head.cookieCrumbs;
+    this.protocolStart = head.protocolStart + by;
+    this.protocolEnd = head.protocolEnd + by;
+    this.fieldCount = head.fieldCount;
+    for (let index = 0; index <= head.fieldCount; index++) {
+      this.fieldIds[index] = head.fieldIds[index] ?? 0;
+      this.lineStarts[index] = (head.lineStarts[index] ?? 0) + by;
+      this.nameEnds[index] = (head.nameEnds[index] ?? 0) + by;
+      this.valueStarts[index] = (head.valueStarts[index] ?? 0) + by;
+      this.valueEnds[index] = (head.valueEnds[index] ?? 0) + by;
+      this.dropped[index] = head.dropped[index] ?? 0;
+    }
   }
 
   /** The method as text, for logs; not for the hot path. */
@@ -181,4 +253,9 @@ export class Head {
   idAt(index: number): number {
     return this.fieldIds[index] ?? FIELD_OTHER;
   }
+}
+
+/** Whether this hop counts in Max-Forwards (RFC 9110 section 7.6.2). */
+export function countsHops(head: Head): boolean {
+  return head.maxForwards > 0 && (head.method === METHOD_TRACE || head.method === METHOD_OPTIONS);
 }

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../clock.ts';
 import type { DestinationPolicy } from '../config/types.ts';
+import { TlsIdentity } from '../connection/tls-identity.ts';
 import type { Discovery, EndpointSink, EndpointSpec, EndpointSubscription } from '../discovery/discovery.ts';
 import { addressPort } from '../discovery/ip-address.ts';
 import { CarpoolError } from '../errors.ts';
@@ -18,6 +19,10 @@ export type DestinationIdentity = {
   /** Lower case; an IPv6 literal without brackets; a trailing dot is kept, for it says that the name is absolute. */
   readonly host: string;
   readonly port: number;
+  /** What it is called in logs, errors and commands. */
+  readonly name: string;
+  /** Whether carpool opens TLS to it. */
+  readonly secure: boolean;
   /** Metric label. */
   readonly label: string;
   readonly configured: boolean;
@@ -61,7 +66,7 @@ export class Destination implements EndpointSink {
     context: PoolContext,
   ) {
     this.identity = identity;
-    this.name = `${identity.host.includes(':') ? `[${identity.host}]` : identity.host}:${identity.port}`;
+    this.name = identity.name;
     this.observer = observer;
     this.#policy = policy;
     this.#allowed = allowed;
@@ -74,6 +79,7 @@ export class Destination implements EndpointSink {
       makeBalancer(policy.balancer, context.random, policy.slowStartMs),
       observer,
       context,
+      identity.secure ? new TlsIdentity(this.name, identity.host, policy.tls, context.clock, context.events) : null,
     );
   }
 
@@ -161,7 +167,7 @@ export class Destination implements EndpointSink {
     const none = this.pool.endpoints.length === 0 ? (this.#denied ?? error) : null;
     // That there is no endpoint may be over in a moment: requests wait for it as they do without an error.
     const failure = none?.code === 'NO_ENDPOINTS' ? null : none;
-    this.pool.settle(none?.code === 'NO_ENDPOINTS' ? none.message : null);
+    this.pool.settle(none?.code === 'NO_ENDPOINTS' ? none : null);
     this.#state = failure === null ? { state: 'ready' } : { state: 'failing', error: failure };
     if (before.state !== 'resolving') return;
     for (const [waiter, timer] of before.waiting) {
@@ -209,6 +215,13 @@ export class Destination implements EndpointSink {
   /** A destination that only ever failed is not worth keeping for long. */
   get failing(): boolean {
     return this.#state.state === 'failing';
+  }
+
+  /** Where all its addresses are refused, as far as they are known: the error. Asks for other ones. */
+  get denied(): CarpoolError | null {
+    if (this.#state.state !== 'failing' || this.#state.error.code !== 'DESTINATION_DENIED') return null;
+    this.#subscription?.refresh();
+    return this.#state.error;
   }
 
   /** Whether it was dropped: whoever remembers it has to ask the router again. */

@@ -1,4 +1,4 @@
-import type { Config, DestinationConfig } from '../config/types.ts';
+import type { Config, DestinationConfig, TlsPolicy } from '../config/types.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { CarpoolError } from '../errors.ts';
 import type { DestinationObserver, EventSink } from '../observer.ts';
@@ -26,6 +26,18 @@ export type RouterOptions = {
 const entryKey = (entry: DestinationConfig | null): string | null =>
   entry === null ? null : (entry.name ?? `${entry.match.host}:${entry.match.port ?? '*'}`);
 
+/** Whether a destination is to be told from one with other TLS settings: no connection of it may serve the other (rule 28). */
+function sameTls(a: TlsPolicy, b: TlsPolicy): boolean {
+  return (
+    a.originate === b.originate &&
+    a.ca === b.ca &&
+    a.cert === b.cert &&
+    a.key === b.key &&
+    a.serverName === b.serverName &&
+    a.minVersion === b.minVersion
+  );
+}
+
 /** Finds, makes and drops destinations: the one map from what apps name to where it goes. */
 export class Router {
   readonly #destinations = new Map<string, Destination>();
@@ -47,41 +59,49 @@ export class Router {
   }
 
   /**
-   * The destination for `host:port`, made at first use.
+   * The destination for `host:port`, made at first use. In clear and by TLS it is two, which share nothing; where its
+   * entry opens TLS anyhow it is the one by TLS.
    * @param host as the app wrote it, without brackets
+   * @param secure whether the app asked for `https://`
    * @throws CarpoolError where there is no room for another
    */
-  find(host: string, port: number): Destination {
+  find(host: string, port: number, secure = false): Destination {
     const name = host.toLowerCase();
-    const key = `${name}|${port}`;
+    const key = `${name}|${port}${secure ? '|tls' : ''}`;
     const known = this.#destinations.get(key);
     if (known !== undefined) {
       known.usedAt = this.#context.clock.now();
       return known;
     }
+    const entry = findEntry(this.#config.destinations, name, port);
+    if (!secure && (entry?.policy ?? this.#config.defaults).tls.originate) return this.find(host, port, true);
     if (this.#destinations.size >= this.#config.limits.destinations && !this.#dropOldest()) {
       throw new CarpoolError(
         'OVERLOADED',
         `over ${this.#config.limits.destinations} destinations are in use (limits.destinations)`,
       );
     }
-    return this.#make(key, name, port);
+    return this.#make(key, name, port, secure, entry);
   }
 
-  #make(key: string, host: string, port: number): Destination {
-    const entry = findEntry(this.#config.destinations, host, port);
-    const name = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  #make(key: string, host: string, port: number, secure: boolean, entry: DestinationConfig | null): Destination {
+    const policy = entry?.policy ?? this.#config.defaults;
+    const bare = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    // There may be another of the same host and port, in clear.
+    const name = secure && !policy.tls.originate ? `https://${bare}` : bare;
     const observer = this.#options.observe(name, entry);
     const destination = new Destination(
       {
         host,
         port,
+        name,
+        secure,
         label: observer.label,
         configured: entry !== null,
         entry: entryKey(entry),
         endpoints: entry?.endpoints ?? null,
       },
-      entry?.policy ?? this.#config.defaults,
+      policy,
       observer,
       this.#options.allowed,
       this.#context,
@@ -134,11 +154,14 @@ export class Router {
     this.#config = config;
     this.#context.emptyWaitMs = config.discovery.emptyWaitMs;
     for (const [key, destination] of [...this.#destinations]) {
-      const { host, port } = destination.identity;
+      const { host, port, secure } = destination.identity;
       const entry = findEntry(config.destinations, host, port);
       const endpoints = entry?.endpoints ?? null;
       const policy = entry?.policy ?? config.defaults;
+      // A destination is of one TLS identity for as long as it lives: connects that are under way are of it too.
+      const sameIdentity = sameTls(policy.tls, destination.policy.tls) || (!secure && !policy.tls.originate);
       const same =
+        sameIdentity &&
         (endpoints === null) === (destination.identity.endpoints === null) &&
         // Its metric label, among other things.
         entryKey(entry) === destination.identity.entry &&
@@ -149,7 +172,10 @@ export class Router {
         if (endpoints !== null) destination.setEndpoints(endpoints);
       }
       // The next request makes it anew; exchanges that run go on where they are.
-      else this.#drop(key, destination);
+      else {
+        if (!sameIdentity) destination.pool.evict('admin', false);
+        this.#drop(key, destination);
+      }
     }
     this.#warmConfigured();
   }

@@ -1,7 +1,7 @@
+import type { Spoken } from '../connection/upstream.ts';
 import type { DestinationStats } from '../pool/stats.ts';
 
-/** The states in which a connection holds a place below pool.maxConnections without being free for the next request. */
-const IN_USE: ReadonlySet<string> = new Set(['active', 'connecting']);
+const PROTOCOLS: readonly Spoken[] = ['http1', 'http2'];
 
 /** What is added up for one destination label at a scrape: several destinations may share it. */
 export class DestinationGauges {
@@ -9,6 +9,7 @@ export class DestinationGauges {
   readonly connections = new Map<string, number>();
   readonly endpoints = new Map<string, number>();
   max = 0;
+  /** Places below pool.maxConnections that are not free for the next request: active and connecting ones. */
   inUse = 0;
   pending = 0;
   learnedIdle: { readonly seconds: number; readonly source: string } | null = null;
@@ -22,11 +23,20 @@ export class DestinationGauges {
       if (!this.learnedIdle || seconds < this.learnedIdle.seconds)
         this.learnedIdle = { seconds, source: endpoint.idle.source };
       for (const connection of endpoint.connections) {
-        const key = `${connection.protocol} ${connection.state}`;
-        this.connections.set(key, (this.connections.get(key) ?? 0) + 1);
-        if (IN_USE.has(connection.state)) this.inUse++;
+        this.#count(connection.protocol, connection.state, 1);
+        if (connection.state === 'active') this.inUse++;
+      }
+      for (const protocol of PROTOCOLS) {
+        const connecting = endpoint.dialing[protocol];
+        if (connecting > 0) this.#count(protocol, 'connecting', connecting);
+        this.inUse += connecting;
       }
     }
+  }
+
+  #count(protocol: Spoken, state: string, count: number): void {
+    const key = `${protocol} ${state}`;
+    this.connections.set(key, (this.connections.get(key) ?? 0) + count);
   }
 
   get utilization(): number {

@@ -3,6 +3,7 @@ import type { RegistrySample } from 'prom-client/lib/registry.js';
 import type { ProcessStats } from '../admin/inspector.ts';
 import type { DiscoveryObserver, FixedHistogram } from '../observer.ts';
 import type { EventLoopDelay } from './event-loop.ts';
+import { addHistogram, boundsText } from './histogram-samples.ts';
 import type { ProcessMetricName } from './metric-definitions.ts';
 
 /** What the process metrics are made of, read once a scrape. */
@@ -46,19 +47,10 @@ function counted(counts: ReadonlyMap<string, number>, names: readonly string[]):
   });
 }
 
-function histogram(name: string, source: FixedHistogram): RegistrySample[] {
-  if (source.total === 0) return [];
-  let cumulative = 0;
-  const buckets = [...source.bounds, Number.POSITIVE_INFINITY].map((bound, index) => {
-    cumulative += source.counts[index] ?? 0;
-    const le = bound === Number.POSITIVE_INFINITY ? '+Inf' : String(bound);
-    return { metricName: `${name}_bucket`, labels: { le }, value: cumulative };
-  });
-  return [
-    ...buckets,
-    { metricName: `${name}_sum`, labels: {}, value: source.sumSeconds },
-    { metricName: `${name}_count`, labels: {}, value: source.total },
-  ];
+function histogram(name: ProcessMetricName, source: FixedHistogram): RegistrySample[] {
+  const samples: RegistrySample[] = [];
+  if (source.total > 0) addHistogram(name, source, boundsText(source.bounds, false), samples);
+  return samples;
 }
 
 const READERS: Readonly<Record<ProcessMetricName, (snapshot: ProcessSnapshot) => RegistrySample[]>> = {

@@ -1,7 +1,17 @@
 import net from 'node:net';
 import { getSystemErrorName } from 'node:util';
-import { directHandle, type Handle, isSocket, readInto, whenWritten, wrapHandle, writeDirect } from './node-handle.ts';
+import {
+  directHandle,
+  endedByCloseNotify,
+  type Handle,
+  isSocket,
+  readInto,
+  whenWritten,
+  wrapHandle,
+  writeDirect,
+} from './node-handle.ts';
 import { outputSlab, ReadEvent } from './output-slab.ts';
+import { connectSecure, type SecureSocket, type SecureTarget, truncated } from './secure-socket.ts';
 
 /** What a byte socket tells its owner. Every callback may call back into the socket. */
 export interface ByteHandler {
@@ -14,6 +24,14 @@ export interface ByteHandler {
   /** The socket is gone, once, and always last; with the error that ended it, or null. */
   onClose(error: NodeJS.ErrnoException | null): void;
 }
+
+/** What to dial. `secure`: what TLS is opened with, where it is. */
+export type ConnectTarget = {
+  readonly address: string;
+  readonly port: number;
+  readonly keepAliveMs: number;
+  readonly secure?: SecureTarget | null;
+};
 
 const READ_BYTES = 64 * 1024;
 
@@ -35,8 +53,12 @@ const MAX_OWN_BUFFERS = 256;
 let ownBuffers = 0;
 
 /**
- * A TCP socket for a relay: reads into one buffer that all sockets share (Node's `onread`), writes from the output slab,
- * and tells its one handler.
+ * A TCP socket for a relay, with TLS on it or not: reads into one buffer that all sockets share (Node's `onread`), writes
+ * from the output slab, and tells its one handler.
+ *
+ * Of TLS a read event is a record, at most 16 KiB, and up to 64 KiB may come after `pause`: what had been read is decrypted
+ * to its end. So nothing of it stays where it stands, and no TLS socket has a buffer of its own. Writes go by the stream: Node's
+ * TLS takes one at a time.
  */
 export class ByteSocket {
   readonly #socket: net.Socket;
@@ -57,17 +79,22 @@ export class ByteSocket {
   #charged = 0;
   /** A write was refused whole: what it held was provably not sent. */
   writeFailed = false;
+  /** What TLS tells of it; null: it is in clear. */
+  readonly #secure: SecureSocket | null;
+  /** Its owner has let go of it, and it only says goodbye (close_notify): nothing but its close is told. */
+  #released = false;
 
-  private constructor(socket: net.Socket, handler: ByteHandler) {
+  private constructor(socket: net.Socket, handler: ByteHandler, secure: SecureSocket | null = null) {
     this.#socket = socket;
     this.#handler = handler;
+    this.#secure = secure;
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#error = error;
     });
-    socket.on('end', () => this.#handler.onEnd());
+    socket.on('end', () => this.#onEnd());
     socket.on('drain', () => {
       this.#charge(this.queued);
-      this.#handler.onDrain();
+      if (!this.#released) this.#handler.onDrain();
     });
     socket.on('close', () => {
       this.#closed = true;
@@ -94,13 +121,25 @@ export class ByteSocket {
     return socket;
   }
 
-  /** Dials `address:port`; `connected` is called once when the connection stands, `onClose` when it fails. */
-  static connect(
-    target: { address: string; port: number; keepAliveMs: number },
-    handler: ByteHandler,
-    connected: () => void,
-  ): ByteSocket {
+  /**
+   * Dials `address:port`; `connected` is called once when the connection stands (with `secure`: when TLS does), `onClose`
+   * when it fails.
+   */
+  static connect(target: ConnectTarget, handler: ByteHandler, connected: () => void): ByteSocket {
     let socket: ByteSocket | null = null;
+    const onread = {
+      buffer: readBuffer,
+      callback: (bytes: number) => {
+        if (socket !== null) socket.#onRead(socket.#ownBuffer ?? readBuffer, bytes);
+        return true;
+      },
+    };
+    if (target.secure) {
+      const secure = connectSecure(target, target.secure, WRITE_HIGH_WATER, onread);
+      socket = new ByteSocket(secure.socket, handler, secure);
+      secure.socket.once('secureConnect', connected);
+      return socket;
+    }
     const raw = net.connect({
       host: target.address,
       port: target.port,
@@ -111,13 +150,7 @@ export class ByteSocket {
       writableHighWaterMark: WRITE_HIGH_WATER,
       // The address is a literal: nothing is looked up and nothing is raced behind our back.
       autoSelectFamily: false,
-      onread: {
-        buffer: readBuffer,
-        callback: (bytes: number) => {
-          if (socket !== null) socket.#onRead(socket.#ownBuffer ?? readBuffer, bytes);
-          return true;
-        },
-      },
+      onread,
     } as net.NetConnectOpts);
     socket = new ByteSocket(raw, handler);
     raw.once('connect', () => {
@@ -147,6 +180,16 @@ export class ByteSocket {
     return this.#handle === null ? this.#socket.writableLength : this.#pending;
   }
 
+  /** What ALPN agreed on; null: nothing, or there is no TLS. */
+  get alpn(): string | null {
+    return this.#secure?.socket.alpnProtocol || null;
+  }
+
+  /** How far TLS has come and what it knows, for who has to say why it failed; null: there is no TLS. */
+  get secure(): Readonly<Pick<SecureSocket, 'phase' | 'certificate'>> | null {
+    return this.#secure;
+  }
+
   get localPort(): number {
     return this.#socket.localPort ?? 0;
   }
@@ -155,7 +198,18 @@ export class ByteSocket {
     return this.#socket.remoteAddress ?? '';
   }
 
+  #onEnd(): void {
+    if (this.#released) return;
+    const secure = this.#secure;
+    // A handshake that was cut ends with an error, which follows.
+    if (secure !== null && secure.phase !== 'established') return;
+    // While it is paused TCP is not read, and what ended can be TLS alone.
+    if (secure === null || secure.socket.isPaused() || endedByCloseNotify(secure.socket)) this.#handler.onEnd();
+    else secure.socket.destroy(truncated());
+  }
+
   #onRead(buffer: Buffer, bytes: number): void {
+    if (this.#released) return;
     // What scans a head stops at a NUL, so that it need not look for the end of the bytes at each of them.
     if (bytes < buffer.length) buffer[bytes] = 0;
     this.bytesRead += bytes;
@@ -185,7 +239,9 @@ export class ByteSocket {
     const length = end - start;
     const bytes = start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end);
     if (this.#handle === null) {
-      socket.write(bytes);
+      const dispatched = this.#secure !== null && socket.writableLength === 0;
+      // TLS has encrypted what it took when it returns; what has to wait for its turn waits in memory of its own.
+      socket.write(this.#secure === null || dispatched ? bytes : Buffer.from(bytes));
       // The kernel refused (EPIPE, ECONNRESET) and took nothing; the error event follows.
       this.writeFailed = socket.errored !== null;
     } else {
@@ -196,7 +252,7 @@ export class ByteSocket {
     this.bytesWritten += length;
     const { queued } = this;
     if (queued !== this.#charged) this.#charge(queued);
-    return queued !== 0;
+    return queued !== 0 && this.#secure === null;
   }
 
   /** The kernel refused a write, or took a part of it. */
@@ -248,6 +304,7 @@ export class ByteSocket {
    */
   expectBody(length: number): void {
     if (length < LARGE_BODY_BYTES || this.#ownBuffer !== null || ownBuffers >= MAX_OWN_BUFFERS) return;
+    if (this.#secure !== null) return;
     const own = Buffer.allocUnsafeSlow(READ_BYTES);
     if (!readInto(this.#socket, own)) return;
     this.#ownBuffer = own;
@@ -315,14 +372,23 @@ export class ByteSocket {
   /** Closes now; what is queued is lost. */
   destroy(): void {
     outputSlab.forget(this);
-    this.#socket.destroy();
+    const socket = this.#socket;
+    if (this.#secure?.phase !== 'established' || !socket.writable || socket.writableLength > 0) {
+      socket.destroy();
+      return;
+    }
+    // A client says that it closes (RFC 9112 section 9.8), and need not wait for the answer.
+    this.#released = true;
+    socket.destroySoon();
   }
 
   /** Closes now with RST, so that the peer sees that its message was cut and not ended. */
   reset(): void {
     outputSlab.flushFor(this);
+    // Of TLS a close without a goodbye says the same, and Node has no other.
+    if (this.#secure !== null) this.#socket.destroy();
     // While a FIN is on its way Node can reset no more, and would leave the socket open for good.
-    if (this.#socket.writableEnded && !this.#socket.writableFinished) this.#socket.destroy();
+    else if (this.#socket.writableEnded && !this.#socket.writableFinished) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
   }
 }

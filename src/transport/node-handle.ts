@@ -9,6 +9,8 @@ import net from 'node:net';
 export type Handle = {
   readonly useUserBuffer?: (buffer: Uint8Array) => void;
   readonly setNoDelay?: (on: boolean) => void;
+  /** Of TLS: the TCP handle below. */
+  readonly _parent?: unknown;
   /** Node 26: returns 0 or a negative errno where the write is over when it returns, else the request that goes on. */
   readonly writeBuffer?: (request: null, bytes: Buffer) => unknown;
 };
@@ -75,6 +77,19 @@ export function readInto(socket: net.Socket, buffer: Buffer): boolean {
   if (handle?.useUserBuffer === undefined) return false;
   handle.useUserBuffer(buffer);
   return true;
+}
+
+/**
+ * Whether a TLS socket that has just ended did so by the peer's close_notify; false: its TCP connection alone ended, and
+ * the end of the message may be missing (RFC 9112 section 9.8). Ask in the `end` event, and of a socket that is not paused.
+ *
+ * Node tells both in the same way. But at the end of TCP libuv has stopped to read, and can be told to begin again; at a
+ * close_notify it goes on, and says so (EALREADY).
+ */
+export function endedByCloseNotify(socket: net.Socket): boolean {
+  const parent: unknown = handleOf(socket)?._parent;
+  if (!isObject(parent) || typeof parent.readStart !== 'function') return true;
+  return Reflect.apply(parent.readStart, parent, []) !== 0;
 }
 
 /** A socket over a bare handle that reads into `buffer`, and where to say who gets what it reads. */

@@ -2,8 +2,8 @@ import t from 'tap';
 import { parseOptions } from '../../bench/compare/options.ts';
 import { report } from '../../bench/compare/report.ts';
 import type { LoadRow } from '../../bench/compare/rows.ts';
-import { scenarios } from '../../bench/compare/scenarios.ts';
-import { parseWrk } from '../../bench/load/generators.ts';
+import { isOpenLoop, scenarios } from '../../bench/compare/scenarios.ts';
+import { parseResult } from '../../bench/load/generators.ts';
 
 const [get1k] = scenarios;
 if (get1k === undefined) throw new Error('there are no scenarios');
@@ -62,6 +62,40 @@ t.test('a row in whose time other programs were busy is marked', async (t) => {
   t.notMatch(text, /÷/, 'no ratios without the subject');
 });
 
+t.test('a closed loop that left the proxy idle is marked, an open loop is not', async (t) => {
+  const open = scenarios.find(isOpenLoop);
+  if (open === undefined) throw new Error('there is no open loop');
+  const rows = [row('carpool', 0, 10, { proxyCores: 0.89 }), row('nginx', 0, 20, { proxyCores: 0.9 })];
+  const closed = report(get1k, rows, 'x');
+  t.match(lineOf(closed, 'carpool'), / 0\.89! /);
+  t.match(lineOf(closed, 'nginx'), / 0\.90 /);
+  const opened = report(
+    open,
+    rows.map((one) => ({ ...one, scenario: open.name })),
+    'x',
+  );
+  t.match(lineOf(opened, 'carpool'), / 0\.89 /);
+});
+
+t.test('a report says who is left out and why', async (t) => {
+  const text = report(get1k, [row('carpool', 0, 10)], 'carpool', [{ peer: 'haproxy', why: 'no CONNECT' }]);
+  t.match(lineOf(text, 'haproxy'), /^haproxy is left out: no CONNECT$/);
+});
+
+t.test('the table of stalled streams shows memory each way, and how many answers got through', async (t) => {
+  const stalled = scenarios.find(({ kind }) => kind === 'stalled');
+  if (stalled === undefined) throw new Error('there is no such scenario');
+  const common = { kind: 'stalled', scenario: stalled.name, round: 0, failed: null, freshRssMiB: 60 } as const;
+  const figures = { answersRssMiB: 120, bodiesRssMiB: 150, streams: 10_000, answersBegun: 100 };
+  const text = report(stalled, [{ ...common, ...figures, peer: 'haproxy' }], 'x');
+  t.match(lineOf(text, 'haproxy'), /^haproxy +60\.0 +120\.0 +150\.0 +10000 +100 +1/);
+});
+
+t.test('a quick run leaves no scenario out', async (t) => {
+  const options = parseOptions(['--quick']);
+  t.match(options, { scenarios: null, rounds: 1, seconds: 1 });
+});
+
 t.test('options that are not understood are refused by name', async (t) => {
   t.throws(() => parseOptions(['--scenarios', 'get1k,nope']), /no scenario nope/);
   t.throws(() => parseOptions(['--rounds', '0']), /--rounds/);
@@ -74,6 +108,6 @@ t.test('options that are not understood are refused by name', async (t) => {
 
 t.test('the line that wrk.lua prints is read, and its absence is an error', async (t) => {
   const result = { requests: 10, seconds: 1.5, p50Us: 3, p99Us: 4, errors: 0 };
-  t.strictSame(parseWrk(`Running 1s test\n\n${JSON.stringify(result)}\n`), result);
-  t.throws(() => parseWrk('unable to connect'));
+  t.strictSame(parseResult(`Running 1s test\n\n${JSON.stringify(result)}\n`), result);
+  t.throws(() => parseResult('unable to connect'));
 });

@@ -248,15 +248,16 @@ test('without node or zone topology is ignored, which is told with the variable 
   t.match(inShort(await look(t, { settings: zoneless })).at(-1), 'ok namespace shop, node node-1, zone zone-b');
 });
 
-test('a pod whose namespace is not known is told the variable', async (t) => {
+test('a pod whose namespace is not known is told the variable, and no other is taken for it', async (t) => {
   const api = await apiServer(t);
   const settings = pod(t, api);
   rmSync(join(settings.tokenDir, 'namespace'));
   const findings = await look(t, { settings });
-  t.match(findings[2], { message: /^namespace default: / });
-  t.match(findings[3], {
+  t.match(findings[2], {
     status: 'warn',
     message: /namespace is not known/,
     remedy: /POD_NAMESPACE.*metadata\.namespace/,
   });
+  t.match(inShort(findings)[3], 'ok node node-1, zone zone-a');
+  t.same(api.requestsOf({ verb: 'list' }), [], 'no namespace is looked at in its place');
 });

@@ -61,9 +61,9 @@ t.test('connections are a row each', async (t) => {
   const { out } = await cli(['connections']);
   const name = 'orders.shop.svc.cluster.local:8080';
   t.same(lines(out), [
-    ['ID', 'DESTINATION', 'ENDPOINT', 'PROTOCOL', 'STATE', 'AGE', 'IDLE', 'REQUESTS', 'REASON'],
-    ['71', name, '10.0.0.5:8080', 'http1', 'active', '1m1s', '-', '7', '-'],
-    ['72', name, '10.0.0.5:8080', 'http2', 'idle', '2s', '250ms', '7', '-'],
+    ['ID', 'DESTINATION', 'ENDPOINT', 'PROTOCOL', 'STATE', 'AGE', 'IDLE', 'REQUESTS', 'STREAMS', 'REASON'],
+    ['71', name, '10.0.0.5:8080', 'http1', 'active', '1m1s', '-', '7', '1', '-'],
+    ['72', name, '10.0.0.5:8080', 'http2', 'idle', '2s', '250ms', '7', '0', '-'],
   ]);
   const none = await cli(['connections', 'b:80']);
   t.match(none, { code: 0, out: '', err: /no upstream connection/ });

@@ -95,6 +95,9 @@ t.test('the JSON schema and carpool agree on what is right and what is wrong', a
     'destinations: [{ match: a, timeouts: { total: 0 }, breaker: { failures: 1, recovery: 500ms } }]',
     'security: { connectPorts: [443, "80", "1-2"], allowAddresses: [] }',
     'telemetry: { accessLogSample: 1, accessLog: off }',
+    'defaults: { protocol: http2, tls: { originate: true, serverName: a.b, minVersion: TLSv1.3 } }',
+    'connect: { tlsPorts: [443, "6000-7000"], sniffTimeout: 0 }',
+    'http2: { maxStreams: 1, pingAfter: 0, webSocket: true }',
   ];
   const wrong = [
     'nonsense: 1',
@@ -112,7 +115,11 @@ t.test('the JSON schema and carpool agree on what is right and what is wrong', a
     'defaults: { pool: { maxConnections: 0 } }',
     'defaults: { pool: { maxConnections: null } }',
     'defaults: { pool: { enabled: "true" } }',
-    'defaults: { protocol: http2 }',
+    'defaults: { protocol: spdy }',
+    'defaults: { tls: { minVersion: TLSv1.1 } }',
+    'defaults: { tls: { ca: relative.pem } }',
+    'connect: { sniffTimeout: 50 }',
+    'http2: { maxStreams: 0 }',
     'defaults: { match: a }',
     'destinations: [{ name: a }]',
     'destinations: [{ match: a, colour: blue }]',

@@ -40,6 +40,11 @@ t.test('without a file, variables or flags every setting has the default of the 
         { from: 1024, to: 65_535 },
       ],
     },
+    connect: {
+      tlsPorts: [443, 6443, 8443, 9443, 10250].map((port) => ({ from: port, to: port })),
+      sniffTimeoutMs: 50,
+    },
+    http2: { maxStreams: 256, pingAfterMs: 30_000, webSocket: false },
     discovery: {
       emptyWaitMs: 1000,
       dns: { minTtlMs: 5000, maxTtlMs: 60_000, hostsFile: '/etc/hosts', resolvConf: '/etc/resolv.conf' },
@@ -59,6 +64,7 @@ t.test('without a file, variables or flags every setting has the default of the 
     balancer: 'p2c',
     slowStartMs: 0,
     protocol: 'auto',
+    tls: { originate: false, ca: null, cert: null, key: null, serverName: null, minVersion: 'TLSv1.2' },
     vanished: null,
     pool: {
       enabled: true,

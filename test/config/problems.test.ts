@@ -34,7 +34,7 @@ destinations:
     'c.yaml:2:3: listener.port is "http": must be a port from 1 to 65535 (0 picks a free one)',
     'c.yaml:5:5: defaults.pool.maxConections is no setting; did you mean maxConnections?',
     'c.yaml:6:5: defaults.pool.maxAge is 30: a duration needs its unit: write 30s or 30ms (units are ms, s, m, h)',
-    'c.yaml:9:5: destinations[0].protocol is "spdy": must be one of auto, http1',
+    'c.yaml:9:5: destinations[0].protocol is "spdy": must be one of auto, http1, http2',
     'c.yaml:10:5: destinations[1] has no match: it needs match: host[:port], as the app calls the destination',
   ]);
 });
@@ -142,11 +142,9 @@ t.test('what comes in a later version is told as that, and not as a typing error
 fleet: { coordinator: kubernetes }
 egress: {}
 mode: observe
-connect: { sniffTimeout: 50ms }
-defaults: { tls: {}, retry: { attempts: 3 }, pool: { scaling: load, minConnections: auto }, breaker: { destinationFailures: 3 } }
+defaults: { retry: { attempts: 3 }, pool: { scaling: load, minConnections: auto }, breaker: { destinationFailures: 3 } }
 destinations:
   - match: a
-    protocol: http2
     preset: external-api
     balancer: sticky
     rateLimit: { requestsPerMinute: 60 }
@@ -155,7 +153,7 @@ destinations:
     to: b
 `;
   const lines = problemsOf(t, yaml);
-  t.equal(lines.length, 16);
+  t.equal(lines.length, 13);
   for (const line of lines) t.match(line, /not in this version of carpool$/);
 });
 
@@ -254,6 +252,21 @@ t.test('values that exclude each other are refused, at the place of the first', 
       'destinations[0].pool.minConnections is 3, more than maxConnections (2)',
     ],
     ['defaults: { pool: { minConnections: 2000 } }\ndestinations: [{ match: a }]', 'defaults.pool.minConnections'],
+    ['defaults: { tls: { cert: /c } }', 'defaults.tls.cert needs defaults.tls.key beside it'],
+    [
+      'destinations: [{ match: a, tls: { key: /k } }]',
+      'destinations[0].tls.key needs destinations[0].tls.cert beside it',
+    ],
+    [
+      'defaults: { tls: { cert: /c, key: /k } }\ndestinations: [{ match: a, tls: { cert: null } }]',
+      'destinations[0].tls.key needs destinations[0].tls.cert beside it',
+    ],
+    [
+      'defaults: { tls: { serverName: "a:443" } }',
+      'must be a host name or an IP address, without a port and without *',
+    ],
+    ['defaults: { tls: { serverName: "*.shop" } }', 'must be a host name or an IP address'],
+    ['defaults: { tls: { serverName: "fd00::1" } }', null],
     ['discovery: { dns: { minTtl: 2m } }', 'discovery.dns.minTtl is longer than discovery.dns.maxTtl'],
     [
       'limits: { destinations: 1 }\ndestinations: [{ match: a }, { match: b }]',
@@ -284,6 +297,9 @@ t.test('what may be a secret is not shown', async (t) => {
   );
   t.equal(lines.length, 3);
   t.notMatch(lines.join('\n'), /hunter2/);
+  const key = problemsOf(t, 'defaults: { tls: { cert: /c, key: "-----BEGIN PRIVATE KEY----- hunter2" } }');
+  t.match(key, [/defaults\.tls\.key is wrong \(its value is not shown\)/]);
+  t.notMatch(key.join(), /hunter2/);
   t.match(lines[0], /control\.tokenFile is wrong \(its value is not shown\): must be an absolute path/);
 });
 

@@ -4,6 +4,7 @@ import { FORMATS } from '../../src/config/formats.ts';
 import { defaultConfig, loadConfig } from '../../src/config/load.ts';
 import { SCHEMA, SETTINGS } from '../../src/config/schema.ts';
 import { flatten, type SettingSpec, valueAt } from '../../src/config/setting.ts';
+import { certificates } from '../discovery/kubernetes/certificates.ts';
 
 /** Text for a value that is right and not the default. */
 function another(spec: SettingSpec): string {
@@ -37,6 +38,7 @@ function another(spec: SettingSpec): string {
     case 'tokens':
     case 'namespaces':
     case 'label':
+    case 'serverName':
       return 'another';
     default:
       return '';
@@ -47,12 +49,28 @@ const settable = SETTINGS.filter(
   ({ path }) => path !== 'destinations' && path !== 'profile' && path !== 'defaults.preset',
 );
 
+/** Settings that are refused without another. */
+const PARTNERS: Readonly<Record<string, string>> = {
+  'control.port': 'control.tokenFile',
+  'defaults.tls.cert': 'defaults.tls.key',
+  'defaults.tls.key': 'defaults.tls.cert',
+};
+
 t.test('every setting reaches the configuration, by its variable and by --set alike, and alone', async (t) => {
   const plain = defaultConfig();
+  // TLS files are read.
+  const { ca, cert, key } = await certificates();
+  const directory = t.testdir({ ca, cert, key });
+  const files: Readonly<Record<string, string>> = {
+    'control.tokenFile': '/t',
+    'defaults.tls.ca': `${directory}/ca`,
+    'defaults.tls.cert': `${directory}/cert`,
+    'defaults.tls.key': `${directory}/key`,
+  };
   for (const setting of settable) {
-    const text = another(setting.spec);
-    // A control port is refused without its token file.
-    const need = setting.path === 'control.port' ? [{ flag: '--set', path: 'control.tokenFile', text: '/t' }] : [];
+    const text = files[setting.path] ?? another(setting.spec);
+    const partner = PARTNERS[setting.path];
+    const need = partner === undefined ? [] : [{ flag: '--set', path: partner, text: files[partner] ?? '' }];
     const byFlag = loadConfig({ file: null, env: {}, flags: [...need, { flag: '--set', path: setting.path, text }] });
     const byEnv = loadConfig({ file: null, env: { [setting.spec.env ?? '']: text }, flags: need });
     t.same(byFlag.config, byEnv.config, setting.path);
@@ -61,7 +79,7 @@ t.test('every setting reaches the configuration, by its variable and by --set al
 
     const { applied, newConnections, restart } = explain(plain, byFlag.config);
     const told = [...applied, ...newConnections, ...restart].filter(
-      (line) => need.length === 0 || !line.startsWith('control.tokenFile'),
+      (line) => partner === undefined || !line.startsWith(partner),
     );
     t.equal(told.length, 1, `${setting.path}: ${told.join(' / ')}`);
     t.ok(told[0]?.startsWith(`${setting.path}: `), setting.path);

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { Capacity, type CapacityUser } from '../../src/pool/capacity.ts';
+import { DialHandle } from '../../src/pool/dial-handle.ts';
 import { Pending, PendingQueue } from '../../src/pool/pending-queue.ts';
 import { TestClock } from '../test-clock.ts';
 import { loneEndpoint, TestRequest } from './pool-fixture.ts';
@@ -92,9 +93,10 @@ t.test('waiting requests leave the queue once, by a lease or by their deadline',
   for (const entry of [a, b, c]) queue.add(entry, 1000, (late) => expired.push(late));
   t.equal(queue.size, 3);
   t.equal(queue.limited, 3);
-  a.dials.add({ waiter: a, endpoint: loneEndpoint(clock), tunnel: false, cancel: () => {} });
+  const handle = new DialHandle(loneEndpoint(clock), 'http1', 1, false, true);
+  handle.board(a);
   t.equal(queue.limited, 2);
-  t.equal(queue.firstLimited(), b);
+  t.equal(queue.firstLimitedFor(handle), b);
   t.equal(queue.find(c.waiter), c);
   t.equal(queue.find(new TestRequest()), null);
   t.ok(queue.remove(a));

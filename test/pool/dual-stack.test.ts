@@ -10,7 +10,7 @@ import { silentPort } from './silent-port.ts';
 
 /** A multicast address: to the kernel there is no way to it for TCP. */
 const UNREACHABLE = '224.0.0.1';
-const OPTIONS = { connectMs: 10_000, attemptMs: 1000, keepAliveMs: 30_000 };
+const OPTIONS = { connectMs: 10_000, attemptMs: 1000, keepAliveMs: 30_000, secure: null };
 
 /** A dial, and how it ended. */
 function dialTo(t: Test, port: number, ...addresses: readonly string[]) {

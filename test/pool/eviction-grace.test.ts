@@ -106,7 +106,8 @@ t.test('through the whole sidecar: exchange and CONNECT tunnel are cut so that t
   const tunnel = await rawClient(t, sidecar.port);
   tunnel.write(`CONNECT ${TARGET} HTTP/1.1\r\nHost: ${TARGET}\r\n\r\n`);
   await tunnel.untilReceived('200');
-  await until(() => old.requests.length === 1);
+  tunnel.write('\0no HTTP: to be passed on as it is');
+  await until(() => old.requests.length === 1 && sidecar.app.process().tunnels === 1);
   const settings = parse(readFileSync(sidecar.configFile, 'utf8'));
   writeFileSync(sidecar.configFile, stringify({ ...settings, destinations: [toOrigins([next], policy)] }));
   t.ok((await sidecar.app.reload()).applied);

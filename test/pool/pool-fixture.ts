@@ -2,7 +2,7 @@ import net from 'node:net';
 import type { Test } from 'tap';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config, DestinationPolicy } from '../../src/config/types.ts';
-import type { AttemptFailure, ResponseReceiver, UpstreamLease } from '../../src/connection/upstream.ts';
+import type { AttemptFailure, ProtocolNeed, ResponseReceiver, UpstreamLease } from '../../src/connection/upstream.ts';
 import type { CarpoolError } from '../../src/errors.ts';
 import { type CarpoolEvent, DestinationObserver } from '../../src/observer.ts';
 import { Capacity } from '../../src/pool/capacity.ts';
@@ -67,6 +67,10 @@ export function poolContext(maxConnections = 10_000): TestContext {
     seen,
     responseScanner: new HeadScanner(new Head(200), { maxHeadBytes: 65_536, maxFields: 200, maxTargetBytes: 16_384 }),
     emptyWaitMs: 1000,
+    openHttp2: () => {
+      throw new Error('this test opens no HTTP/2 connection');
+    },
+    pingAfterMs: () => 0,
     nextConnectionId: () => ++id,
     random: seededRandom(1),
   };
@@ -96,10 +100,13 @@ export const endpointAt = (port: number) => ({ id: `127.0.0.1:${port}`, address:
 export function loneEndpoint(clock: TestClock, id = 'e0'): EndpointPool {
   const parent = {
     idleTime: new IdleTime(null),
+    policy: policyWith(),
+    secure: false,
     offer: () => false,
     whyRetire: () => null,
     drainReason: () => null,
     connectionGone: () => {},
+    drains: () => {},
     idleAdded: () => {},
   };
   return new EndpointPool({ id, address: '127.0.0.1', port: 1000 }, parent, clock);
@@ -116,6 +123,7 @@ export class TestRequest implements LeaseWaiter, ResponseReceiver {
   readonly unsafe: boolean;
   readonly fresh: boolean;
   readonly tunnel: boolean;
+  readonly need: ProtocolNeed;
   readonly path: string;
   lease: UpstreamLease | null = null;
   endpoint: EndpointPool | null = null;
@@ -132,11 +140,12 @@ export class TestRequest implements LeaseWaiter, ResponseReceiver {
   /** How often the response ended or the attempt failed. */
   ended = 0;
 
-  constructor(path = '/', options: { unsafe?: boolean; fresh?: boolean; tunnel?: boolean } = {}) {
+  constructor(path = '/', options: { unsafe?: boolean; fresh?: boolean; tunnel?: boolean; need?: ProtocolNeed } = {}) {
     this.path = path;
     this.unsafe = options.unsafe ?? false;
     this.fresh = options.fresh ?? false;
     this.tunnel = options.tunnel ?? false;
+    this.need = options.need ?? 'as_http1';
   }
 
   leased(lease: UpstreamLease, endpoint: EndpointPool): void {

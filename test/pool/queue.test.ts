@@ -299,7 +299,7 @@ t.test('a lease is given back once: a connection that is not leased cannot be re
   const [endpoint] = pool.endpoints;
   const [connection] = endpoint?.open ?? [];
   if (endpoint === undefined || connection === undefined) throw new Error('too few');
-  t.throws(() => endpoint.connectionFree(connection), /released/);
+  t.throws(() => endpoint.leaseEnded(connection), /released/);
   t.equal(endpoint.idle.length, 1);
   t.equal(endpoint.busy, 0);
   const b = new TestRequest('/b');

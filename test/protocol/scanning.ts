@@ -1,6 +1,6 @@
-import { Head } from '../../src/protocol/head.ts';
+import { Head, type HeadLimits } from '../../src/protocol/head.ts';
 import { BODY_CHUNKED, BodyReader, type BodySink } from '../../src/protocol/http1/body-reader.ts';
-import { type HeadLimits, HeadScanner, SCAN_DONE, SCAN_MORE } from '../../src/protocol/http1/head-scanner.ts';
+import { HeadScanner, SCAN_DONE, SCAN_MORE } from '../../src/protocol/http1/head-scanner.ts';
 import { PartialHead } from '../../src/protocol/http1/partial-head.ts';
 
 export const LIMITS: HeadLimits = { maxHeadBytes: 65_536, maxFields: 200, maxTargetBytes: 16_384 };

@@ -1,10 +1,14 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import type { OriginConnection } from '../raw-origin.ts';
-import { checkError, eventually, type Relay, startRelay } from './relay-fixture.ts';
+import { checkError, eventually, type Relay, startRelay as startAny } from './relay-fixture.ts';
 
 const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
+
+/** Every port is one of TLS: what passes is opaque, and the upstream is dialled before the answer. */
+const startRelay = (t: Test, settings: Record<string, unknown> = {}): Promise<Relay> =>
+  startAny(t, { connect: { tlsPorts: ['1-65535'] }, ...settings });
 
 async function tunnel(relay: Relay): Promise<{ client: OriginConnection; upstream: OriginConnection }> {
   const client = await relay.client();

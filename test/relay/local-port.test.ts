@@ -101,21 +101,6 @@ t.test('with listener.originForm route it goes by its Host', async (t) => {
   t.equal(relay.origin.connections.length, 1, 'without Host there is nowhere to go');
 });
 
-t.test('an https target is answered with what to do', async (t) => {
-  const relay = await startRelay(t);
-  const client = await relay.client();
-  client.write(`GET https://${relay.target}/x HTTP/1.1\r\nHost: ${relay.target}\r\n\r\n`);
-  await client.untilReceived('}');
-  const { hint } = checkError(t, client.received, {
-    status: 501,
-    code: 'BAD_REQUEST',
-    error: 'http_request_error',
-    close: false,
-    destination: relay.target,
-  });
-  t.match(hint, 'CONNECT');
-});
-
 t.test('a target of another scheme is 400', async (t) => {
   const relay = await startRelay(t);
   const client = await relay.client();

@@ -59,7 +59,16 @@ for (const name of NAMES) {
 t.test('what is new is what comes beside others; a reload sets and ends the slow start', async (t) => {
   const context = poolContext();
   const policy = (slowStartMs: number) => policyWith({ balancer: 'round_robin', slowStartMs });
-  const identity = { host: 'orders', port: 80, label: 'orders:80', configured: true, entry: null, endpoints: null };
+  const identity = {
+    host: 'orders',
+    port: 80,
+    name: 'orders:80',
+    secure: false,
+    label: 'orders:80',
+    configured: true,
+    entry: null,
+    endpoints: null,
+  };
   const destination = new Destination(identity, policy(0), new DestinationObserver('orders:80'), () => null, context);
   t.teardown(() => destination.pool.destroy());
   const share = (id: string): number => {

@@ -47,6 +47,7 @@ export function connection(state: ConnectionState, changes: Partial<ConnectionSt
     ageMs: 1500,
     idleMs: state === 'idle' ? 200 : null,
     requests: 7,
+    streams: state === 'active' || state === 'draining' ? 1 : 0,
     reason: state === 'draining' ? 'max_age' : null,
     ...changes,
   };
@@ -66,6 +67,7 @@ export function endpoint(changes: Partial<EndpointStats> = {}): EndpointStats {
     consecutiveFailures: 0,
     ejectedForMs: 0,
     idle: { effectiveMs: 50_000, source: 'default' },
+    dialing: { http1: 0, http2: 0 },
     connections: [],
     ...changes,
   };
@@ -86,7 +88,7 @@ export function destination(name: string, changes: Partial<DestinationStats> = {
       error: null,
       ageMs: 100,
     },
-    connecting: count('connecting'),
+    connecting: endpoints.reduce((sum, { dialing }) => sum + dialing.http1 + dialing.http2, 0),
     active: count('active'),
     idle: count('idle'),
     draining: count('draining'),
@@ -101,6 +103,7 @@ function policy(): DestinationPolicy {
   return {
     balancer: 'p2c',
     protocol: 'auto',
+    tls: { originate: false, ca: null, cert: null, key: null, serverName: null, minVersion: 'TLSv1.2' },
     pool: {
       enabled: true,
       maxConnections: 1024,
@@ -153,6 +156,8 @@ export function testConfig(): Config {
     operator: { enabled: true, host: '::', port: 14191 },
     control: { socket: null, port: null, tokenFile: '/var/run/token' },
     security: { allowAddresses: [], connectPorts: [{ from: 443, to: 443 }] },
+    connect: { tlsPorts: [], sniffTimeoutMs: 50 },
+    http2: { maxStreams: 256, pingAfterMs: 30_000, webSocket: false },
     discovery: {
       emptyWaitMs: 1000,
       kubernetes: {

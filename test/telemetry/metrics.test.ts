@@ -62,7 +62,7 @@ t.test('what destinations counted is what a scrape shows, in both formats', asyn
       pending: 6,
       maxConnections: 8,
       endpoints: [
-        endpoint({ connections: [connection('active'), connection('connecting'), connection('idle')] }),
+        endpoint({ dialing: { http1: 1, http2: 0 }, connections: [connection('active'), connection('idle')] }),
         endpoint({
           address: '10.0.0.6',
           state: 'ejected',
@@ -207,7 +207,9 @@ t.test('a healthy destination of one protocol has at most 40 series', async (t) 
   countHealthy(labels.open('a:80', null));
   inspector.stats = [
     destination('a:80', {
-      endpoints: [endpoint({ connections: [connection('active'), connection('idle'), connection('connecting')] })],
+      endpoints: [
+        endpoint({ dialing: { http1: 1, http2: 0 }, connections: [connection('active'), connection('idle')] }),
+      ],
     }),
   ];
   const count = seriesOf(await scrape(), 'a:80').length;
@@ -238,14 +240,16 @@ t.test('a destination where everything happened has at most 120 series, and none
   const { labels, inspector, eventLoop, scrape } = setup();
   t.teardown(() => eventLoop.stop());
   countEverything(labels.open('a:80', null));
-  const connections = ['http1', 'http2'].flatMap((protocol) =>
-    (['connecting', 'active', 'idle', 'draining'] as const).map((state) => connection(state, { protocol })),
+  const connections = (['http1', 'http2'] as const).flatMap((protocol) =>
+    (['active', 'idle', 'draining'] as const).map((state) => connection(state, { protocol })),
   );
   // `suspended` is what DNS says of an endpoint, `unready` what Kubernetes says: a destination has one or the other.
   const states = ['ready', 'unready', 'terminating', 'removed', 'ejected'] as const;
   inspector.stats = [
     destination('a:80', {
-      endpoints: states.map((state, i) => endpoint({ state, connections: i === 0 ? connections : [] })),
+      endpoints: states.map((state, i) =>
+        endpoint({ state, dialing: { http1: 1, http2: 1 }, connections: i === 0 ? connections : [] }),
+      ),
     }),
   ];
   const families = await scrape();

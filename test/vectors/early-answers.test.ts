@@ -122,7 +122,6 @@ t.test(
     const { port } = await startSidecar(t);
     const heads = [
       `POST /path-alone HTTP/1.1\r\nHost: ${host}\r\nContent-Length: ${BODY.length}\r\n\r\n`,
-      `POST https://${host}/ HTTP/1.1\r\nHost: ${host}\r\nContent-Length: ${BODY.length}\r\n\r\n`,
       `POST http://${host}/ HTTP/1.1\r\nHost: ${host}\r\nExpect: tea\r\nContent-Length: ${BODY.length}\r\n\r\n`,
       `POST http://${host}/ HTTP/1.1\r\nContent-Length: ${BODY.length}\r\n\r\n`,
       `OPTIONS http://${host}/ HTTP/1.1\r\nHost: ${host}\r\nMax-Forwards: 0\r\nContent-Length: ${BODY.length}\r\n\r\n`,

@@ -22,7 +22,7 @@ export type ApiClientOptions = {
 
 /** For a whole answer but a watch's. */
 const DEADLINE_MS = 10_000;
-/** GETs at once: many Services that are used for the first time together are asked for in turn. */
+/** GETs at once. Those of Services are far fewer, so this is for the lists of many namespaces that begin together. */
 const MAX_GETS = 32;
 const MAX_LIST_BYTES = 67_108_864;
 const MAX_FAILURE_BYTES = 65_536;

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../clock.ts';
+import type { KubernetesSettings } from '../../config/types.ts';
 import {
   type ApiAccess,
   checkedCertificates,
@@ -58,6 +59,24 @@ export function openCredentials(options: CredentialsPlaces & { readonly clock: C
     kubeconfig === null ? new ServiceAccount(options) : new Kubeconfig(kubeconfig, apiServer),
     clock,
   );
+}
+
+/** Where this process runs. */
+type Surroundings = { readonly env: CredentialsPlaces['env']; readonly clock: Clock };
+
+/**
+ * The credentials that the settings ask for. `off`: none, for Kubernetes discovery is switched off; `absent`: it is
+ * `auto`, and there is nothing to try.
+ */
+export function wantedCredentials(
+  settings: KubernetesSettings,
+  { env, clock }: Surroundings,
+): Credentials | 'off' | 'absent' {
+  const { enabled, kubeconfig, apiServer, tokenDir } = settings;
+  if (enabled === 'off') return 'off';
+  const where = { env, kubeconfig, apiServer, tokenDir };
+  if (enabled === 'auto' && !hasCredentials(where)) return 'absent';
+  return openCredentials({ ...where, clock });
 }
 
 class CachedCredentials implements Credentials {

@@ -27,6 +27,17 @@ export class ProblemLog {
     this.#log.warn(`Kubernetes discovery: ${problem.message}. ${problem.hint}`, { subject });
   }
 
+  /** Code that was told of a change in a namespace threw. The first time is told: where it came from differs each time. */
+  fault(namespace: string, cause: unknown): void {
+    const subject = `fault ${namespace}`;
+    if (this.#problems.has(subject)) return;
+    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    this.set(subject, {
+      message: `a change in ${namespace} was not taken in: ${text}`,
+      hint: 'This is a fault of carpool; please report it.',
+    });
+  }
+
   clear(subject: string): void {
     const before = this.#problems.get(subject);
     if (before === undefined) return;

@@ -1,16 +1,13 @@
 import { CarpoolError } from '../../errors.ts';
+import { deniedKind } from '../address-rules.ts';
 import type { EndpointSink, EndpointSpec } from '../discovery.ts';
 import { parseIp } from '../ip-address.ts';
 
-/** Loopback, and the unspecified addresses, which the kernel dials as loopback. */
+/** Loopback, and the unspecified addresses, which the kernel dials as loopback; what cannot be read counts as such. */
 function isLoopback(address: string): boolean {
   const ip = parseIp(address);
-  if (ip === null) return true;
-  const bytes = [...ip.bytes];
-  if (ip.family === 4) return bytes[0] === 127 || bytes[0] === 0;
-  const mapped = bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 255 && bytes[11] === 255;
-  if (mapped) return bytes[12] === 127 || bytes[12] === 0;
-  return bytes.slice(0, 15).every((byte) => byte === 0) && (bytes[15] ?? 0) <= 1;
+  const kind = ip === null ? 'loopback' : deniedKind(ip);
+  return kind === 'loopback' || kind === 'unspecified';
 }
 
 /**

@@ -51,6 +51,26 @@ export class ApiError extends Error {
   }
 }
 
+/**
+ * Whatever a call threw, as the failure that it is.
+ * @param what what did not work, such as `EndpointSlices could not be listed`
+ */
+export function asApiError(thrown: unknown, what: string): ApiError {
+  if (thrown instanceof ApiError) return thrown;
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  return new ApiError('unreachable', `${what}: ${text}`, 'This is a fault of carpool.', { cause: thrown });
+}
+
+/** Of one Service. */
+export function servicePath(namespace: string, name: string): string {
+  return `/api/v1/namespaces/${encodeURIComponent(namespace)}/services/${encodeURIComponent(name)}`;
+}
+
+/** Of all EndpointSlices of a namespace, which a label selector narrows. */
+export function slicesPath(namespace: string): string {
+  return `/apis/discovery.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/endpointslices`;
+}
+
 export type Query = Readonly<Record<string, string | number | boolean>>;
 
 /** What a watch tells. No call comes after `ended`, nor after `abort`. None of them may throw. */

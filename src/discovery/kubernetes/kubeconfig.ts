@@ -11,6 +11,8 @@ import {
 import type { ApiError } from './kube-api.ts';
 
 const HINT = 'Check discovery.kubernetes.kubeconfig with `kubectl --kubeconfig FILE config view`.';
+/** Where a context that names no namespace is, for kubectl too. */
+const DEFAULT_NAMESPACE = 'default';
 /** Ways to log in that mean running a program or talking to somebody else. */
 const REFUSED = ['exec', 'auth-provider', 'username', 'password'];
 
@@ -32,7 +34,7 @@ export class Kubeconfig {
   get namespace(): string | null {
     try {
       const file = this.#file();
-      return file.text(file.current().context, 'namespace');
+      return file.text(file.current().context, 'namespace') ?? DEFAULT_NAMESPACE;
     } catch {
       return null;
     }

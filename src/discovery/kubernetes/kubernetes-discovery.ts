@@ -4,14 +4,14 @@ import type { DiscoveryObserver } from '../../observer.ts';
 import type { AddressRange } from '../address-range.ts';
 import type { Discovery, EndpointSink, EndpointSubscription, SubscribeOptions } from '../discovery.ts';
 import type { DiscoverySource } from '../discovery-chain.ts';
-import { LookupQueue } from '../lookup-queue.ts';
 import { DeferredName } from './deferred-name.ts';
 import { type DiscoveryLog, type Problem, ProblemLog } from './discovery-log.ts';
-import { ApiError, type KubeApi } from './kube-api.ts';
+import type { KubeApi } from './kube-api.ts';
 import { NamespaceWatch } from './namespace-watch.ts';
 import { zoneOfNode } from './select-endpoints.ts';
-import { parseServiceName, type ServiceCandidate } from './service-name.ts';
-import { ServiceRecord } from './service-record.ts';
+import { mayBeOwnService, parseServiceName, type ServiceCandidate, type ServiceNames } from './service-name.ts';
+import type { ServiceRecord } from './service-record.ts';
+import { ServiceRecords } from './service-records.ts';
 import {
   type Locality,
   ServiceSubscription,
@@ -41,17 +41,11 @@ export type KubernetesDiscoveryOptions = {
   readonly affinityKey: string;
 };
 
-/** GETs of Services at a time. */
-const MAX_LOOKUPS = 8;
-/** Answers about names that nobody uses at the moment; the oldest goes first. */
-const MAX_REMEMBERED = 1024;
 /** How often what is wrong with the credentials is looked at again. */
 const IDENTIFY_MS = 10_000;
 /** What concerns the credentials, in the log of problems. */
 const CREDENTIALS = 'credentials';
-/** No namespace has this name. */
-const UNKNOWN = '-';
-/** Namespaces, likewise. */
+/** Namespaces that are remembered; when there are more, those go that nobody uses at the moment. */
 const MAX_NAMESPACES = 64;
 
 /**
@@ -62,10 +56,9 @@ const MAX_NAMESPACES = 64;
 export class KubernetesDiscovery implements DiscoverySource {
   readonly #options: KubernetesDiscoveryOptions;
   readonly #problems: ProblemLog;
-  readonly #queue = new LookupQueue(MAX_LOOKUPS);
   readonly #context: SubscriptionContext;
+  readonly #records: ServiceRecords;
   /** By `namespace/name`. */
-  readonly #records = new Map<string, ServiceRecord>();
   readonly #subscriptions = new Map<string, Set<ServiceSubscription>>();
   readonly #watches = new Map<string, NamespaceWatch>();
   #api: Promise<KubeApi> | null = null;
@@ -79,6 +72,13 @@ export class KubernetesDiscovery implements DiscoverySource {
   constructor(options: KubernetesDiscoveryOptions) {
     this.#options = options;
     this.#problems = new ProblemLog(options.log);
+    this.#records = new ServiceRecords({
+      api: () => this.#openApi(),
+      clock: options.clock,
+      random: options.random,
+      problems: this.#problems,
+      changed: (record) => this.#serviceChanged(record),
+    });
     this.#context = {
       dns: options.dns,
       clock: options.clock,
@@ -92,14 +92,14 @@ export class KubernetesDiscovery implements DiscoverySource {
   }
 
   claims(host: string): boolean {
-    return this.#candidate(host) !== null || (this.#namespace === null && mayBeService(host));
+    return this.#candidate(host) !== null || (this.#namespace === null && mayBeOwnService(host, this.#names()));
   }
 
   subscribe(host: string, port: number, sink: EndpointSink, options: SubscribeOptions = {}): EndpointSubscription {
     const candidate = this.#candidate(host);
     if (candidate !== null) return this.#subscribe(candidate, host, port, sink, options, false);
     const dns = this.#options.dns.subscribe(host, port, sink, options);
-    if (this.#namespace !== null || !mayBeService(host)) return dns;
+    if (this.#namespace !== null || !mayBeOwnService(host, this.#names())) return dns;
     const why = () => this.#problems.get(CREDENTIALS);
     const deferred = new DeferredName(dns, why, () => this.#deferred.delete(deferred));
     this.#deferred.set(deferred, () => {
@@ -120,7 +120,7 @@ export class KubernetesDiscovery implements DiscoverySource {
   ): EndpointSubscription {
     const { namespace, service } = candidate;
     const key = `${namespace}/${service}`;
-    const record = this.#record(namespace, service);
+    const record = this.#records.open(namespace, service);
     record.users++;
     const source = this.#watch(namespace);
     source.users++;
@@ -149,7 +149,7 @@ export class KubernetesDiscovery implements DiscoverySource {
     if (problem === null) {
       const mended = this.#problems.get(CREDENTIALS) !== null;
       this.#problems.clear(CREDENTIALS);
-      if (mended) this.#askFailed();
+      if (mended) this.#records.askFailed();
     } else this.#problems.set(CREDENTIALS, problem);
     this.#namespace ??= namespace;
     if (this.#namespace !== null) {
@@ -176,13 +176,9 @@ export class KubernetesDiscovery implements DiscoverySource {
       this.#identifying.cancel();
       this.#identify();
     }
-    this.#askFailed();
-    for (const record of this.#records.values()) if (record.answer.kind === 'absent') record.askAgain();
+    this.#records.askFailed();
+    this.#records.askAbsent();
     for (const watch of this.#watches.values()) watch.retryNow();
-  }
-
-  #askFailed(): void {
-    for (const record of this.#records.values()) if (record.error !== null) record.askAgain();
   }
 
   /** Whether every watch that is wanted stands; null: none is wanted, so nothing is known. */
@@ -194,7 +190,7 @@ export class KubernetesDiscovery implements DiscoverySource {
       if (!watch.connected) return false;
       wanted = true;
     }
-    if ([...this.#records.values()].some(({ answer }) => answer.kind === 'failed')) return false;
+    if (this.#records.failed) return false;
     return wanted ? true : null;
   }
 
@@ -221,19 +217,17 @@ export class KubernetesDiscovery implements DiscoverySource {
     this.#deferred.clear();
     for (const all of [...this.#subscriptions.values()]) for (const subscription of [...all]) subscription.close();
     for (const watch of this.#watches.values()) watch.close();
-    for (const record of this.#records.values()) record.close();
-    this.#records.clear();
+    this.#records.close();
     this.#opened?.close();
   }
 
   #candidate(host: string): ServiceCandidate | null {
+    return parseServiceName(host, this.#names());
+  }
+
+  #names(): ServiceNames {
     const { settings, clusterDomain } = this.#options;
-    const candidate = parseServiceName(host, {
-      ownNamespace: this.#namespace ?? UNKNOWN,
-      namespaces: settings.namespaces,
-      clusterDomain: clusterDomain(),
-    });
-    return candidate?.namespace === UNKNOWN ? null : candidate;
+    return { ownNamespace: this.#namespace, namespaces: settings.namespaces, clusterDomain: clusterDomain() };
   }
 
   #openApi(): Promise<KubeApi> {
@@ -249,47 +243,6 @@ export class KubernetesDiscovery implements DiscoverySource {
       },
     );
     return this.#api;
-  }
-
-  #record(namespace: string, service: string): ServiceRecord {
-    const key = `${namespace}/${service}`;
-    const known = this.#records.get(key);
-    if (known !== undefined) return known;
-    this.#forgetOldest();
-    const record = new ServiceRecord(namespace, service, {
-      api: () => this.#openApi(),
-      queue: this.#queue,
-      clock: this.#options.clock,
-      random: this.#options.random,
-      changed: () => this.#serviceChanged(key, record),
-      expired: () => this.#forget(key, record),
-    });
-    this.#records.set(key, record);
-    return record;
-  }
-
-  /** Names that an app makes up must not gather here. */
-  #forgetOldest(): void {
-    if (this.#records.size < MAX_REMEMBERED) return;
-    for (const [key, record] of this.#records) {
-      if (record.users > 0) continue;
-      this.#forget(key, record);
-      return;
-    }
-  }
-
-  #forget(key: string, record: ServiceRecord): void {
-    record.close();
-    this.#records.delete(key);
-    const subject = `services ${record.namespace}`;
-    if (this.#problems.get(subject) !== null && !this.#failing(record.namespace)) this.#problems.forget(subject);
-  }
-
-  /** Whether a Service of the namespace could not be read. */
-  #failing(namespace: string): boolean {
-    for (const record of this.#records.values())
-      if (record.namespace === namespace && record.error !== null) return true;
-    return false;
   }
 
   #watch(namespace: string): NamespaceWatch {
@@ -333,21 +286,12 @@ export class KubernetesDiscovery implements DiscoverySource {
     };
   }
 
-  #serviceChanged(key: string, record: ServiceRecord): void {
-    const { namespace, error } = record;
+  #serviceChanged(record: ServiceRecord): void {
+    const { namespace, name, error } = record;
     // That has a line of its own, and is looked at again until it is mended.
-    if (error?.kind === 'no_credentials') {
-      if (this.#identifying === null) this.#identify();
-      this.#update(key, namespace);
-      return;
-    }
-    const subject = `services ${namespace}`;
-    const before = this.#problems.get(subject);
-    // The API server's words name the Service: one line for the namespace, not one for each.
-    if (error !== null && !(before instanceof ApiError && before.kind === error.kind))
-      this.#problems.set(subject, error);
-    if (error === null && before !== null && !this.#failing(namespace)) this.#problems.clear(subject);
-    this.#update(key, namespace);
+    if (error?.kind !== 'no_credentials') this.#records.report(record);
+    else if (this.#identifying === null) this.#identify();
+    this.#update(`${namespace}/${name}`, namespace);
   }
 
   /** Has the Service's subscriptions decide anew. @returns whether an endpoint has left the rotation of one */
@@ -358,20 +302,10 @@ export class KubernetesDiscovery implements DiscoverySource {
         if (subscription.update()) left = true;
       } catch (cause) {
         // A destination's fault is not to keep the others from being told.
-        this.#fault(namespace, cause);
+        this.#problems.fault(namespace, cause);
       }
     }
     return left;
-  }
-
-  #fault(namespace: string, cause: unknown): void {
-    const subject = `fault ${namespace}`;
-    if (this.#problems.get(subject) !== null) return;
-    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-    this.#problems.set(subject, {
-      message: `a change in ${namespace} was not taken in: ${text}`,
-      hint: 'This is a fault of carpool; please report it.',
-    });
   }
 
   #slicesChanged(namespace: string, service: string, readAt: number | null): void {
@@ -399,11 +333,6 @@ export class KubernetesDiscovery implements DiscoverySource {
     all?.delete(subscription);
     if (all?.size === 0) this.#subscriptions.delete(key);
     // A Service is asked for anew when it is used again; that a name is none is remembered.
-    if (record.users === 0 && record.answer.kind === 'found') this.#forget(key, record);
+    if (record.users === 0 && record.answer.kind === 'found') this.#records.forget(record);
   }
-}
-
-/** Whether a name has the form that Services of the own namespace have: `orders`, `orders.shop`, `pod-0.db.shop`. */
-function mayBeService(host: string): boolean {
-  return /^[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){0,2}$/.test(host) && !/(^|\.)localhost$/.test(host);
 }

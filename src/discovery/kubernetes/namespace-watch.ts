@@ -26,7 +26,7 @@ export type NamespaceWatchOptions = {
   readonly onChange: (service: string, readAt: number | null) => void;
   /** `connected` or `error` is another now. */
   readonly onState?: () => void;
-  /** Each event of the API: ADDED, MODIFIED, DELETED, BOOKMARK. */
+  /** Each event of the API: ADDED, MODIFIED, DELETED, BOOKMARK; LIST: a whole list. */
   readonly onEvent?: (type: string) => void;
 };
 
@@ -209,9 +209,12 @@ export class NamespaceWatch {
       namespace,
       labelSelector: selectorOf(asked),
       version,
-      fault: (cause) => this.#report.fault(cause),
+      fault: (cause) => this.#fault(cause),
       handlers: {
-        listed: (list, latest) => this.#listed(follower, list, latest),
+        listed: (list, latest) => {
+          onEvent?.('LIST');
+          this.#listed(follower, list, latest);
+        },
         opened: () => this.#opened(follower),
         event: (type, object, readAt) => {
           onEvent?.(type);
@@ -366,7 +369,7 @@ export class NamespaceWatch {
       try {
         this.#options.onChange(service, readAt);
       } catch (cause) {
-        this.#report.fault(cause);
+        this.#fault(cause);
       }
     }
   }
@@ -379,7 +382,12 @@ export class NamespaceWatch {
     try {
       this.#options.onState?.();
     } catch (cause) {
-      this.#report.fault(cause);
+      this.#fault(cause);
     }
+  }
+
+  #fault(cause: unknown): void {
+    const { problems, namespace } = this.#options;
+    problems.fault(namespace, cause);
   }
 }

@@ -1,5 +1,8 @@
 /** What discovery knows of a Service and of an EndpointSlice: the parts of the API's objects that it uses, checked. */
 
+/** The label of an EndpointSlice that names its Service. */
+export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+
 export type ServicePort = {
   /** Empty where the Service has one port without a name. */
   readonly name: string;
@@ -52,7 +55,7 @@ export type SliceEndpoint = {
 export type SliceFacts = {
   readonly namespace: string;
   readonly name: string;
-  /** The Service that it belongs to (label `kubernetes.io/service-name`). */
+  /** The Service that it belongs to (its `SERVICE_NAME_LABEL`). */
   readonly service: string;
   readonly family: 4 | 6;
   readonly ports: readonly SlicePort[];

@@ -3,7 +3,14 @@ import { type AddressRange, inRange } from '../address-range.ts';
 import { deniedKind } from '../address-rules.ts';
 import { parseIp } from '../ip-address.ts';
 import { isJsonObject, type JsonObject, nameAt, objectAt, shown } from './json-value.ts';
-import type { ServiceFacts, ServicePort, SliceEndpoint, SliceFacts, SlicePort } from './objects.ts';
+import {
+  SERVICE_NAME_LABEL,
+  type ServiceFacts,
+  type ServicePort,
+  type SliceEndpoint,
+  type SliceFacts,
+  type SlicePort,
+} from './objects.ts';
 
 /** What was read is not the object that was asked for; `message` says in words what it is instead. */
 export class UnreadableObject extends Error {
@@ -31,7 +38,6 @@ export type ListedItems = {
 /** As many as the API allows in a slice; what is beyond is no API server's doing. */
 const MAX_SLICE_ENDPOINTS = 1_000;
 const MAX_PROBLEMS = 5;
-const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 
 /** Never throws; what is no object has nothing of a name. */
 export function objectMeta(value: unknown): ObjectMeta {

@@ -1,10 +1,17 @@
 import type { Clock, Timer } from '../../clock.ts';
-import type { ApiError, ApiFailureKind, KubeApi, WatchHandle } from './kube-api.ts';
+import { ApiBackoff } from './api-backoff.ts';
+import {
+  type ApiError,
+  type ApiFailureKind,
+  asApiError,
+  type KubeApi,
+  slicesPath,
+  type WatchHandle,
+} from './kube-api.ts';
 import { objectMeta } from './read-objects.ts';
 import { olderVersion } from './resource-version.ts';
 import { type ListAge, listSlices, type SliceList } from './slice-list.ts';
-import { WatchBackoff } from './watch-backoff.ts';
-import { asApiError, endedAtOnce, silentWatch, unanswered, wentBack } from './watch-failure.ts';
+import { endedAtOnce, silentWatch, unanswered, wentBack } from './watch-failure.ts';
 
 /** What a reflector tells. Any of them may close it; one that throws is reported and does no harm. */
 export interface ReflectorHandlers {
@@ -73,7 +80,7 @@ type Phase =
 export class Reflector {
   readonly #options: ReflectorOptions;
   readonly #path: string;
-  readonly #backoff: WatchBackoff;
+  readonly #backoff: ApiBackoff;
   #labelSelector: string;
   #phase: Phase = { state: 'new' };
   /** Which call is under way: what an earlier one still says is not heard. */
@@ -94,8 +101,8 @@ export class Reflector {
   constructor(options: ReflectorOptions) {
     const { namespace, random, labelSelector, version } = options;
     this.#options = options;
-    this.#path = `/apis/discovery.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/endpointslices`;
-    this.#backoff = new WatchBackoff(random);
+    this.#path = slicesPath(namespace);
+    this.#backoff = new ApiBackoff(random);
     this.#labelSelector = labelSelector;
     this.#version = version;
   }
@@ -173,7 +180,7 @@ export class Reflector {
         if (list !== null && turn === this.#turn) this.#listed(list, age.age === 'latest');
       },
       (thrown: unknown) => {
-        if (turn === this.#turn) this.#failed(asApiError(thrown), 'list');
+        if (turn === this.#turn) this.#failed(asApiError(thrown, 'EndpointSlices could not be listed'), 'list');
       },
     );
   }

@@ -1,5 +1,5 @@
 import type { ApiAccess } from './api-access.ts';
-import { ApiError, type WatchHandle, type WatchHandlers } from './kube-api.ts';
+import { type ApiError, asApiError, type WatchHandle, type WatchHandlers } from './kube-api.ts';
 import type { WatchAttempt } from './watch-attempt.ts';
 
 export type WatchContext = {
@@ -31,7 +31,7 @@ export class RunningWatch implements WatchHandle {
     try {
       this.#start(this.#context.access(), true);
     } catch (thrown) {
-      this.#end(thrown instanceof ApiError ? thrown : unexpectedError(thrown));
+      this.#end(asApiError(thrown, 'the watch could not be begun'));
     }
   }
 
@@ -77,8 +77,3 @@ export class RunningWatch implements WatchHandle {
     this.#handlers.ended(error);
   }
 }
-
-const unexpectedError = (cause: unknown) =>
-  new ApiError('unreachable', `the watch could not be begun: ${String(cause)}`, 'This is a fault of carpool.', {
-    cause,
-  });

@@ -224,7 +224,7 @@ function onThisNode(merged: readonly Merged[], { service, locality }: SelectionI
     return selection(merged.filter(({ endpoint }) => endpoint.nodeName === locality.nodeName));
   return selection(merged, {
     message: `Service ${service.namespace}/${service.name} keeps traffic on the node (internalTrafficPolicy: Local), and the node's name is not known: all endpoints are used`,
-    hint: 'Set NODE_NAME in the sidecar from spec.nodeName by the downward API, as the injector does.',
+    hint: 'Set NODE_NAME in the sidecar from spec.nodeName by the downward API.',
   });
 }
 

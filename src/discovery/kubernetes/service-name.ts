@@ -12,8 +12,8 @@ export type ServiceCandidate = {
 
 /** What decides which names may be Services. */
 export type ServiceNames = {
-  /** The pod's own namespace, where a name of one label is looked for. */
-  readonly ownNamespace: string;
+  /** The pod's own namespace, where a name of one label is looked for; null: not known, so that there is none. */
+  readonly ownNamespace: string | null;
   /** Further ones; `*` among them: the rights are cluster-wide, so any namespace may be asked for. */
   readonly namespaces: readonly string[];
   /** Such as `cluster.local`; empty where it is not known, and then no name is read as ending in it. */
@@ -30,12 +30,16 @@ function qualified(labels: readonly string[], certain: boolean): ServiceCandidat
   return { namespace, service, hostname: hostname ?? null, certain };
 }
 
+function inNamespace(namespace: string, service: string): ServiceCandidate {
+  return { namespace, service, hostname: null, certain: true };
+}
+
 /** A name that says nothing but its labels: the namespace decides. */
 function unqualified(labels: readonly string[], names: ServiceNames): ServiceCandidate | null {
   const [first, ...others] = labels;
   const namespace = others.at(-1);
   if (first !== undefined && namespace === undefined)
-    return { namespace: names.ownNamespace, service: first, hostname: null, certain: true };
+    return names.ownNamespace === null ? null : inNamespace(names.ownNamespace, first);
   if (namespace === names.ownNamespace || (namespace !== undefined && names.namespaces.includes(namespace)))
     return qualified(labels, true);
   // Of the names with three labels, far more are names of the outside (www.example.com) than pods of other namespaces.
@@ -69,4 +73,13 @@ export function parseServiceName(host: string, names: ServiceNames): ServiceCand
   // `svc.svc` is a Service in a namespace of that name, if there is one: the short form needs svc, ns and `svc`.
   if (labels.length >= 3 && labels.at(-1) === 'svc') return qualified(labels.slice(0, -1), true);
   return unqualified(labels, names);
+}
+
+/**
+ * Whether a name may be a Service of the pod's own namespace, which is not known yet: whether it would be one if that
+ * were the namespace that stands last in it.
+ * @param host as for `parseServiceName`
+ */
+export function mayBeOwnService(host: string, names: ServiceNames): boolean {
+  return parseServiceName(host, { ...names, ownNamespace: host.slice(host.lastIndexOf('.') + 1) }) !== null;
 }

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../clock.ts';
 import type { LookupQueue } from '../lookup-queue.ts';
-import { ApiError, type KubeApi } from './kube-api.ts';
+import { ApiBackoff } from './api-backoff.ts';
+import { ApiError, asApiError, type KubeApi, servicePath } from './kube-api.ts';
 import type { ServiceFacts } from './objects.ts';
 import { readService, UnreadableObject } from './read-objects.ts';
 
@@ -32,8 +33,6 @@ export type ServiceRecordOptions = {
 const BELIEVED_MS = 300_000;
 /** Between two questions, whatever asks for them. */
 const MIN_INTERVAL_MS = 1000;
-const BACKOFF_MS = 800;
-const BACKOFF_MAX_MS = 30_000;
 
 type Phase =
   | { readonly phase: 'queued'; readonly leave: () => void }
@@ -51,10 +50,10 @@ export class ServiceRecord {
   /** Subscriptions that want it. */
   users = 0;
   readonly #options: ServiceRecordOptions;
+  readonly #backoff: ApiBackoff;
   #answer: ServiceAnswer = { kind: 'asking' };
   #phase: Phase = { phase: 'closed' };
   #askedAt = Number.NEGATIVE_INFINITY;
-  #failures = 0;
   /** Something has changed since the question that is under way was asked. */
   #changedSince = false;
 
@@ -62,6 +61,7 @@ export class ServiceRecord {
     this.namespace = namespace;
     this.name = name;
     this.#options = options;
+    this.#backoff = new ApiBackoff(options.random);
     this.#enqueue();
   }
 
@@ -78,7 +78,7 @@ export class ServiceRecord {
   /** It may have changed: asks at once, or as soon as the last question is a second old. After a failure it waits its time. */
   outdated(): void {
     if (this.#phase.phase === 'asking') this.#changedSince = true;
-    else if (this.#failures === 0) this.askAgain();
+    else if (!this.#backoff.failing) this.askAgain();
   }
 
   /** As `outdated`, after a failure too. */
@@ -132,8 +132,11 @@ export class ServiceRecord {
     let answer: ServiceAnswer;
     try {
       const api = await this.#options.api();
-      const path = `/api/v1/namespaces/${encodeURIComponent(this.namespace)}/services/${encodeURIComponent(this.name)}`;
-      answer = { kind: 'found', facts: readService(await api.get(path)), error: null };
+      answer = {
+        kind: 'found',
+        facts: readService(await api.get(servicePath(this.namespace, this.name))),
+        error: null,
+      };
     } catch (error) {
       answer = this.#failed(error);
     }
@@ -144,7 +147,7 @@ export class ServiceRecord {
 
   /** What a question without an answer means. */
   #failed(thrown: unknown): ServiceAnswer {
-    const error = asApiError(thrown, `Service ${this.namespace}/${this.name}`);
+    const error = asServiceError(thrown, `Service ${this.namespace}/${this.name}`);
     if (error.kind === 'not_found') return { kind: 'absent' };
     if (error.kind === 'forbidden') return { kind: 'refused', error };
     if (this.#answer.kind === 'found') return { ...this.#answer, error };
@@ -153,10 +156,10 @@ export class ServiceRecord {
 
   #take(answer: ServiceAnswer): void {
     const error = answer.kind === 'failed' || answer.kind === 'found' ? answer.error : null;
-    this.#failures = error === null ? 0 : this.#failures + 1;
+    if (error === null) this.#backoff.reset();
     const before = this.#answer;
     this.#answer = answer;
-    this.#rest(error === null ? this.#spread(BELIEVED_MS) : this.#backoff(error));
+    this.#rest(error === null ? this.#spread(BELIEVED_MS) : this.#backoff.after(error));
     if (this.#changedSince) this.outdated();
     if (!sameAnswer(before, answer)) this.#options.changed(this);
   }
@@ -164,30 +167,16 @@ export class ServiceRecord {
   #spread(ms: number): number {
     return ms * (0.8 + 0.4 * this.#options.random());
   }
-
-  #backoff(error: ApiError): number {
-    const ms = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** Math.min(this.#failures - 1, 6));
-    // Half of it at least, so that sidecars which lost the API server together come back apart.
-    return Math.max(ms * (0.5 + 0.5 * this.#options.random()), Math.min(error.retryAfterMs ?? 0, 60_000));
-  }
 }
 
-function asApiError(thrown: unknown, what: string): ApiError {
-  if (thrown instanceof ApiError) return thrown;
+function asServiceError(thrown: unknown, what: string): ApiError {
   if (thrown instanceof UnreadableObject)
     return new ApiError(
       'not_an_api',
       `${what} could not be read: ${thrown.message}`,
       'Is this a Kubernetes API server?',
     );
-  return new ApiError(
-    'unreachable',
-    `${what} could not be asked for: ${String(thrown)}`,
-    'This is a fault of carpool.',
-    {
-      cause: thrown,
-    },
-  );
+  return asApiError(thrown, `${what} could not be asked for`);
 }
 
 function sameAnswer(a: ServiceAnswer, b: ServiceAnswer): boolean {

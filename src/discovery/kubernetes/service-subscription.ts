@@ -5,7 +5,7 @@ import type { Problem, ProblemLog } from './discovery-log.ts';
 import { DnsRelay } from './dns-relay.ts';
 import { EndpointDiff } from './endpoint-diff.ts';
 import type { ApiError } from './kube-api.ts';
-import type { ServiceFacts, SliceFacts } from './objects.ts';
+import { SERVICE_NAME_LABEL, type ServiceFacts, type SliceFacts } from './objects.ts';
 import { type Selection, selectEndpoints } from './select-endpoints.ts';
 import type { ServiceCandidate } from './service-name.ts';
 import type { ServiceRecord } from './service-record.ts';
@@ -264,18 +264,21 @@ export class ServiceSubscription implements EndpointSubscription {
     if (before.state === 'dns') before.subscription.close();
     this.#dnsAnswer = null;
     const last = before.state === 'dns' ? before.relay : null;
-    const relay = new DnsRelay(this.#sink, externalName, last, (error) => this.#dnsSettled(relay, error));
-    // What DNS has cached is told before `subscribe` returns: the relay must be in force by then.
-    const answers: (CarpoolError | null)[] = [];
-    this.#pendingSettlement = { relay, answers };
+    // What DNS has cached is told before `subscribe` returns, and heard when the relay is in force.
+    const early: (CarpoolError | null)[] = [];
+    let inForce = false;
+    const relay = new DnsRelay(this.#sink, externalName, last, (error) => {
+      if (inForce) this.#dnsSettled(relay, error);
+      else early.push(error);
+    });
     const subscription = this.#context.dns.subscribe(name, this.#target.port, relay, this.#options);
-    this.#pendingSettlement = null;
+    inForce = true;
     if (this.#isClosed()) {
       subscription.close();
       return;
     }
     this.#state = { state: 'dns', name, relay, subscription, problem, gone };
-    for (const error of answers) this.#dnsSettled(relay, error);
+    for (const error of early) this.#dnsSettled(relay, error);
   }
 
   /** Asked after calls to the sink, which may have closed this. */
@@ -285,14 +288,8 @@ export class ServiceSubscription implements EndpointSubscription {
 
   /** What DNS said last. `held`: nobody was told yet, for the API server may still have a better answer. */
   #dnsAnswer: { readonly error: CarpoolError | null; readonly held: boolean } | null = null;
-  /** While a subscription is being made, what it settles with at once. */
-  #pendingSettlement: { readonly relay: DnsRelay; readonly answers: (CarpoolError | null)[] } | null = null;
 
   #dnsSettled(relay: DnsRelay, error: CarpoolError | null): void {
-    if (this.#pendingSettlement?.relay === relay) {
-      this.#pendingSettlement.answers.push(error);
-      return;
-    }
     if (this.#state.state !== 'dns' || this.#state.relay !== relay) return;
     // DNS has nothing, but the API server may yet: who waits is not told that there is nothing.
     const held = error !== null && this.#plan().go === 'wait';
@@ -341,7 +338,7 @@ function noneServes(service: ServiceFacts, selection: Selection, hostname: strin
 function withoutSelector({ namespace, name }: ServiceFacts): Problem {
   return {
     message: `Service ${namespace}/${name} has no selector and no EndpointSlices; its name goes by DNS`,
-    hint: 'Give it a selector, or an EndpointSlice with the label kubernetes.io/service-name.',
+    hint: `Give it a selector, or an EndpointSlice with the label ${SERVICE_NAME_LABEL}.`,
   };
 }
 

@@ -1,7 +1,8 @@
+import { SERVICE_NAME_LABEL } from './objects.ts';
+
 /** Which Services a watch is about: these, or (null) all of its namespace. */
 export type Coverage = ReadonlySet<string> | null;
 
-const LABEL = 'kubernetes.io/service-name';
 /** More names, or a longer selector, and the whole namespace is watched … */
 const MAX_NAMES = 100;
 const MAX_SELECTOR_LENGTH = 4_000;
@@ -10,7 +11,7 @@ const FEW_NAMES = 50;
 
 /** The label selector of a watch. Names are sorted, so that the same Services are the same request. */
 export function selectorOf(coverage: Coverage): string {
-  return coverage === null ? LABEL : `${LABEL} in (${[...coverage].sort().join(',')})`;
+  return coverage === null ? SERVICE_NAME_LABEL : `${SERVICE_NAME_LABEL} in (${[...coverage].sort().join(',')})`;
 }
 
 /** What is to be watched for `wanted`, where `before` is watched now. */

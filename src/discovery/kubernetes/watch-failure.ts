@@ -35,12 +35,3 @@ export function wentBack(namespace: string): ApiError {
     'They are listed again.',
   );
 }
-
-/** Whatever a call threw, as the failure that it is. */
-export function asApiError(thrown: unknown): ApiError {
-  if (thrown instanceof ApiError) return thrown;
-  const text = thrown instanceof Error ? thrown.message : String(thrown);
-  return new ApiError('unreachable', `EndpointSlices could not be listed: ${text}`, 'This is a fault of carpool.', {
-    cause: thrown,
-  });
-}

@@ -41,16 +41,6 @@ export class WatchReport {
       });
   }
 
-  /** Code that was told of a change threw. The first time is told: where it came from differs each time. */
-  fault(cause: unknown): void {
-    if (this.#problems.get(`fault ${this.#namespace}`) !== null) return;
-    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-    this.#problems.set(`fault ${this.#namespace}`, {
-      message: `a change in ${this.#namespace} was not taken in: ${text}`,
-      hint: 'This is a fault of carpool; please report it.',
-    });
-  }
-
   /** Nobody is interested in the namespace any more. */
   forget(): void {
     this.#failure = null;

@@ -8,17 +8,12 @@ import {
   FORM_AUTHORITY,
   FORM_ORIGIN,
   type Head,
+  type HeadLimits,
   METHOD_CONNECT,
-  METHOD_DELETE,
-  METHOD_GET,
-  METHOD_HEAD,
   METHOD_OPTIONS,
   METHOD_OTHER,
-  METHOD_PATCH,
-  METHOD_POST,
-  METHOD_PUT,
-  METHOD_TRACE,
 } from '../head.ts';
+import { methodId } from '../method.ts';
 
 /** The head is not there whole: scan again with more bytes. */
 export const SCAN_MORE = 0;
@@ -26,24 +21,6 @@ export const SCAN_MORE = 0;
 export const SCAN_DONE = 1;
 /** `scanner.fault` says which rule was broken. */
 export const SCAN_FAULT = 2;
-
-export type HeadLimits = {
-  /** The whole head with its blank line. */
-  readonly maxHeadBytes: number;
-  readonly maxFields: number;
-  /** The request target. */
-  readonly maxTargetBytes: number;
-};
-
-const METHOD_NAMES: readonly (readonly [string, number])[] = [
-  ['HEAD', METHOD_HEAD],
-  ['PUT', METHOD_PUT],
-  ['DELETE', METHOD_DELETE],
-  ['OPTIONS', METHOD_OPTIONS],
-  ['TRACE', METHOD_TRACE],
-  ['PATCH', METHOD_PATCH],
-  ['CONNECT', METHOD_CONNECT],
-];
 
 /** The first byte of a TLS record that holds a handshake: an app that takes the proxy for an https:// one sends it. */
 const TLS_HANDSHAKE = 0x16;
@@ -55,22 +32,6 @@ const TLS_HANDSHAKE = 0x16;
 const isToken = (buffer: Buffer, at: number): boolean => (TOKEN_LOWER[buffer[at] as number] as number) > 0;
 const isTarget = (buffer: Buffer, at: number): boolean => TARGET[buffer[at] as number] === 1;
 const isValue = (buffer: Buffer, at: number): boolean => FIELD_VALUE[buffer[at] as number] === 1;
-
-/** Methods are case-sensitive (RFC 9110 section 9.1): `get` is another method than `GET`. */
-function methodId(buffer: Buffer, start: number, end: number): number {
-  const length = end - start;
-  if (length === 3 && buffer[start] === 71 && buffer[start + 1] === 69 && buffer[start + 2] === 84) return METHOD_GET;
-  if (length === 4 && buffer[start] === 80 && buffer[start + 1] === 79 && buffer[start + 2] === 83) {
-    if (buffer[start + 3] === 84) return METHOD_POST;
-  }
-  for (const [name, id] of METHOD_NAMES) {
-    if (name.length !== length) continue;
-    let at = 0;
-    while (at < length && buffer[start + at] === name.charCodeAt(at)) at++;
-    if (at === length) return id;
-  }
-  return METHOD_OTHER;
-}
 
 /**
  * Reads HTTP/1.1 heads: one interpretation or a fault. It never looks a second time at a head that was complete, makes

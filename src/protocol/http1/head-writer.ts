@@ -1,5 +1,6 @@
-import { FIELD_CONTENT_LENGTH, FIELD_EXPECT, FIELD_MAX_FORWARDS } from '../field-names.ts';
-import { type Head, METHOD_OPTIONS, METHOD_TRACE } from '../head.ts';
+import { copyBytes } from '../bytes.ts';
+import { FIELD_CONTENT_LENGTH, FIELD_COOKIE, FIELD_EXPECT, FIELD_HOST, FIELD_MAX_FORWARDS } from '../field-names.ts';
+import { countsHops, type Head, METHOD_OPTIONS } from '../head.ts';
 
 /**
  * Writes HTTP/1.1 heads into an output buffer: the start line anew, end-to-end fields as the bytes that were read, what
@@ -22,17 +23,9 @@ const CONNECTION_KEEP_ALIVE = line('connection: keep-alive');
 const CONNECTION_UPGRADE = line('connection: upgrade');
 const CONNECTION_TE = line('connection: te');
 const CONNECTION_TE_CLOSE = line('connection: te, close');
+const COOKIE = Buffer.from('cookie: ', 'latin1');
+const SEMICOLON = Buffer.from('; ', 'latin1');
 const CRLF = Buffer.from('\r\n', 'latin1');
-
-/** A native call costs more than a few bytes copied by hand. */
-const SHORT = 40;
-
-export function copyBytes(from: Buffer, start: number, end: number, to: Buffer, at: number): number {
-  const length = end - start;
-  if (length > SHORT) from.copy(to, at, start, end);
-  else for (let index = 0; index < length; index++) to[at + index] = from[start + index] ?? 0;
-  return at + length;
-}
 
 const put = (bytes: Buffer, to: Buffer, at: number): number => copyBytes(bytes, 0, bytes.length, to, at);
 
@@ -62,6 +55,8 @@ export function writeRequestHead(head: Head, options: RequestHeadOptions, out: B
     to = copyBytes(buffer, head.pathStart, head.pathEnd, out, to);
   }
   to = put(VERSION_LINE, out, to);
+  // Fields that are left out of what is copied, by bit of their id: the head itself is not changed, for it may be read again.
+  let except = 0;
   const rewriteHost = options.authority !== null || !head.hostAgrees;
   if (rewriteHost) {
     to = put(HOST, out, to);
@@ -70,10 +65,17 @@ export function writeRequestHead(head: Head, options: RequestHeadOptions, out: B
         ? put(options.authority, out, to)
         : copyBytes(buffer, head.authorityStart, head.authorityEnd, out, to);
     to = put(CRLF, out, to);
-    if (head.hostField >= 0) head.dropped[head.hostField] = 1;
+    except |= 1 << FIELD_HOST;
   }
-  if (countsHops(head)) to = writeHop(head, out, to);
-  to = copyFields(head, out, to, head.minor === 0 && head.expectContinue ? FIELD_EXPECT : 0);
+  if (countsHops(head)) {
+    // In place of the field that was read.
+    to += out.write(`max-forwards: ${head.maxForwards - 1}\r\n`, to, 'latin1');
+    except |= 1 << FIELD_MAX_FORWARDS;
+  }
+  if (head.minor === 0 && head.expectContinue) except |= 1 << FIELD_EXPECT;
+  if (head.cookieCrumbs) except |= 1 << FIELD_COOKIE;
+  to = copyFields(head, out, to, except);
+  if (head.cookieCrumbs) to = writeCookies(head, out, to);
   if (head.chunked) to = put(CHUNKED_LINE, out, to);
   if (options.upgrade && head.upgradeField >= 0) {
     to = put(UPGRADE, out, to);
@@ -90,17 +92,17 @@ export function writeRequestHead(head: Head, options: RequestHeadOptions, out: B
   return to + 2;
 }
 
-/** Whether this hop counts in Max-Forwards (RFC 9110 section 7.6.2). */
-function countsHops(head: Head): boolean {
-  return head.maxForwards > 0 && (head.method === METHOD_TRACE || head.method === METHOD_OPTIONS);
-}
-
-/** Writes Max-Forwards less one, in place of the field that was read. */
-function writeHop(head: Head, out: Buffer, at: number): number {
-  for (let index = 0; index < head.fieldCount; index++) {
-    if (head.idAt(index) === FIELD_MAX_FORWARDS) head.dropped[index] = 1;
+/** Writes the Cookie fields as one (RFC 9113 section 8.2.3). */
+function writeCookies(head: Head, out: Buffer, at: number): number {
+  let to = put(COOKIE, out, at);
+  let first = true;
+  for (let index = head.cookieField; index < head.fieldCount; index++) {
+    if (head.fieldIds[index] !== FIELD_COOKIE || head.dropped[index] === 1) continue;
+    if (!first) to = put(SEMICOLON, out, to);
+    first = false;
+    to = copyBytes(head.buffer, head.valueStarts[index] ?? 0, head.valueEnds[index] ?? 0, out, to);
   }
-  return at + out.write(`max-forwards: ${head.maxForwards - 1}\r\n`, at, 'latin1');
+  return put(CRLF, out, to);
 }
 
 export type ResponseHeadOptions = {
@@ -120,7 +122,7 @@ export function writeResponseHead(head: Head, options: ResponseHeadOptions, out:
   to = copyBytes(buffer, head.statusStart, head.lineEnd, out, to);
   out[to++] = 13;
   out[to++] = 10;
-  to = copyFields(head, out, to, options.dropContentLength ? FIELD_CONTENT_LENGTH : 0);
+  to = copyFields(head, out, to, options.dropContentLength ? 1 << FIELD_CONTENT_LENGTH : 0);
   if (options.chunked) to = put(CHUNKED_LINE, out, to);
   switch (options.connection) {
     case 'close':
@@ -151,13 +153,13 @@ export function writeResponseHead(head: Head, options: ResponseHeadOptions, out:
   return to + 2;
 }
 
-/** Copies the lines that pass, in runs; `except` is the id of one more field to leave out (0: none). */
+/** Copies the lines that pass, in runs; `except` has the bits of ids to leave out besides. */
 function copyFields(head: Head, out: Buffer, at: number, except: number): number {
   const { buffer, fieldCount, lineStarts, dropped, fieldIds } = head;
   let to = at;
   let run = -1;
   for (let index = 0; index < fieldCount; index++) {
-    if (dropped[index] === 1 || (except !== 0 && fieldIds[index] === except)) {
+    if (dropped[index] === 1 || ((except >>> (fieldIds[index] ?? 0)) & 1) === 1) {
       if (run >= 0) {
         to = copyBytes(buffer, run, lineStarts[index] ?? 0, out, to);
         run = -1;

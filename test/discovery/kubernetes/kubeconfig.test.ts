@@ -164,6 +164,12 @@ test('what is wrong with a kubeconfig is told with its line', (t) => {
   t.end();
 });
 
+test('a context that names no namespace is in default, as for kubectl', (t) => {
+  const { credentials } = open(t, config({ context: { namespace: undefined } }));
+  t.equal(credentials.namespace, 'default');
+  t.end();
+});
+
 test('a kubeconfig that is not there is told so, and has no namespace', (t) => {
   const places = { env: {}, kubeconfig: '/nowhere/config', apiServer: null, tokenDir: '', clock: new TestClock() };
   const credentials = openCredentials(places);

@@ -96,7 +96,7 @@ test('a Service without slices is known as such', async (t) => {
   t.same(told(), ['orders']);
 });
 
-test('an event is told with the time it was read, and only where something differs', async (t) => {
+test('an event is told with the time it was read, and only where something differs; each is counted, as is a list', async (t) => {
   const seen: string[] = [];
   const { api, told, addresses } = await following({ onEvent: (type) => seen.push(type) });
   api.last.handlers.event('MODIFIED', at(101, of('orders', '10.0.0.2')), 4_711);
@@ -105,7 +105,7 @@ test('an event is told with the time it was read, and only where something diffe
   api.last.handlers.event('BOOKMARK', at(104, of('users')), 4_714);
   t.same(told(), ['orders 4711']);
   t.same(addresses('orders'), ['10.0.0.2']);
-  t.same(seen, ['MODIFIED', 'MODIFIED', 'MODIFIED', 'BOOKMARK']);
+  t.same(seen, ['LIST', 'MODIFIED', 'MODIFIED', 'MODIFIED', 'BOOKMARK']);
 });
 
 test('names are gathered: the first is asked for at once, others every half second, sorted', async (t) => {

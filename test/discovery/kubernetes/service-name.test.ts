@@ -1,5 +1,9 @@
 import t from 'tap';
-import { parseServiceName, type ServiceNames } from '../../../src/discovery/kubernetes/service-name.ts';
+import {
+  mayBeOwnService,
+  parseServiceName,
+  type ServiceNames,
+} from '../../../src/discovery/kubernetes/service-name.ts';
 
 const HOME: ServiceNames = { ownNamespace: 'shop', namespaces: ['billing'], clusterDomain: 'cluster.local' };
 
@@ -89,4 +93,20 @@ t.test('labels that Kubernetes does not give are no Services', async (t) => {
   const hosts = ['', '.', 'a..shop', '.shop', '-a', 'a-', 'a_b', 'Orders', 'orders.shop.svc ', 'ö', 'a/b', `${long}a`];
   for (const host of [...hosts, 'a.-b.svc', 'a.b-.svc', '_http._tcp.orders.shop.svc', 'a%00b'])
     t.equal(read(host), null, host);
+});
+
+t.test('while the own namespace is not known, only names that say another are Services', async (t) => {
+  const ownNamespace = null;
+  for (const host of ['orders', 'orders.shop', 'db-0.db.shop']) t.equal(read(host, { ownNamespace }), null, host);
+  t.equal(read('orders.billing', { ownNamespace }), 'billing/orders');
+  t.equal(read('orders.other.svc', { ownNamespace }), 'other/orders');
+  t.equal(read('orders.other.svc.cluster.local.', { ownNamespace }), 'other/orders');
+  t.equal(read('null', { ownNamespace }), null);
+});
+
+t.test('a name that may be one of the own namespace is known by its form', async (t) => {
+  const names: ServiceNames = { ...HOME, ownNamespace: null };
+  for (const host of ['orders', 'orders.shop', 'db-0.db.shop', 'github.com']) t.ok(mayBeOwnService(host, names), host);
+  for (const host of ['localhost', 'app.localhost', '10.0.0.1', '::1', '127.1', 'orders.', 'a.b.c.shop', 'a_b', ''])
+    t.notOk(mayBeOwnService(host, names), host);
 });

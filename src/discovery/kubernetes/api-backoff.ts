@@ -7,8 +7,11 @@ const FORBIDDEN_MS = 60_000;
 /** More than this no Retry-After makes us wait. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
-/** How long to wait after each failure in a row: 0.8 s, doubling up to 30 s, at random between the half and the whole. */
-export class WatchBackoff {
+/**
+ * How long to wait before a call that failed is made again, after each failure in a row: 0.8 s, doubling up to 30 s, at random between the half and the
+ * whole, so that sidecars which lost the API server together come back apart.
+ */
+export class ApiBackoff {
   readonly #random: () => number;
   #failures = 0;
 
@@ -26,6 +29,11 @@ export class WatchBackoff {
     if (error.retryAfterMs === null) return delay;
     // Never sooner than asked for: all that were turned away together are spread behind it.
     return Math.max(delay, Math.min(error.retryAfterMs, MAX_RETRY_AFTER_MS) * (1 + this.#random() / 10));
+  }
+
+  /** Whether the last call failed. */
+  get failing(): boolean {
+    return this.#failures > 0;
   }
 
   reset(): void {

@@ -1,0 +1,50 @@
+import type { LinkOutput } from './link-output.ts';
+import { type BufferAccount, FIRST_RECEIVE_WINDOW, type LinkStream } from './link-stream.ts';
+
+/** What a receive window grows to while its receiver keeps up. */
+const LARGEST = 1024 * 1024;
+
+/**
+ * What the peer may send on one HTTP/2 connection: the window of the connection here, those of the streams in the streams (RFC 9113
+ * section 6.9). Credit is given in few and large steps, when half of a window is used up, and more of it each time.
+ */
+export class ReceiveWindows {
+  readonly #out: LinkOutput;
+  readonly #account: BufferAccount;
+  #left = FIRST_RECEIVE_WINDOW;
+  #target = FIRST_RECEIVE_WINDOW;
+
+  constructor(out: LinkOutput, account: BufferAccount) {
+    this.#out = out;
+    this.#account = account;
+  }
+
+  /** DATA came on the connection. @returns false: more than its window lets */
+  spend(flowBytes: number): boolean {
+    this.#left -= flowBytes;
+    return this.#left >= 0;
+  }
+
+  /** Gives back what a stream's receiver has taken. */
+  creditStream(stream: LinkStream): void {
+    if (stream.receiveWindow > stream.receiveTarget / 2) return;
+    if (stream.receiveTarget < LARGEST && !this.#account.constrained) {
+      stream.receiveTarget = Math.min(stream.receiveTarget * 2, LARGEST);
+    }
+    const increment = stream.receiveTarget - stream.receiveWindow;
+    stream.receiveWindow = stream.receiveTarget;
+    this.#out.windowUpdate(stream.id, increment);
+  }
+
+  /**
+   * Gives back what came on the connection, whosever it was, so that a stream whose receiver stands still holds up no other;
+   * nothing while memory is short.
+   */
+  creditConnection(): void {
+    if (this.#left > this.#target / 2 || this.#account.constrained) return;
+    this.#target = Math.min(this.#target * 2, LARGEST);
+    const increment = this.#target - this.#left;
+    this.#left = this.#target;
+    this.#out.windowUpdate(0, increment);
+  }
+}

@@ -1,0 +1,32 @@
+import type { DialFailure } from '../connection/dial.ts';
+import { tlsError } from '../connection/tls-failure.ts';
+import { CarpoolError } from '../errors.ts';
+import type { EndpointPool } from './endpoint-pool.ts';
+
+/** Connect errors that say nothing about the endpoint: no port, descriptor or memory was left on this side. */
+const OUR_OWN_FAULT: ReadonlySet<string> = new Set([
+  'EADDRNOTAVAIL',
+  'EADDRINUSE',
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+]);
+
+/** Whether a failed connect tells something about the endpoint. */
+export const blamesEndpoint = ({ errno, tls }: DialFailure): boolean =>
+  tls?.kind !== 'files' && !OUR_OWN_FAULT.has(errno);
+
+/** What a request hears whose connects have failed. @param name the destination */
+export function connectError(name: string, endpoint: EndpointPool, failure: DialFailure): CarpoolError {
+  const where = endpoint.addresses.map((address) => `${address}:${endpoint.spec.port}`).join(' and ');
+  if (failure.tls !== null) return tlsError(`${name}: no connection to ${where}`, failure.tls);
+  // Node's own message says code and address once more: `connect ECONNREFUSED 10.0.0.5:9000`.
+  const cause = failure.message.includes(failure.errno) ? failure.errno : `${failure.errno} ${failure.message}`;
+  const message = `${name}: no connection to ${where}: ${cause}`;
+  if (failure.timedOut) return new CarpoolError('CONNECT_TIMEOUT', message);
+  const unroutable = failure.errno === 'EHOSTUNREACH' || failure.errno === 'ENETUNREACH';
+  return new CarpoolError('CONNECT_FAILED', message, {
+    proxyError: unroutable ? 'destination_ip_unroutable' : 'connection_refused',
+  });
+}

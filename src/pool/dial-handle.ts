@@ -1,0 +1,63 @@
+import type { Lane } from '../connection/upstream.ts';
+import type { EndpointPool } from './endpoint-pool.ts';
+import type { Pending } from './pending-queue.ts';
+
+/**
+ * One connect under way and the requests that wait for it, its riders. On the way to HTTP/1.1 that is one at most; to what
+ * may be HTTP/2 as many as might share the connection. Others may be served by it, and its riders by others.
+ */
+export class DialHandle {
+  readonly endpoint: EndpointPool;
+  readonly lane: Lane;
+  /** Begun for a tunnel, outside of pool.maxConnections: nothing else may use it. */
+  readonly tunnel: boolean;
+  readonly riders = new Set<Pending>();
+  /** It has ended, in whatever way. */
+  over = false;
+  /** It may become an HTTP/2 connection. */
+  readonly http2: boolean;
+  readonly #seats: number;
+  /** A tunnel may take the bare connection: it is in clear, and nobody has spoken on it. */
+  readonly #bare: boolean;
+  /** Gives it up, and its place in the limits with it. Set by who begins it. */
+  cancel: () => void = () => {};
+
+  /** @param bare what it opens may become a tunnel too */
+  constructor(endpoint: EndpointPool, lane: Lane, seats: number, tunnel: boolean, bare: boolean) {
+    this.endpoint = endpoint;
+    this.lane = lane;
+    this.http2 = endpoint.protocol.mayShare(lane);
+    this.#seats = seats;
+    this.tunnel = tunnel;
+    this.#bare = bare;
+  }
+
+  get full(): boolean {
+    return this.over || this.riders.size >= this.#seats;
+  }
+
+  /** Whether a request may wait for what this connect opens. */
+  suits({ waiter }: Pending): boolean {
+    if (waiter.tunnel || this.tunnel) return waiter.tunnel && (this.tunnel || this.#bare);
+    return this.endpoint.spokenFor(waiter.need) === this.lane;
+  }
+
+  board(entry: Pending): void {
+    this.riders.add(entry);
+    entry.dials.add(this);
+    this.endpoint.riders++;
+  }
+
+  leave(entry: Pending): void {
+    if (!this.riders.delete(entry)) return;
+    entry.dials.delete(this);
+    this.endpoint.riders--;
+  }
+
+  /** All leave. @returns who they were, in the order in which they came */
+  empty(): readonly Pending[] {
+    const riders = [...this.riders];
+    for (const entry of riders) this.leave(entry);
+    return riders;
+  }
+}

@@ -1,0 +1,86 @@
+import { Head } from '../head.ts';
+
+const SLOTS = 16;
+/** Larger blocks are not remembered. */
+export const MEMO_BLOCK_BYTES = 512;
+/** What the heads of one memo may take together, and what one takes beside its bytes. */
+const MEMO_BYTES = 32_768;
+const SLOT_BYTES = 1024;
+const FIELD_BYTES = 18;
+
+type Slot = {
+  readonly hash: number;
+  readonly key: Buffer;
+  readonly kind: number;
+  /** The generation of the dynamic table, or ANY_GENERATION where the block does not refer to it. */
+  readonly generation: number;
+  readonly head: Head;
+  readonly bytes: number;
+};
+
+/** No generation that a table has: the block means the same whatever the table holds. */
+export const ANY_GENERATION = 0.5;
+
+/**
+ * Heads of field blocks that came before on the same connection. A block is remembered at its second sight; each has the one slot of its
+ * hash. Who looks up (`find`) and did not find asks then whether to `admit`.
+ */
+export class BlockMemo {
+  readonly #slots: (Slot | null)[] = new Array(SLOTS).fill(null);
+  readonly #seen = new Int32Array(SLOTS);
+  #bytes = 0;
+  #hash = 0;
+
+  /** The head of the block at `buffer[start..end)`; `kind` says as what it was read. */
+  find(buffer: Buffer, start: number, end: number, kind: number, generation: number): Head | null {
+    // Four bytes at a time: the multiplications wait for each other.
+    let hash = kind + end - start;
+    let at = start;
+    for (; at + 4 <= end; at += 4) {
+      const word =
+        (buffer[at] ?? 0) |
+        ((buffer[at + 1] ?? 0) << 8) |
+        ((buffer[at + 2] ?? 0) << 16) |
+        ((buffer[at + 3] ?? 0) << 24);
+      hash = Math.imul(hash ^ word, 0x9e3779b1);
+      hash ^= hash >>> 15;
+    }
+    for (; at < end; at++) hash = Math.imul(hash ^ (buffer[at] ?? 0), 16777619);
+    this.#hash = hash;
+    const slot = this.#slots[(hash ^ (hash >>> 16)) & (SLOTS - 1)];
+    if (slot === null || slot === undefined || slot.hash !== hash || slot.kind !== kind) return null;
+    if (slot.generation !== generation && slot.generation !== ANY_GENERATION) return null;
+    const { key } = slot;
+    if (key.length !== end - start) return null;
+    for (let index = 0; index < key.length; index++) if (key[index] !== buffer[start + index]) return null;
+    return slot.head;
+  }
+
+  /** Whether the block that was looked up last came before. Asking counts as a sight. */
+  get secondSight(): boolean {
+    const index = (this.#hash ^ (this.#hash >>> 16)) & (SLOTS - 1);
+    if (this.#seen[index] === this.#hash) return true;
+    this.#seen[index] = this.#hash;
+    return false;
+  }
+
+  /** Remembers `head` for the block that was looked up last. */
+  admit(buffer: Buffer, start: number, end: number, kind: number, generation: number, head: Head): void {
+    const index = (this.#hash ^ (this.#hash >>> 16)) & (SLOTS - 1);
+    // The value of `:protocol` stands before the start line.
+    const textStart = head.protocolEnd > head.protocolStart ? head.protocolStart : head.start;
+    const text = head.end - textStart;
+    const coded = head.codedEnd - head.codedStart;
+    const bytes = end - start + text + coded + FIELD_BYTES * (head.fieldCount + 1) + SLOT_BYTES;
+    const held = this.#bytes - (this.#slots[index]?.bytes ?? 0);
+    if (head.coded === null || held + bytes > MEMO_BYTES) return;
+    const own = Buffer.allocUnsafeSlow(text + coded + end - start);
+    head.buffer.copy(own, 0, textStart, head.end);
+    head.coded.copy(own, text, head.codedStart, head.codedEnd);
+    buffer.copy(own, text + coded, start, end);
+    const copy = new Head(head.fieldCount);
+    copy.copyFrom(head, own, -textStart, text);
+    this.#slots[index] = { hash: this.#hash, key: own.subarray(text + coded), kind, generation, head: copy, bytes };
+    this.#bytes = held + bytes;
+  }
+}

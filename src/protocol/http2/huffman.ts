@@ -1,0 +1,138 @@
+import { FIELD_VALUE } from '../bytes.ts';
+
+/**
+ * The Huffman code of HPACK (RFC 7541 section 5.2 and appendix B). It is canonical: the lengths of its codes say them all.
+ */
+
+/** Length of the code of each byte, and of EOS behind them, as digits of base 36. */
+const LENGTHS =
+  'dnsssssssoussussssssssusssssssss6aacd68baa8b8666555666666678f6ca' +
+  'd67777777777777777777777878djde6f56565666577666567655677777fbeds' +
+  'kmkkmmmnmnnnnnonoomnonnnnlmnmnnomlkmmnnlnmmolmnnllmlnmnnkmmmnmmn' +
+  'qqkjmnmpqqqrrqopjlqrrqrollqqsrrrkoklmllnmmppooqnqrqqrrrrrsrrrrrq' +
+  'u';
+const EOS = 256;
+const LONGEST = 30;
+
+/** Bits that one look-up takes: two symbols of most text. */
+const WIDTH = 12;
+const MASK = (1 << WIDTH) - 1;
+
+/** The symbols by length of code, then value: the order in which a canonical code counts. */
+const SYMBOLS = new Uint16Array(257);
+/** By length: the first code, how many there are, and where their symbols begin in SYMBOLS. */
+const FIRST_CODE = new Int32Array(LONGEST + 1);
+const CODES = new Int32Array(LONGEST + 1);
+const FIRST_SYMBOL = new Int32Array(LONGEST + 1);
+
+/**
+ * By the next WIDTH bits: first symbol, second symbol (from bit 8), bits of both (from bit 16), bits of the first (from bit 20), how
+ * many there are (from bit 24); 0 where the first code is longer. All symbols in here may stand in a field value: the codes of
+ * control bytes are longer.
+ */
+const PAIRS = new Int32Array(1 << WIDTH);
+
+(() => {
+  let code = 0;
+  let at = 0;
+  for (let length = 1; length <= LONGEST; length++) {
+    code *= 2;
+    FIRST_CODE[length] = code;
+    FIRST_SYMBOL[length] = at;
+    for (let symbol = 0; symbol <= EOS; symbol++) {
+      if (Number.parseInt(LENGTHS.charAt(symbol), 36) !== length) continue;
+      SYMBOLS[at++] = symbol;
+      code++;
+    }
+    CODES[length] = at - (FIRST_SYMBOL[length] ?? 0);
+  }
+  /** The symbol whose code begins the `width` low bits of `bits`, and its length from bit 9; -1 for none. */
+  const first = (bits: number, width: number): number => {
+    for (let length = 5; length <= width; length++) {
+      const rank = (bits >>> (width - length)) - (FIRST_CODE[length] ?? 0);
+      if (rank >= 0 && rank < (CODES[length] ?? 0)) {
+        return (SYMBOLS[(FIRST_SYMBOL[length] ?? 0) + rank] ?? 0) | (length << 9);
+      }
+    }
+    return -1;
+  };
+  for (let bits = 0; bits <= MASK; bits++) {
+    const one = first(bits, WIDTH);
+    if (one < 0) continue;
+    const length = one >>> 9;
+    const rest = WIDTH - length;
+    const two = first(bits & ((1 << rest) - 1), rest);
+    PAIRS[bits] =
+      two < 0
+        ? (one & 255) | (length << 16) | (length << 20) | (1 << 24)
+        : (one & 255) | ((two & 255) << 8) | ((length + (two >>> 9)) << 16) | (length << 20) | (2 << 24);
+  }
+})();
+
+/** Whether the string that was decoded last holds a byte that may not stand in a field value. */
+export let huffmanBad = false;
+
+/** The most bytes that `length` coded bytes can decode to: the shortest code has 5 bits. */
+export const huffmanBound = (length: number): number => ((length * 8) / 5) | 0;
+
+/**
+ * Decodes `buffer[start..end)` into `out` from `at`, where there must be room for `huffmanBound` and one byte more.
+ *
+ * @returns the offset behind the last byte, -1 for a code that is not whole, EOS, or wrong padding
+ */
+export function decodeHuffman(buffer: Buffer, start: number, end: number, out: Buffer, at: number): number {
+  let from = start;
+  let to = at;
+  let held = 0;
+  let bits = 0;
+  huffmanBad = false;
+  for (;;) {
+    while (bits <= 24 && from < end) {
+      held = (held << 8) | (buffer[from++] ?? 0);
+      bits += 8;
+    }
+    if (bits < WIDTH) break;
+    const pair = PAIRS[(held >>> (bits - WIDTH)) & MASK] ?? 0;
+    if (pair !== 0) {
+      out[to] = pair & 255;
+      out[to + 1] = (pair >>> 8) & 255;
+      to += pair >>> 24;
+      bits -= (pair >>> 16) & 15;
+      continue;
+    }
+    // A code of 13 bits or more, or EOS, or padding before the end.
+    let code = (held >>> (bits - WIDTH)) & MASK;
+    let left = bits - WIDTH;
+    let symbol = -1;
+    for (let length = WIDTH + 1; length <= LONGEST; length++) {
+      if (left === 0) {
+        if (from >= end) return -1;
+        held = buffer[from++] ?? 0;
+        left = 8;
+      }
+      left--;
+      code = code * 2 + ((held >>> left) & 1);
+      const rank = code - (FIRST_CODE[length] ?? 0);
+      if (rank >= 0 && rank < (CODES[length] ?? 0)) {
+        symbol = SYMBOLS[(FIRST_SYMBOL[length] ?? 0) + rank] ?? EOS;
+        break;
+      }
+    }
+    if (symbol < 0 || symbol === EOS) return -1;
+    if (FIELD_VALUE[symbol] !== 1) huffmanBad = true;
+    out[to++] = symbol;
+    bits = left;
+  }
+  // Fewer bits than a look-up takes: ones are put behind them, as padding is.
+  while (bits > 0) {
+    const index = ((held << (WIDTH - bits)) | ((1 << (WIDTH - bits)) - 1)) & MASK;
+    const pair = PAIRS[index] ?? 0;
+    const length = (pair >>> 20) & 15;
+    if (pair === 0 || length > bits) break;
+    out[to++] = pair & 255;
+    bits -= length;
+  }
+  // What is left must be less than a byte of ones (section 5.2).
+  const ones = (1 << bits) - 1;
+  return bits < 8 && (held & ones) === ones ? to : -1;
+}
