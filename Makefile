@@ -44,7 +44,7 @@ docs: $(SETUP) ## writes docs/configuration.md and its JSON Schema anew
 format: $(SETUP) ## formats everything
 	biome check --write .
 
-bench: dist/carpool.js ## carpool beside nginx, HAProxy, Squid and two Node baselines, in one run
+bench: dist/carpool.js ## carpool beside nginx, HAProxy, Envoy, Squid and two Node baselines, in one run
 	bench/setup.sh
 	node bench/compare.ts $(ARGS)
 	node bench/pooling.ts

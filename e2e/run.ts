@@ -4,11 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { bringUp, CLUSTER_VARIABLE, tearDown } from './cluster/cluster.ts';
 
 /**
- * Runs scenarios against a control plane that lives as long as the run.
+ * Runs scenarios against a control plane that lives as long as the run, and those of interop/, which need none.
  *
- *   node e2e/run.ts [FILE...]     all of e2e/*.test.ts unless files are given
+ *   node e2e/run.ts [FILE...]     all of e2e/*.test.ts and e2e/interop/*.test.ts unless files are given
  *
- * Where there can be no control plane (no root, no network namespaces) every scenario is skipped, with the reason.
+ * Where there can be no control plane (no root, no network namespaces) every scenario that needs it is skipped, with the
+ * reason; so is each test of interop/ whose program cannot be had.
  */
 function whyNot(): string | null {
   if (process.platform !== 'linux') return 'network namespaces need Linux';
@@ -17,16 +18,30 @@ function whyNot(): string | null {
   return null;
 }
 
+/** Builds what interop/ runs that no package has. */
+function buildTools(): void {
+  const { status } = spawnSync(fileURLToPath(new URL('interop/build.sh', import.meta.url)), {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  if (status !== 0)
+    process.stderr.write('e2e: h2spec and the clients of gRPC could not be built: their tests are skipped\n');
+}
+
+const INTEROP = 'e2e/interop/';
 const tap = fileURLToPath(new URL('../node_modules/.bin/tap', import.meta.url));
-const files = process.argv.slice(2);
-const reason = whyNot();
+const given = process.argv.slice(2);
+const files = given.length > 0 ? given : ['e2e/*.test.ts', `${INTEROP}*.test.ts`];
+const interop = files.filter((file) => file.includes(INTEROP));
+const reason = interop.length === files.length ? 'no control plane is needed' : whyNot();
 let tests: ReturnType<typeof spawn> | null = null;
 // The tests are told, and this process clears up behind them.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => tests?.kill('SIGTERM'));
-if (reason !== null) process.stderr.write(`e2e: all is skipped: ${reason}\n`);
+if (interop.length > 0) buildTools();
+if (reason !== null && interop.length < files.length)
+  process.stderr.write(`e2e: what needs a control plane is skipped: ${reason}\n`);
 const state = reason === null ? await bringUp() : null;
 try {
-  tests = spawn(tap, ['--jobs=1', '--timeout=300', ...(files.length > 0 ? files : ['e2e/*.test.ts'])], {
+  tests = spawn(tap, ['--jobs=1', '--timeout=300', ...files], {
     stdio: 'inherit',
     env: { ...process.env, [CLUSTER_VARIABLE]: state ?? `skip: ${reason}` },
   });

@@ -15,13 +15,13 @@
 #include "../native/h2-wire.h"
 #include "../native/hpack-encode.h"
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <time.h>
-#include <fcntl.h>
 
 enum { RING = 1024, MAX_EVENTS = 256, MAX_BLOCK = 1024, OUTPUT_LIMIT = 1 << 18, MAX_US = 2000000, MAX_TEXT = 256 };
 static const double DRAIN_SECONDS = 5;
@@ -241,7 +241,10 @@ static void write_out(struct connection *c) {
     resume_bodies(c);
     if (c->out.end == 0) break;
   }
-  if (done < 0) return fail(c);
+  if (done < 0) {
+    fail(c);
+    return;
+  }
   if (c->watches_output == !done) return;
   c->watches_output = !done;
   struct epoll_event event = {.events = EPOLLIN | (done ? 0u : EPOLLOUT), .data.ptr = c};

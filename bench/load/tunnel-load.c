@@ -70,12 +70,24 @@ static void take_head(struct connection *c) {
     if (c->have == MAX_HEAD) fail(c);
     return;
   }
-  if (strncmp(c->head, "HTTP/1.", 7) != 0 || strncmp(c->head + 8, " 200", 4) != 0) return fail(c);
-  if (c->state == OPENING) return ask(c);
+  if (strncmp(c->head, "HTTP/1.", 7) != 0 || strncmp(c->head + 8, " 200", 4) != 0) {
+    fail(c);
+    return;
+  }
+  if (c->state == OPENING) {
+    ask(c);
+    return;
+  }
   char *length = strcasestr(c->head, "\r\ncontent-length:");
-  if (length == NULL || length > end || (size_t)atol(length + strlen("\r\ncontent-length:")) != body_bytes) return fail(c);
+  if (length == NULL || length > end || (size_t)atol(length + strlen("\r\ncontent-length:")) != body_bytes) {
+    fail(c);
+    return;
+  }
   size_t come = c->have - (size_t)(end + 4 - c->head);
-  if (come > body_bytes) return fail(c);
+  if (come > body_bytes) {
+    fail(c);
+    return;
+  }
   c->left = body_bytes - come;
   c->state = BODY;
   if (c->left == 0) complete(c);
@@ -85,12 +97,19 @@ static void take(struct connection *c) {
   static char body[1 << 16];
   ssize_t bytes = c->state == BODY ? read(c->fd, body, sizeof body) : read(c->fd, c->head + c->have, MAX_HEAD - c->have);
   if (bytes < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (bytes <= 0) return fail(c);
+  if (bytes <= 0) {
+    fail(c);
+    return;
+  }
   if (c->state != BODY) {
     c->have += (size_t)bytes;
-    return take_head(c);
+    take_head(c);
+    return;
   }
-  if ((size_t)bytes > c->left) return fail(c);
+  if ((size_t)bytes > c->left) {
+    fail(c);
+    return;
+  }
   c->left -= (size_t)bytes;
   if (c->left == 0) complete(c);
 }

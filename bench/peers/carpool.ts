@@ -51,7 +51,7 @@ export function carpool(options: CarpoolOptions = {}): Candidate {
 function yamlOf(role: Role): string {
   const { app, upstream, tls, port } = roles[role];
   if (role === 'connect') return `connect: { tlsPorts: [${port}] }\n`;
-  if (app === 'http1' && upstream === 'http1' && !tls) return '';
+  if (app !== 'http2' && upstream === 'http1' && !tls) return '';
   const secure = tls ? `, tls: { originate: true, ca: ${originCertificate()} }` : '';
   const endpoint = `match: "${hostOf(role)}", endpoints: ["127.0.0.1:${port}"]`;
   const limits = role.startsWith('stalled') ? 'limits: { bufferBytes: 64MiB }\n' : '';

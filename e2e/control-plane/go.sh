@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Finds Go, or gets it: sourced by build.sh, which needs 1.24 or later. From 1.21 on Go fetches a newer one by itself, as
-# go.mod asks; before that it is fetched here, as a module like any other.
+# Finds Go, or gets it into $cache: sourced by build.sh, here and in interop/, which need 1.24 or later. From 1.21 on Go
+# fetches a newer one by itself, as go.mod asks; before that it is fetched here, as a module like any other.
 
 go_toolchain=v0.0.1-go1.26.8
 # Go's own installer puts it where no PATH looks by itself.
@@ -11,8 +11,8 @@ if ! command -v go >/dev/null && [ "$(id -u)" -eq 0 ] && command -v apt-get >/de
   { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends golang-go; } >/dev/null
 fi
 command -v go >/dev/null || {
-  echo "build.sh: Go is missing (on PATH or in /usr/local/go): it builds the control plane." >&2
-  echo "build.sh: or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, kube-controller-manager and kubectl." >&2
+  echo "build.sh: Go is missing (on PATH or in /usr/local/go): it builds the control plane and the tools of interop." >&2
+  echo "build.sh: for the control plane, KUBEBUILDER_ASSETS may name a folder with etcd, kube-apiserver, kube-controller-manager and kubectl." >&2
   exit 1
 }
 

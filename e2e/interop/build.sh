@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds h2spec and gRPC's own interop client and server from their Go modules: about two minutes, once. A program that was
+# Builds h2spec and gRPC-Go's own interop client and server from their Go modules: about a minute, once. A program that was
 # built from the same inputs is left alone. The last line on stdout is the folder with the programs.
 #
 # CARPOOL_TOOLS   where programs go (default: ${XDG_CACHE_HOME:-~/.cache}/carpool-tools)

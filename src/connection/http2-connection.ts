@@ -158,7 +158,7 @@ export class Http2Connection extends Http2Link<Http2Lease> implements PooledConn
     super.tick(now);
     if (this.streams.size === 0 || this.#state === 'closed') return;
     if (this.#pingSentAt !== null) {
-      if (this.readAt > this.#pingSentAt) this.#pingSentAt = null;
+      if (this.readAt >= this.#pingSentAt) this.#pingSentAt = null;
       else if (now - this.#pingSentAt >= PING_TIMEOUT_MS) this.#gone('a PING was not answered');
       return;
     }
@@ -218,7 +218,7 @@ export class Http2Connection extends Http2Link<Http2Lease> implements PooledConn
   protected limitChanged(): void {
     if (this.#answered !== null) {
       if (this.settled) this.#tellAnswer('http2');
-    } else if (this.#state === 'active' && this.room > 0) this.#owner.connectionFree(this);
+    } else if ((this.#state === 'active' || this.#state === 'idle') && this.room > 0) this.#owner.connectionFree(this);
   }
 
   #tellAnswer(answer: PrefaceAnswer): boolean {

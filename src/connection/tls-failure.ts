@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import { CarpoolError } from '../errors.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import type { TlsFileError } from '../transport/tls-files.ts';
+import type { AttemptFailure } from './upstream.ts';
 
 /** Why no TLS connection came about: the certificate, what the peer said of it (an alert), the protocol, or files of ours. */
 export type TlsFailure = {
@@ -54,16 +55,31 @@ const ALERT_HINTS: Readonly<Record<number, string>> = {
   120: 'The server speaks none of the protocols that were offered: check `protocol` of the destination.',
 };
 
-/** The number of the alert in OpenSSL's error, or null. */
-export function alertOf(error: Error | null): number | null {
-  const number = /SSL alert number (\d+)/.exec(error?.message ?? '')?.[1];
-  return number === undefined ? null : Number(number);
+/** `…:error:0A000412:SSL routines:ssl3_read_bytes:tlsv1 alert bad certificate:…` → its words. */
+const reasonOf = (message: string): string =>
+  /error:[0-9A-F]+:[^:]*:[^:]*:([^:]+)/.exec(message)?.[1] ?? message.trim();
+
+/** The failure that OpenSSL's message tells of where it is an alert of the peer, else null. */
+function alertFailure(message: string, code: string): TlsFailure | null {
+  const number = /SSL alert number (\d+)/.exec(message)?.[1];
+  if (number === undefined) return null;
+  return {
+    kind: 'alert',
+    code,
+    message: `the server refused the TLS handshake: ${reasonOf(message)} (alert ${number})`,
+    hint: ALERT_HINTS[Number(number)] ?? 'Look at the server’s log for why it refused the handshake.',
+  };
 }
 
-/** `…:error:0A000412:SSL routines:ssl3_read_bytes:tlsv1 alert bad certificate:…` → its words. */
-function reasonOf(error: NodeJS.ErrnoException): string {
-  if ('reason' in error && typeof error.reason === 'string') return error.reason;
-  return /error:[0-9A-F]+:[^:]*:[^:]*:([^:]+)/.exec(error.message)?.[1] ?? error.message;
+/**
+ * What a request hears whose attempt failed. Of TLS 1.3 the client is done before the server has looked at its
+ * certificate: that it was refused comes in place of the response (RFC 8446 section 4.4.2.4).
+ */
+export function attemptError(where: string, failure: AttemptFailure): CarpoolError {
+  const alert = failure.responseStarted ? null : alertFailure(failure.message, 'ALERT');
+  if (alert !== null) return tlsError(where, alert);
+  const streamCode = failure.streamCode ?? undefined;
+  return new CarpoolError(failure.code, `${where}: ${failure.message}`, { streamCode });
 }
 
 /** Whose it is, whose name it has and until when it is good; nothing of this is secret. */
@@ -120,25 +136,19 @@ export function tlsFailure(error: NodeJS.ErrnoException | null, socket: ByteSock
       message: 'the server closed the connection in the TLS handshake',
       hint: 'Look at the server’s log: it may not speak TLS at this port, not know this name (tls.serverName), or want a client certificate (tls.cert, tls.key).',
     };
-  const alert = alertOf(error);
-  if (alert !== null)
-    return {
-      kind: 'alert',
-      code,
-      message: `the server refused the TLS handshake: ${reasonOf(error)} (alert ${alert})`,
-      hint: ALERT_HINTS[alert] ?? 'Look at the server’s log for why it refused the handshake.',
-    };
+  const alert = alertFailure(error.message, code);
+  if (alert !== null) return alert;
   if (NO_TLS.has(code))
     return {
       kind: 'protocol',
       code,
-      message: `what answers at this port does not speak TLS (${reasonOf(error)})`,
+      message: `what answers at this port does not speak TLS (${reasonOf(error.message)})`,
       hint: 'Check the port; where the server speaks plain HTTP, call it with http://, without tls.originate.',
     };
   return {
     kind: 'protocol',
     code,
-    message: `the TLS handshake failed: ${reasonOf(error)}`,
+    message: `the TLS handshake failed: ${reasonOf(error.message)}`,
     hint: 'Check what the server speaks at this port, and tls.minVersion.',
   };
 }

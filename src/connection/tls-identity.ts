@@ -9,7 +9,7 @@ import type { Lane } from './upstream.ts';
 
 /** Files are looked at this often at most, when something is dialled. */
 const LOOK_EVERY_MS = 1000;
-/** Sessions that a lane keeps. TLS 1.3 gives two with each connection, and each can be used once. */
+/** Sessions that a lane keeps; OpenSSL gives two with a connection. */
 const MAX_SESSIONS = 8;
 
 /** Protocol names in the form of RFC 7301 section 3.1. */
@@ -31,10 +31,8 @@ class TlsLane implements SecureDial {
   readonly must: string | null;
   readonly #identity: TlsIdentity;
   readonly #alpn: Uint8Array;
-  /** For one connection each, the newest last. */
+  /** The newest last. */
   #sessions: Buffer[] = [];
-  /** For any number of connections (TLS 1.2). */
-  #reusable: Buffer | null = null;
   /** What the sessions were made with. */
   #context: SecureContext | null = null;
 
@@ -47,24 +45,28 @@ class TlsLane implements SecureDial {
   target(): SecureTarget {
     const context = this.#identity.context();
     // What was agreed on with other certificates says nothing about these.
-    if (context !== this.#context) {
-      this.#sessions = [];
-      this.#reusable = null;
-    }
+    if (context !== this.#context) this.#sessions = [];
     this.#context = context;
     return {
       context,
       serverName: this.#identity.serverName,
       alpn: this.#alpn,
-      session: this.#sessions.pop() ?? this.#reusable,
-      keepSession: (session, reusable) => this.#keep(session, reusable, context),
+      session: this.#nextSession(),
+      keepSession: (session) => this.#keep(session, context),
     };
   }
 
-  #keep(session: Buffer, reusable: boolean, context: SecureContext): void {
+  /**
+   * One of TLS 1.3 is best used once (RFC 8446 appendix C.4). But many servers give none with a connection that was resumed: the
+   * last one is used again and again, as that of TLS 1.2, and who forbids that makes a whole handshake.
+   */
+  #nextSession(): Buffer | null {
+    return (this.#sessions.length > 1 ? this.#sessions.pop() : this.#sessions[0]) ?? null;
+  }
+
+  #keep(session: Buffer, context: SecureContext): void {
     if (context !== this.#context) return;
-    if (reusable) this.#reusable = session;
-    else if (this.#sessions.push(session) > MAX_SESSIONS) this.#sessions.shift();
+    if (this.#sessions.push(session) > MAX_SESSIONS) this.#sessions.shift();
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Timer } from '../clock.ts';
+import { attemptError } from '../connection/tls-failure.ts';
 import type { AttemptFailure, ProtocolNeed, ResponseReceiver, UpstreamLease } from '../connection/upstream.ts';
 import { CarpoolError } from '../errors.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
@@ -321,8 +322,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     if (verdict === 'lost') destination.observer.retried(failure.code.toLowerCase(), 'not_allowed');
     else if (this.#retryReason !== null) this.#retried('failure');
     const where = endpoint === null ? '' : ` (${endpoint.spec.address}:${endpoint.spec.port})`;
-    const streamCode = failure.streamCode ?? undefined;
-    this.#fail(new CarpoolError(failure.code, `${destination.name}${where}: ${failure.message}`, { streamCode }));
+    this.#fail(attemptError(`${destination.name}${where}`, failure));
   }
 
   #retried(outcome: 'success' | 'failure'): void {

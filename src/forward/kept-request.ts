@@ -14,6 +14,8 @@ const spare: Buffer[] = [];
 export class KeptRequest {
   readonly #budget: BufferBudget;
   #buffer: Buffer | null = null;
+  /** A head that stays as it is by itself: it is kept as it is, and the buffer holds the body alone. */
+  #lasting: Head | null = null;
   #headLength = 0;
   #bodyLength = 0;
   /** Whether all of the request so far is in here. */
@@ -36,9 +38,15 @@ export class KeptRequest {
 
   /** Begins with the head's bytes; the view itself ends with its read event. */
   keepHead(head: Head): void {
-    const length = head.end - head.start;
     this.#bodyLength = 0;
     this.#headLength = 0;
+    if (head.lasting) {
+      this.#lasting = head;
+      this.#whole = true;
+      return;
+    }
+    this.#lasting = null;
+    const length = head.end - head.start;
     this.#reserve(length);
     if (this.#buffer === null) return;
     head.buffer.copy(this.#buffer, 0, head.start, head.end);
@@ -56,6 +64,7 @@ export class KeptRequest {
 
   /** The head again, as a view on what is kept; null where nothing is. */
   scanHead(scanner: HeadScanner): Head | null {
+    if (this.#lasting !== null) return this.#lasting;
     if (this.#buffer === null) return null;
     return scanner.scanRequest(this.#buffer.subarray(0, this.#headLength), 0, this.#headLength) === SCAN_DONE
       ? scanner.head
@@ -83,12 +92,14 @@ export class KeptRequest {
     this.#headLength = 0;
     this.#bodyLength = 0;
     this.#trailers = null;
+    this.#lasting = null;
     this.#drop();
   }
 
   /** The downstream connection is gone. */
   close(): void {
     this.#whole = false;
+    this.#lasting = null;
     this.#drop();
   }
 

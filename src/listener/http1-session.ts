@@ -192,7 +192,7 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
 
   #startConnect(head: Head, buffer: Buffer, end: number): number {
     const take = this.#takeConnect;
-    if (take === null) throw new CarpoolError('BAD_REQUEST', 'there is no CONNECT inside of a CONNECT');
+    if (take === null) throw new CarpoolError('BAD_REQUEST', 'this connection takes no CONNECT');
     const target = connectTarget(head, this.#context);
     const early = head.end < end ? Buffer.from(buffer.subarray(head.end, end)) : null;
     this.#leaveIt();

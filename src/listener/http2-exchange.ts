@@ -8,6 +8,7 @@ import { KeptRequest } from '../forward/kept-request.ts';
 import { type AnswerParts, answerParts } from '../forward/local-answer.ts';
 import type { TunnelPlace } from '../pool/tunnel-place.ts';
 import { type Head, METHOD_CONNECT, METHOD_HEAD, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/head.ts';
+import { SCAN_DONE } from '../protocol/http1/head-scanner.ts';
 import {
   fieldsBlockBound,
   responseBlockBound,
@@ -17,12 +18,17 @@ import {
 import { CANCEL, INTERNAL_ERROR, NO_ERROR } from '../protocol/http2/frame-types.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
+import { connectTarget } from './connect.ts';
 import { grpcFields, isGrpc } from './grpc-status.ts';
+import { Http2Connect, type StreamConnectOutcome } from './http2-connect.ts';
 import type { ListenerContext } from './listener-context.ts';
 import { ownAnswer } from './own-answer.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { refusalRecord } from './refusal-record.ts';
 import type { RequestPlanner } from './request-plan.ts';
 import { DRAIN_BYTES, DRAIN_MS } from './session-bounds.ts';
+import { StreamTunnel, type TunnelStream } from './stream-tunnel.ts';
+import { acceptedFields, asksForWebSocket, upgradeRequest, webSocketKey } from './websocket-upgrade.ts';
 
 /** What a stream of the app asks of its connection. */
 export interface StreamHost {
@@ -35,7 +41,10 @@ export interface StreamHost {
 }
 
 /** One stream of the app: a request, its exchange, and the answer (RFC 9113 section 8.1). */
-export class Http2Exchange extends LinkStream implements Downstream, ResponseOutput {
+export class Http2Exchange
+  extends LinkStream
+  implements Downstream, ResponseOutput, TunnelStream, StreamConnectOutcome
+{
   readonly spoken = 'http2';
   readonly output = this;
   readonly kept: KeptRequest;
@@ -52,6 +61,10 @@ export class Http2Exchange extends LinkStream implements Downstream, ResponseOut
   /** The response is complete, and the rest of its request is still coming: since when, and how much of it came. */
   #answeredAt: number | null = null;
   #drained = 0;
+  /** A CONNECT (plain, or for WebSocket) that waits for its upstream connection, and what came meanwhile. */
+  #opening: { readonly early: ReadAhead; readonly key: string | null } | null = null;
+  #connect: Http2Connect | null = null;
+  #tunnel: StreamTunnel | null = null;
 
   constructor(id: number, sendWindow: number, now: number, host: StreamHost) {
     super(id, sendWindow, now);
@@ -71,30 +84,52 @@ export class Http2Exchange extends LinkStream implements Downstream, ResponseOut
     context.lastRequestAt = context.forward.clock.now();
     try {
       planner.admit(head);
-      if (head.method === METHOD_CONNECT)
-        throw new CarpoolError('BAD_REQUEST', 'CONNECT is not served by HTTP/2 here', {
-          status: 501,
-          hint: 'Send CONNECT by HTTP/1.1.',
-        });
+      if (head.method === METHOD_CONNECT && head.protocolEnd === head.protocolStart) {
+        this.#opening = { early: new ReadAhead(context.budget), key: null };
+        this.#connect = new Http2Connect(connectTarget(head, context).destination, this);
+        this.#connect.begin();
+        return;
+      }
       if (head.maxForwards === 0 && (head.method === METHOD_TRACE || head.method === METHOD_OPTIONS)) {
         this.#send(200, ownAnswer(head));
         this.#finished();
         return;
       }
-      const plan = planner.plan(head);
+      const asked = head.method === METHOD_CONNECT ? this.#asUpgrade(head) : head;
+      const plan = planner.plan(asked);
       this.#body = plan.body;
-      const exchange = new Exchange(head, plan, this, context.forward);
+      const exchange = new Exchange(asked, plan, this, context.forward);
       this.#exchange = exchange;
       exchange.begin();
       if (endStream && exchange.unsafe) exchange.eventEnded(head, head.buffer, 0, 0);
     } catch (error) {
       this.#exchange = null;
+      this.#opening = null;
+      this.#connect = null;
       this.#destinationName = planner.nameOf(head);
       this.refuse(
         error instanceof CarpoolError ? error : new CarpoolError('INTERNAL', String(error), { cause: error }),
         head.methodText(),
       );
     }
+  }
+
+  /** The Upgrade that asks an HTTP/1.1 server for what this extended CONNECT asks for (RFC 8441). */
+  #asUpgrade(head: Head): Head {
+    const { context } = this.#host;
+    if (!context.config.http2.webSocket || !asksForWebSocket(head)) {
+      throw new CarpoolError('BAD_REQUEST', 'the only protocol that CONNECT may ask for by HTTP/2 is websocket', {
+        status: 501,
+        hint: 'Set http2.webSocket: true to let apps open WebSockets over HTTP/2.',
+      });
+    }
+    const key = webSocketKey();
+    const text = upgradeRequest(head, key);
+    const scanner = context.requestScanner;
+    if (scanner.scanRequest(text, 0, text.length) !== SCAN_DONE)
+      throw new CarpoolError('BAD_REQUEST', scanner.fault.rule);
+    this.#opening = { early: new ReadAhead(context.budget), key };
+    return scanner.head;
   }
 
   /** Answers a request that goes nowhere. */
@@ -109,6 +144,14 @@ export class Http2Exchange extends LinkStream implements Downstream, ResponseOut
   }
 
   onData(buffer: Buffer, start: number, end: number): void {
+    if (this.#tunnel !== null) {
+      this.#tunnel.data(buffer, start, end);
+      return;
+    }
+    if (this.#opening !== null) {
+      if (!this.#opening.early.add(buffer, start, end)) this.paused = true;
+      return;
+    }
     if (this.#answeredAt !== null) {
       this.#drained += end - start;
       if (this.#drained > DRAIN_BYTES) {
@@ -125,6 +168,7 @@ export class Http2Exchange extends LinkStream implements Downstream, ResponseOut
   }
 
   onRemoteEnd(): void {
+    this.#tunnel?.appEnded();
     const exchange = this.#exchange;
     if (this.#answeredAt !== null) this.#exchange = null;
     if (this.#body) exchange?.requestEnd();
@@ -156,6 +200,12 @@ export class Http2Exchange extends LinkStream implements Downstream, ResponseOut
     const exchange = this.#exchange;
     this.#exchange = null;
     exchange?.abort(error);
+    this.#connect?.cancel();
+    this.#connect = null;
+    this.#opening?.early.take();
+    this.#opening = null;
+    this.#tunnel?.appLost();
+    this.#tunnel = null;
     this.kept.close();
     this.pinned?.cancel();
   }
@@ -199,6 +249,7 @@ export class Http2Exchange extends LinkStream implements Downstream, ResponseOut
   }
 
   onWritable(): void {
+    this.#tunnel?.writable();
     this.#exchange?.downstreamWritable();
   }
 
@@ -230,21 +281,79 @@ export class Http2Exchange extends LinkStream implements Downstream, ResponseOut
     out.end(this);
   }
 
-  /** No tunnel was asked for. */
-  upgraded(_head: Head, upstream: ByteSocket, _rest: Buffer, _destination: Destination, place: TunnelPlace): void {
+  // --- tunnels
+
+  /** 101 to the Upgrade that stands for an extended CONNECT. */
+  upgraded(head: Head, upstream: ByteSocket, rest: Buffer, destination: Destination, place: TunnelPlace): void {
+    const key = this.#opening?.key ?? null;
+    const fields = key === null ? null : acceptedFields(head, key);
+    if (fields !== null) {
+      this.#exchange = null;
+      this.#open(fields, upstream, rest, destination, place);
+      return;
+    }
     upstream.destroy();
     place.closed();
-    this.#host.reset(this, INTERNAL_ERROR);
+    this.#answer(new CarpoolError('UPSTREAM_PROTOCOL', 'the 101 does not answer the Sec-WebSocket-Key of its request'));
+  }
+
+  tunnelOpen(upstream: ByteSocket, destination: Destination, place: TunnelPlace): void {
+    this.#connect = null;
+    this.#open([], upstream, Buffer.alloc(0), destination, place);
+    destination.observer.requestEnded(2, 200, 0, 1);
+  }
+
+  connectFailed(error: CarpoolError, destination: Destination): void {
+    this.#connect = null;
+    this.#destinationName = destination.name;
+    destination.observer.error(error.code);
+    destination.observer.requestEnded(2, error.status, 0, 1);
+    this.#answer(error);
+    this.#finished();
+  }
+
+  #open(
+    fields: readonly (readonly [string, string])[],
+    upstream: ByteSocket,
+    toApp: Buffer,
+    destination: Destination,
+    place: TunnelPlace,
+  ): void {
+    const { out, context } = this.#host;
+    const toUpstream = this.#opening?.early.take() ?? null;
+    this.#opening = null;
+    this.#headSent = true;
+    const at = out.beginHeaders(fieldsBlockBound(fields));
+    out.endHeaders(this, writeFields(out.buffer, at, 200, fields), false);
+    const { streamIdleMs } = destination.policy.timeouts;
+    this.#tunnel = new StreamTunnel(this, upstream, streamIdleMs, { toApp, toUpstream }, context.tunnels, place);
+    if (this.remoteEnded) this.#tunnel.appEnded();
+  }
+
+  sendBytes(buffer: Buffer, start: number, end: number): boolean {
+    return this.#host.out.data(this, buffer, start, end);
+  }
+
+  sendEnd(): void {
+    this.#host.out.end(this);
+    this.#host.settle(this);
+  }
+
+  cut(code: number): void {
+    this.#tunnel = null;
+    this.#host.reset(this, code);
   }
 
   // --- the end
 
   exchangeEnded(): void {
-    this.#finished();
+    if (this.#tunnel === null) this.#finished();
   }
 
   /** The answer is complete: where the request is not, its rest is read within bounds. */
   #finished(): void {
+    this.#opening?.early.take();
+    this.#opening = null;
     if (this.closed || this.remoteEnded) {
       this.#exchange = null;
       this.kept.close();

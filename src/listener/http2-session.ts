@@ -6,6 +6,7 @@ import {
   NO_ERROR,
   PROTOCOL_ERROR,
   REFUSED_STREAM,
+  SETTING_ENABLE_CONNECT_PROTOCOL,
   SETTING_MAX_CONCURRENT_STREAMS,
   SETTING_MAX_HEADER_LIST_SIZE,
 } from '../protocol/http2/frame-types.ts';
@@ -56,10 +57,12 @@ export class Http2Session extends Http2Link<Http2Exchange> implements Downstream
     this.#idleSince = this.clock.now();
     this.#maxStreams = context.config.http2.maxStreams;
     this.lastStream = 0;
-    this.out.settings(null, [
+    const pairs: [number, number][] = [
       [SETTING_MAX_CONCURRENT_STREAMS, this.#maxStreams],
       [SETTING_MAX_HEADER_LIST_SIZE, context.config.listener.maxHeadBytes],
-    ]);
+    ];
+    if (context.config.http2.webSocket) pairs.push([SETTING_ENABLE_CONNECT_PROTOCOL, 1]);
+    this.out.settings(null, pairs);
   }
 
   get busy(): number {

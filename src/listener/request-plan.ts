@@ -68,10 +68,15 @@ export class RequestPlanner {
 
   /** @throws CarpoolError where no new exchange can be taken */
   admit(head: Head): void {
-    if (this.#local !== null && head.method === METHOD_CONNECT) {
+    // An extended CONNECT names a path: it is a request like others.
+    const tunnel = head.method === METHOD_CONNECT && head.protocolEnd === head.protocolStart;
+    if (this.#local !== null && tunnel) {
       throw new CarpoolError('BAD_REQUEST', 'a local port serves its one destination, and no tunnels', {
         hint: 'Send CONNECT to the main port (HTTPS_PROXY).',
       });
+    }
+    if (this.#inside !== null && tunnel) {
+      throw new CarpoolError('BAD_REQUEST', 'there is no CONNECT inside of a CONNECT');
     }
     if (this.#context.phase === 'refusing') throw new CarpoolError('SHUTTING_DOWN', 'the sidecar is stopping');
     const { budget } = this.#context;

@@ -9,9 +9,16 @@ export interface ServerNameLog {
   serverName(destination: string, serverName: string): void;
 }
 
+/** A tunnel that is open, whatever the app's side of it is. */
+export interface OpenTunnel {
+  /** Once a second. */
+  tick(now: number): void;
+  close(): void;
+}
+
 /** The tunnels that are open, and their limit (`limits.tunnels`). */
 export class TunnelRegistry {
-  readonly #open = new Set<Tunnel>();
+  readonly #open = new Set<OpenTunnel>();
   readonly #names: ServerNameLog | null;
   #max: number;
 
@@ -44,11 +51,11 @@ export class TunnelRegistry {
     this.#max = max;
   }
 
-  add(tunnel: Tunnel): void {
+  add(tunnel: OpenTunnel): void {
     this.#open.add(tunnel);
   }
 
-  delete(tunnel: Tunnel): void {
+  delete(tunnel: OpenTunnel): void {
     this.#open.delete(tunnel);
   }
 
@@ -111,7 +118,7 @@ export type FirstBytes = {
  * Two sockets whose bytes belong to each other: CONNECT and upgraded connections. Each half closes on its own, as the
  * protocol inside may need; a reset passes on as a reset. It has no age, only `timeouts.streamIdle`.
  */
-export class Tunnel {
+export class Tunnel implements OpenTunnel {
   /** Set by either side, cleared by the tick. */
   moved = true;
   readonly #downstream: ByteSocket;

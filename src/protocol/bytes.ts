@@ -46,7 +46,7 @@ export const HTAB = 9;
 export const COLON = 58;
 
 /** A native call costs more than a few bytes copied by hand. */
-const SHORT = 40;
+const SHORT = 24;
 
 /**
  * Copies `from[start..end)` to `to` from `at`, where there must be room.

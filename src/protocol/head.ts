@@ -108,6 +108,8 @@ export class Head {
   // What came by HTTP/2 alone (docs/http2.md).
   /** It came as a field block; the text that the other positions speak of was made of it. */
   http2 = false;
+  /** It belongs to a memo of heads and stays as it is: whoever keeps it need not copy it. */
+  lasting = false;
   /** The block in a form that needs no dynamic table: [codedStart, codedFields) pseudo-header fields, [codedFields, codedEnd) those that may pass; or null. */
   coded: Buffer | null = null;
   codedStart = 0;

@@ -56,9 +56,8 @@ let ownBuffers = 0;
  * A TCP socket for a relay, with TLS on it or not: reads into one buffer that all sockets share (Node's `onread`), writes
  * from the output slab, and tells its one handler.
  *
- * Of TLS a read event is a record, at most 16 KiB, and up to 64 KiB may come after `pause`: what had been read is decrypted
- * to its end. So nothing of it stays where it stands, and no TLS socket has a buffer of its own. Writes go by the stream: Node's
- * TLS takes one at a time.
+ * Of TLS a read event is one record, and up to 64 KiB may come after `pause`: what had been read is decrypted to its end. So no
+ * TLS socket has a buffer of its own. Writes go by the stream, for Node's TLS takes one at a time.
  */
 export class ByteSocket {
   readonly #socket: net.Socket;
@@ -79,9 +78,9 @@ export class ByteSocket {
   #charged = 0;
   /** A write was refused whole: what it held was provably not sent. */
   writeFailed = false;
-  /** What TLS tells of it; null: it is in clear. */
+  /** Null: it is in clear. */
   readonly #secure: SecureSocket | null;
-  /** Its owner has let go of it, and it only says goodbye (close_notify): nothing but its close is told. */
+  /** Its owner has let go of it, and it says goodbye (close_notify): nothing but its close is told. */
   #released = false;
 
   private constructor(socket: net.Socket, handler: ByteHandler, secure: SecureSocket | null = null) {
@@ -89,7 +88,9 @@ export class ByteSocket {
     this.#handler = handler;
     this.#secure = secure;
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      this.#error = error;
+      this.#error ??= error;
+      // Node tells of what breaks TLS later on, and leaves the socket open.
+      if (secure !== null) socket.destroy();
     });
     socket.on('end', () => this.#onEnd());
     socket.on('drain', () => {
@@ -303,8 +304,7 @@ export class ByteSocket {
    * where it stands. Where Node has the means no more, or too many have one, nothing changes and bytes are copied.
    */
   expectBody(length: number): void {
-    if (length < LARGE_BODY_BYTES || this.#ownBuffer !== null || ownBuffers >= MAX_OWN_BUFFERS) return;
-    if (this.#secure !== null) return;
+    if (length < LARGE_BODY_BYTES || this.#ownBuffer !== null || ownBuffers >= MAX_OWN_BUFFERS || this.#secure) return;
     const own = Buffer.allocUnsafeSlow(READ_BYTES);
     if (!readInto(this.#socket, own)) return;
     this.#ownBuffer = own;
@@ -377,7 +377,7 @@ export class ByteSocket {
       socket.destroy();
       return;
     }
-    // A client says that it closes (RFC 9112 section 9.8), and need not wait for the answer.
+    // A client says that it closes (RFC 9112 section 9.8).
     this.#released = true;
     socket.destroySoon();
   }

@@ -11,8 +11,8 @@ export type SecureTarget = {
   readonly alpn: Uint8Array;
   /** A session to resume, or null. */
   readonly session: Buffer | null;
-  /** The server gave a session that a later connection can resume; `reusable`: any number of them. */
-  keepSession(session: Buffer, reusable: boolean): void;
+  /** The server gave a session that a later connection can resume. */
+  keepSession(session: Buffer): void;
 };
 
 /** How far a TLS connection has come. A certificate is looked at when the rest of the handshake is done. */
@@ -71,7 +71,7 @@ export function connectSecure(
     secure.certificate = null;
   });
   // Only verified connections give sessions.
-  socket.on('session', (session: Buffer) => target.keepSession(session, socket.getProtocol() !== 'TLSv1.3'));
+  socket.on('session', (session: Buffer) => target.keepSession(session));
   return secure;
 }
 

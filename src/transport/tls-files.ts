@@ -59,12 +59,20 @@ function readCertificates(setting: 'ca' | 'cert', path: string): string {
   return pem;
 }
 
+/** Without files all are alike, and an app may name thousands of destinations. */
+const WITHOUT_FILES = new Map<TlsFiles['minVersion'], SecureContext>();
+
 /**
  * Reads the files and makes a client of them.
  * @throws TlsFileError for a file that cannot be read or used
  */
 export function readTlsContext(files: TlsFiles): SecureContext {
   const { createSecureContext } = process.getBuiltinModule('node:tls');
+  if (files.ca === null && files.cert === null) {
+    const known = WITHOUT_FILES.get(files.minVersion) ?? createSecureContext({ minVersion: files.minVersion });
+    WITHOUT_FILES.set(files.minVersion, known);
+    return known;
+  }
   const ca = files.ca === null ? null : readCertificates('ca', files.ca);
   const cert = files.cert === null ? null : readCertificates('cert', files.cert);
   const key = files.key === null ? null : read('key', files.key);

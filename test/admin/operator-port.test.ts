@@ -198,6 +198,8 @@ t.test('health says in words what is wrong, and fails only for what is wrong her
   const problems = [{ message: 'the API server is away', hint: 'Look at it.' }];
   inspector.processStats = processStats({ kubernetes: { connected: false, watches: 1, problems } });
   t.match(await health(), { http: 200, checks: { discovery: { status: 'warn', message: /is away\. Look at it\.$/ } } });
+  inspector.processStats = processStats({ kubernetes: { connected: true, watches: 1, problems } });
+  t.match(await health(), { checks: { discovery: { message: /^Kubernetes discovery: .* is away\. Look at it\.$/ } } });
   const limits = { maxConnections: 10, bufferBytes: 1000, fileDescriptors: 10 };
   inspector.processStats = processStats({ bufferedBytes: 500, limits });
   t.match(await health(), { http: 200, checks: { memory: { status: 'warn' } } });

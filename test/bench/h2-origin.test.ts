@@ -70,20 +70,30 @@ t.test('a gRPC-like answer ends with its status in trailers', without, async (t)
   for (let i = 0; i < 2; i++) t.strictSame(await ask(session, 'a call'), wanted);
 });
 
-t.test('a large body keeps to the windows of stream and connection, and arrives whole', without, async (t) => {
-  // Node's client ends a connection whose peer sends more than its windows allow.
-  const session = client(t, await origin(t, 1 << 20, 'plain'), { settings: { initialWindowSize: 1000 } });
-  const both = await Promise.all([ask(session), ask(session)]);
-  t.match(both, [{ bytes: 1 << 20 }, { bytes: 1 << 20 }]);
-});
+for (const initialWindowSize of [1000, 1 << 21]) {
+  t.test(
+    `a large body keeps to its stream’s window of ${initialWindowSize} and the connection’s`,
+    without,
+    async (t) => {
+      // Node's client ends a connection whose peer sends more than its windows allow; that of the connection is 64 KiB.
+      const session = client(t, await origin(t, 1 << 20, 'plain'), { settings: { initialWindowSize } });
+      const both = await Promise.all([ask(session), ask(session)]);
+      t.match(both, [{ bytes: 1 << 20 }, { bytes: 1 << 20 }]);
+    },
+  );
+}
 
-t.test('a stream that is given up holds up no other', without, async (t) => {
-  const session = client(t, await origin(t, 1 << 20, 'plain'), { settings: { initialWindowSize: 1000 } });
+t.test('a stream that is given up is sent no more, and holds up no other', without, async (t) => {
+  const session = client(t, await origin(t, 1 << 20, 'plain'), { settings: { initialWindowSize: 1 << 21 } });
   const given = session.request({ ':path': '/' });
   given.on('error', () => {});
   await once(given, 'response');
   given.close(constants.NGHTTP2_CANCEL);
   t.match(await ask(session), { bytes: 1 << 20 });
+  t.ok(
+    (session.socket?.bytesRead ?? 0) < 1.5 * (1 << 20),
+    'one body, and what the connection’s window took of the other',
+  );
 });
 
 t.test('the silent origin takes requests, and gives their bodies no window', without, async (t) => {

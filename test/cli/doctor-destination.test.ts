@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { checkDestination, readDestination } from '../../src/cli/doctor-destination.ts';
 import { portOf } from '../admin/port-of.ts';
@@ -25,15 +27,22 @@ type Setup = {
   readonly settings?: Record<string, unknown>;
   readonly api?: ScriptedApiServer;
   readonly hosts?: string;
+  /** Whether the pod's namespace is mounted beside its token. */
+  readonly ownNamespace?: boolean;
 };
 
 /** The findings about one destination, with a nameserver and an API server of the test's own. */
-async function look(t: Test, text: string, { names = {}, settings = {}, api, hosts = '' }: Setup = {}) {
+async function look(
+  t: Test,
+  text: string,
+  { names = {}, settings = {}, api, hosts = '', ownNamespace = true }: Setup = {},
+) {
   const dns = await DnsServer.start(zone(names));
   t.teardown(() => dns.close());
   const resolvConf = temporaryFile(t, 'resolv.conf', `nameserver ${dns.address}\n${KUBERNETES}\n`);
   const kubernetes =
     api === undefined ? { enabled: false } : { enabled: true, apiServer: api.url, tokenDir: api.accountDir(t) };
+  if (!ownNamespace && 'tokenDir' in kubernetes) rmSync(join(kubernetes.tokenDir, 'namespace'));
   const discovery = { dns: { resolvConf, hostsFile: temporaryFile(t, 'hosts', hosts) }, kubernetes };
   const whole = { security: { allowAddresses: ['127.0.0.0/8'] }, ...settings, discovery };
   const clock = new TestClock();
@@ -189,6 +198,16 @@ test('what is no Service, and what the API server does not tell, goes by DNS', a
     /^warn Kubernetes does not tell, so DNS is asked: /,
     /^ok DNS, orders\.shop\.svc/,
   ]);
+});
+
+test('while the own namespace is not known, a name that leaves it out goes by DNS, as it does in the sidecar', async (t) => {
+  const port = await origin(t);
+  const api = await ScriptedApiServer.start(t);
+  api.putService(service({ name: 'orders', namespace: 'default' }));
+  const names = { 'orders.shop.svc.cluster.local': ['127.0.0.1'] };
+  const found = await look(t, `orders:${port}`, { api, names, ownNamespace: false });
+  t.match(inShort(found), [/^ok DNS, orders\.shop\.svc/]);
+  t.same(api.requests, []);
 });
 
 test('a Service in a namespace that is not looked at is told, with what to do', async (t) => {

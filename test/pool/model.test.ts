@@ -1,25 +1,19 @@
 import fc from 'fast-check';
 import t from 'tap';
+import type { ProtocolNeed } from '../../src/connection/upstream.ts';
 import type { DestinationPool } from '../../src/pool/destination-pool.ts';
 import type { EndpointState } from '../../src/pool/endpoint-pool.ts';
+import { type Http2Context, http2Context } from './fake-http2.ts';
 import { type AnsweringOrigin, answeringOrigin, ok, until } from './origins.ts';
-import {
-  endpointAt,
-  openOf,
-  policyWith,
-  poolContext,
-  refusingPort,
-  type TestContext,
-  TestRequest,
-  testPool,
-} from './pool-fixture.ts';
+import { endpointAt, openOf, policyWith, refusingPort, seededRandom, TestRequest, testPool } from './pool-fixture.ts';
 
 /**
  * Two destinations over the same three origins, one of which is a port where nobody listens, with small limits, and any
- * sequence of what may happen to them. Real sockets: after each command the world is let come to rest.
+ * sequence of what may happen to them, by HTTP/1.1 and by HTTP/2 in one. Real sockets, on which HTTP/2 is played: after
+ * each command the world is let come to rest.
  */
 type World = {
-  readonly context: TestContext;
+  readonly context: Http2Context;
   readonly pools: readonly DestinationPool[];
   readonly origins: readonly AnsweringOrigin[];
   readonly ports: readonly number[];
@@ -33,7 +27,13 @@ type World = {
 };
 
 type Command =
-  | { readonly do: 'acquire'; readonly pool: number; readonly kind: 'safe' | 'unsafe' | 'fresh' | 'tunnel' | 'tried' }
+  | {
+      readonly do: 'acquire';
+      readonly pool: number;
+      readonly kind: 'safe' | 'unsafe' | 'fresh' | 'tunnel' | 'tried';
+      readonly need: ProtocolNeed;
+    }
+  | { readonly do: 'respond' | 'goaway' | 'break' | 'allow'; readonly which: number; readonly streams: number }
   | { readonly do: 'answer' | 'cut' | 'cancel' | 'withdraw' | 'stray'; readonly which: number }
   | { readonly do: 'closeIdle'; readonly which: number }
   | { readonly do: 'evict'; readonly pool: number; readonly idleOnly: boolean }
@@ -47,6 +47,7 @@ type Command =
   | { readonly do: 'advance'; readonly ms: number };
 
 const POOL_LIMIT = 2;
+const MAX_STREAMS = 3;
 const TOTAL_LIMIT = 3;
 
 const commands: fc.Arbitrary<Command[]> = fc.array(
@@ -57,6 +58,21 @@ const commands: fc.Arbitrary<Command[]> = fc.array(
         do: fc.constant('acquire' as const),
         pool: fc.nat(1),
         kind: fc.constantFrom('safe', 'safe', 'unsafe', 'fresh', 'tunnel', 'tried'),
+        need: fc.constantFrom('as_http1', 'as_http1', 'as_http2', 'as_http2', 'as_http2', 'http1', 'http2'),
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constantFrom(
+          'respond' as const,
+          'respond' as const,
+          'goaway' as const,
+          'break' as const,
+          'allow' as const,
+        ),
+        which: fc.nat(9),
+        streams: fc.nat(3),
       }),
     },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('answer' as const), which: fc.nat(9) }) },
@@ -116,6 +132,7 @@ function run(world: World, command: Command): void {
         unsafe: kind === 'unsafe' || kind === 'tunnel',
         fresh: kind === 'fresh' || kind === 'tunnel',
         tunnel: kind === 'tunnel',
+        need: command.need,
       });
       const entry = { request, pool, refused: false, withdrawn: false };
       requests.push(entry);
@@ -163,6 +180,19 @@ function run(world: World, command: Command): void {
       nth(idle, command.which)?.socket.end();
       return;
     }
+    case 'respond':
+    case 'goaway':
+    case 'break':
+    case 'allow': {
+      const open = context.opened.filter(({ state, unproven }) => state !== 'closed' && !unproven);
+      const connection = nth(open, command.which);
+      if (connection === undefined) return;
+      if (command.do === 'goaway') connection.goaway();
+      else if (command.do === 'break') connection.break(command.streams === 3);
+      else if (command.do === 'allow') connection.limit(command.streams);
+      else if (connection.streams.length > 0) connection.respond(command.streams % connection.streams.length);
+      return;
+    }
     case 'evict':
       nth(pools, command.pool)?.evict('admin', command.idleOnly);
       return;
@@ -193,14 +223,26 @@ function check(world: World): void {
     if (pool.counted > POOL_LIMIT) throw new Error(`${pool.counted} connections count in a limit of ${POOL_LIMIT}`);
     open += openOf(pool);
     for (const endpoint of pool.allEndpoints) {
-      const { busy, draining, dialing, idle } = endpoint;
-      if (Math.min(busy, draining, dialing, endpoint.dialingTunnels) < 0) throw new Error('a count went below zero');
+      const { busy, draining, dialing, idle, shared, exchanges, riders } = endpoint;
+      const dials = Math.min(dialing, endpoint.dialingTunnels, endpoint.dialingHttp2);
+      if (Math.min(busy, draining, exchanges, riders, dials) < 0) throw new Error('a count went below zero');
+      if (dialing === 0 && riders > 0) throw new Error(`${riders} ride on nothing`);
+      for (const connection of endpoint.open) {
+        if (connection.leases > 0 !== (connection.state === 'active' || connection.state === 'draining'))
+          throw new Error(`${connection.leases} leases on a connection that is ${connection.state}`);
+        if (connection.leases > MAX_STREAMS) throw new Error(`${connection.leases} leases on one connection`);
+      }
+      const roomy = [...endpoint.open].filter(({ state, room }) => state === 'active' && room > 0);
+      if (roomy.some((connection) => !shared.includes(connection)) || new Set(shared).size !== shared.length)
+        throw new Error('a connection that has room is not shared');
+      if (shared.some(({ state }) => state !== 'active')) throw new Error('a shared connection is not active');
+      if (shared.some(({ id }, at) => id < (shared[at - 1]?.id ?? 0))) throw new Error('a younger one goes first');
       if (idle.some((connection) => connection.state !== 'idle') || new Set(idle).size !== idle.length) {
         throw new Error('an idle connection is not idle');
       }
       if (busy + idle.length !== endpoint.open.size)
         throw new Error(`${busy} + ${idle.length} of ${endpoint.open.size} connections`);
-      leased += busy;
+      leased += exchanges;
     }
   }
   const tunnels = requests.filter(({ request }) => request.tunnelClosed !== null).length;
@@ -215,6 +257,8 @@ function check(world: World): void {
       throw new Error(`${request.path} was told ${request.told} times, ended ${request.ended} times`);
     if ((refused || withdrawn) && request.told > 0) throw new Error(`${request.path} was told after it had left`);
     if (request.waiting && !refused && !withdrawn) waiting++;
+    if (request.lease !== null && request.overHttp2 && request.need === 'http1')
+      throw new Error(`${request.path} must have HTTP/1.1`);
   }
   const queued = pools.reduce((sum, pool) => sum + pool.pending.size, 0);
   if (queued !== waiting) throw new Error(`${queued} in the queues, but ${waiting} wait`);
@@ -226,6 +270,18 @@ function checkNobodyWaitsInVain({ pools, context }: World): void {
   const roomInAll = context.capacity.used < TOTAL_LIMIT || idleAnywhere;
   for (const pool of pools) {
     if (pool.pending.limited === 0 || pool.rotation.candidates.length === 0) continue;
+    const limited = pool.pending.all().filter(({ dials }) => dials.size === 0);
+    for (const entry of limited) {
+      const { need, tunnel } = entry.waiter;
+      const shared = pool.rotation.candidates.find(
+        (endpoint) =>
+          pool.mayServe(entry, endpoint) &&
+          endpoint.shared.some(({ room, spoken }) => room > 0 && endpoint.fits(spoken, need)),
+      );
+      if (shared !== undefined && !tunnel) throw new Error(`${need} waits beside a connection that has room for it`);
+    }
+    // Where a peer allows no stream for now, it is waited for.
+    if (limited.some(({ waiter }) => pool.endpoints.some((each) => each.held(each.spokenFor(waiter.need))))) continue;
     const onlyTunnels = pool.pending.all().every(({ waiter }) => waiter.tunnel);
     const room = pool.counted < POOL_LIMIT || pool.totals().idle > 0 || onlyTunnels;
     if (room && roomInAll)
@@ -249,11 +305,16 @@ t.test(
     const dead = await refusingPort();
     let served = 0;
     let waited = 0;
+    let shared = 0;
     await fc.assert(
       fc.asyncProperty(commands, fc.infiniteStream(fc.boolean()), async (list, hurries) => {
-        const context = poolContext(TOTAL_LIMIT);
+        const answers = seededRandom(hurries.next().value ? 1 : 2);
+        const context = http2Context(TOTAL_LIMIT, () => {
+          const drawn = answers();
+          return drawn < 0.1 ? 'other' : drawn < 0.2 ? 'closed' : 'http2';
+        });
         const policy = policyWith({
-          pool: { maxConnections: POOL_LIMIT, maxPending: 4, maxIdle: 2, maxRequests: 3 },
+          pool: { maxConnections: POOL_LIMIT, maxPending: 4, maxIdle: 2, maxRequests: 5, maxStreams: MAX_STREAMS },
           balancer: 'p2c',
           graceMs: 30_000,
         });
@@ -282,6 +343,7 @@ t.test(
           }
           await rest(world);
           served += world.requests.filter(({ request }) => request.endpoint !== null).length;
+          for (const { most } of context.opened) if (most > 1) shared += most;
           waited += pools.reduce((sum, pool) => sum + pool.pending.limited, 0);
           // The end: everybody lets go, time passes, and nothing is left.
           for (const { request } of world.requests) {
@@ -313,5 +375,6 @@ t.test(
       { numRuns: 150, seed: Number(process.env.SEED ?? 20_260), endOnFailure: false },
     );
     t.ok(served > 500 && waited > 100, `${served} were served, and ${waited} waited at the end of a run`);
+    t.ok(shared > 100, `${shared} shared a connection with others`);
   },
 );

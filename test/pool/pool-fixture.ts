@@ -2,6 +2,7 @@ import net from 'node:net';
 import type { Test } from 'tap';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config, DestinationPolicy } from '../../src/config/types.ts';
+import type { TlsIdentity } from '../../src/connection/tls-identity.ts';
 import type { AttemptFailure, ProtocolNeed, ResponseReceiver, UpstreamLease } from '../../src/connection/upstream.ts';
 import type { CarpoolError } from '../../src/errors.ts';
 import { type CarpoolEvent, DestinationObserver } from '../../src/observer.ts';
@@ -27,6 +28,7 @@ export function policyWith(
     readonly timeouts?: Partial<DestinationPolicy['timeouts']>;
     readonly breaker?: Partial<DestinationPolicy['breaker']>;
     readonly balancer?: DestinationPolicy['balancer'];
+    readonly protocol?: DestinationPolicy['protocol'];
     readonly slowStartMs?: number;
     readonly graceMs?: number;
   } = {},
@@ -35,6 +37,7 @@ export function policyWith(
   return {
     ...defaults,
     balancer: changes.balancer ?? 'round_robin',
+    protocol: changes.protocol ?? defaults.protocol,
     pool: { ...defaults.pool, ...changes.pool },
     timeouts: { ...defaults.timeouts, ...changes.timeouts },
     breaker: { ...defaults.breaker, ...changes.breaker },
@@ -82,6 +85,7 @@ export function testPool(
   context: TestContext,
   policy: DestinationPolicy = policyWith(),
   name = 'orders.shop:8080',
+  tls: TlsIdentity | null = null,
 ): DestinationPool {
   const pool = new DestinationPool(
     name,
@@ -89,6 +93,7 @@ export function testPool(
     makeBalancer(policy.balancer, context.random),
     new DestinationObserver(name),
     context,
+    tls,
   );
   t.teardown(() => pool.destroy());
   return pool;
@@ -128,6 +133,8 @@ export class TestRequest implements LeaseWaiter, ResponseReceiver {
   lease: UpstreamLease | null = null;
   endpoint: EndpointPool | null = null;
   reused = false;
+  /** Its lease is one of several that its connection may carry. */
+  overHttp2 = false;
   error: CarpoolError | null = null;
   failure: AttemptFailure | null = null;
   tunnelClosed: (() => void) | null = null;
@@ -153,6 +160,7 @@ export class TestRequest implements LeaseWaiter, ResponseReceiver {
     this.lease = lease;
     this.endpoint = endpoint;
     this.reused = lease.reused;
+    this.overHttp2 = lease.refusable;
     const bytes = Buffer.from(`GET ${this.path} HTTP/1.1\r\nHost: orders\r\n\r\n`);
     requestScanner.scanRequest(bytes, 0, bytes.length);
     const options = { authority: null, pathPrefix: Buffer.alloc(0), upgrade: false, close: false, extraLines: null };

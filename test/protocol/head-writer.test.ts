@@ -219,3 +219,23 @@ t.test('rule 3: forbidden trailer fields are dropped, the others pass', async (t
     'X: y\r\ngrpc-status: 0\r\nETag: f\r\n\r\n',
   );
 });
+
+t.test('several Cookie fields go out as one, in their order', async (t) => {
+  t.same(
+    forwarded(['GET http://a/ HTTP/1.1', 'Host: a', 'Cookie: a=1', 'X: y', 'cookie: b=2', 'Z: a', 'Cookie: c=3']),
+    ['GET / HTTP/1.1', 'Host: a', 'X: y', 'Z: a', 'cookie: a=1; b=2; c=3'],
+  );
+  t.same(forwarded(['GET http://a/ HTTP/1.1', 'Host: a', 'Cookie: a=1', 'X: y']).slice(2), ['Cookie: a=1', 'X: y']);
+});
+
+t.test('a head that was written can be written again', async (t) => {
+  const bytes = Buffer.from('OPTIONS http://a/ HTTP/1.1\r\nHost: b\r\nMax-Forwards: 3\r\n\r\n', 'latin1');
+  const scanner = makeScanner();
+  scanner.scanRequest(bytes, 0, bytes.length);
+  const out = Buffer.alloc(bytes.length + HEAD_ROOM);
+  const write = (authority: Buffer | null): string =>
+    out.toString('latin1', 0, writeRequestHead(scanner.head, { ...PLAIN, authority }, out, 0));
+  t.equal(write(Buffer.from('c')), 'OPTIONS / HTTP/1.1\r\nhost: c\r\nmax-forwards: 2\r\n\r\n');
+  t.equal(write(null), 'OPTIONS / HTTP/1.1\r\nhost: a\r\nmax-forwards: 2\r\n\r\n');
+  t.same([...scanner.head.dropped.subarray(0, 2)], [0, 0]);
+});

@@ -41,6 +41,17 @@ export function factsOf(head: Head, kind: Kind) {
     trailersAccepted: head.trailersAccepted,
     hostAgrees: head.hostAgrees,
     maxForwards: head.maxForwards,
+    cookieCrumbs: head.cookieCrumbs,
+    places: [
+      head.hostField,
+      head.viaField,
+      head.requestTimeoutField,
+      head.contentTypeField,
+      head.keepAliveField,
+      head.grpcTimeoutField,
+      head.connectionAuthField,
+      head.cookieField,
+    ].join(' '),
     fields: Array.from({ length: head.fieldCount }, (_, index) => ({
       name: head.nameText(index),
       value: head.valueText(index),

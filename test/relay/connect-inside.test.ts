@@ -189,6 +189,23 @@ t.test('an Upgrade inside CONNECT becomes a tunnel on a connection of its own', 
   t.equal(relay.app.process().tunnels, 1);
 });
 
+t.test('an Upgrade inside CONNECT that the origin refuses is a plain answer, and the connection goes on', async (t) => {
+  const relay = await startRelay(t);
+  const ask = `GET /ws HTTP/1.1\r\nHost: ${relay.target}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+  const client = await connected(relay, ask);
+  const upstream = await relay.origin.connection(0);
+  await upstream.untilReceived('\r\n\r\n');
+  upstream.write('HTTP/1.1 426 Upgrade Required\r\nContent-Length: 2\r\n\r\nno');
+  await client.until(({ received }) => received.endsWith('no'));
+  client.write(`GET /next HTTP/1.1\r\nHost: ${relay.target}\r\n\r\n`);
+  await upstream.untilReceived('GET /next');
+  upstream.write(OK);
+  await client.untilReceived('ok');
+  t.match(inside(client), /^HTTP\/1\.1 426 Upgrade Required\r\n/);
+  t.ok(inside(client).endsWith(`no${OK}`));
+  t.same([relay.app.process().tunnels, relay.origin.connections.length], [0, 1]);
+});
+
 t.test('an idle connection inside CONNECT stays, and a stop says so and closes it', async (t) => {
   const relay = await startRelay(t, { defaults: { pool: { idleTimeout: '24h', maxAge: 0 } } }, answering);
   const client = await connected(relay, `GET / HTTP/1.1\r\nHost: ${relay.target}\r\n\r\n`);

@@ -92,7 +92,10 @@ t.test('whatever is changed in a ClientHello, it is read to an end, from 8 KiB a
       if (!reader.done) t.fail(`byte ${at} as ${byte} leaves it waiting`);
     }
   }
-  const endless = Buffer.concat([Buffer.from([0x16, 3, 1, 0x40, 0, 1, 0, 0x40, 0, 3, 3]), Buffer.alloc(9000)]);
+  // One extension that says to be longer than what is read.
+  const start = Buffer.from([0x16, 3, 1, 0x40, 0, 1, 0, 0x40, 0]);
+  const extension = Buffer.from([0, 0, 0, 0, 0x3f, 0, 0x12, 0x34, 0x3e, 0]);
+  const endless = Buffer.concat([start, Buffer.alloc(34), extension, Buffer.alloc(9000)]);
   const reader = new ClientHelloReader();
   t.equal(reader.read(endless, 8191), false);
   t.equal(reader.read(endless, 1), true);

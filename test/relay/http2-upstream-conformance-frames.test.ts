@@ -104,7 +104,7 @@ t.test('a field block of a stream that is gone still counts for the table', asyn
   const upstream = await startUpstream(t);
   const { client } = await upstream.ask('GET', '/left');
   const { connection, request } = await upstream.server.arrived('/left');
-  client.socket.destroy();
+  client.socket.resetAndDestroy();
   await connection.reset(request.stream);
   // Added to the table by a response that nobody wants, and by one that is malformed; referred to by a third.
   connection.send(rawFrame(1, 5, request.stream, '\x88\x40\x03x-a\x03one'));
@@ -124,7 +124,7 @@ t.test('a field block that is broken ends the connection even where its stream i
   const upstream = await startUpstream(t);
   const { client } = await upstream.ask('GET', '/left');
   const { connection, request } = await upstream.server.arrived('/left');
-  client.socket.destroy();
+  client.socket.resetAndDestroy();
   await connection.reset(request.stream);
   connection.send(rawFrame(1, 5, request.stream, '\xfe'));
   t.equal((await connection.goaway()).code, COMPRESSION_ERROR);

@@ -302,7 +302,7 @@ t.test('the window of the connection is given back for streams that are gone', a
   const upstream = await startUpstream(t);
   const { client } = await upstream.ask('GET', '/left');
   const { connection, request } = await upstream.server.arrived('/left');
-  client.socket.destroy();
+  client.socket.resetAndDestroy();
   await connection.reset(request.stream);
   const asked = await upstream.ask('GET', '/long');
   const { request: long } = await upstream.server.arrived('/long');
@@ -335,7 +335,7 @@ t.test('an app that does not read stops its own stream: the server gets no more 
   // The app's stream stands still by now or soon; others run on beside it.
   for (let count = 0; count < 50; count++) t.equal(await upstream.next(t), connection);
   t.notOk(stalled, '64 MB were not taken in');
-  client.socket.destroy();
+  client.socket.resetAndDestroy();
   t.equal(await connection.reset(request.stream), CANCEL);
   void pouring;
 });

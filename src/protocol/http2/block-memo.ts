@@ -79,6 +79,7 @@ export class BlockMemo {
     head.coded.copy(own, text, head.codedStart, head.codedEnd);
     buffer.copy(own, text + coded, start, end);
     const copy = new Head(head.fieldCount);
+    copy.lasting = true;
     copy.copyFrom(head, own, -textStart, text);
     this.#slots[index] = { hash: this.#hash, key: own.subarray(text + coded), kind, generation, head: copy, bytes };
     this.#bytes = held + bytes;

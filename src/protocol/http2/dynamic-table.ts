@@ -1,5 +1,5 @@
-import { copyBytes } from '../bytes.ts';
 import { ENTRY_NAME, ENTRY_START, ENTRY_VALUE, ENTRY_WORDS, setEntry } from './table-entry.ts';
+import { copyWords, viewOf, WORD_SLACK } from './words.ts';
 
 /** What an entry counts beyond its bytes (RFC 7541 section 4.1). */
 const ENTRY_OVERHEAD = 32;
@@ -16,7 +16,8 @@ const MOST_BYTES = 16_384;
  */
 export class DynamicTable {
   /** The bytes of all entries. */
-  bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES + WORD_SLACK);
+  view: DataView = viewOf(this.#bytes);
   /** The entries (table-entry.ts). */
   entries: Uint16Array<ArrayBuffer> = new Uint16Array(FIRST_SLOTS * ENTRY_WORDS);
   /** Changes with each change of the table. */
@@ -66,11 +67,11 @@ export class DynamicTable {
 
   /** Puts in a field whose line is at `text[line..)` and whose coded form is `coded[codedStart..codedEnd)`. */
   insert(
-    text: Buffer,
+    text: DataView,
     line: number,
     nameLength: number,
     valueLength: number,
-    coded: Buffer,
+    coded: DataView,
     codedStart: number,
     codedName: number,
     codedEnd: number,
@@ -88,8 +89,8 @@ export class DynamicTable {
     const codedLength = codedEnd - codedStart;
     this.#reserve(lineLength + codedLength);
     const start = this.#end;
-    copyBytes(text, line, line + lineLength, this.bytes, start);
-    copyBytes(coded, codedStart, codedEnd, this.bytes, start + lineLength);
+    copyWords(text, line, line + lineLength, this.view, start);
+    copyWords(coded, codedStart, codedEnd, this.view, start + lineLength);
     setEntry(this.entries, this.#next, start, nameLength, valueLength, codedName, codedLength, field, flaw);
     this.#end = start + lineLength + codedLength;
     this.#next = (this.#next + 1) & this.#mask;
@@ -100,17 +101,20 @@ export class DynamicTable {
   /** Makes room for one entry more, with `bytes` bytes. */
   #reserve(bytes: number): void {
     if (this.#count > this.#mask) this.#moreSlots();
-    if (this.#end + bytes <= this.bytes.length) return;
+    if (this.#end + bytes <= this.#bytes.length - WORD_SLACK) return;
     const oldest = (this.#next - this.#count) & this.#mask;
     const from = this.#count === 0 ? this.#end : (this.entries[oldest * ENTRY_WORDS + ENTRY_START] ?? 0);
     const live = this.#end - from;
-    let to = this.bytes;
-    let capacity = to.length;
+    let to = this.#bytes;
+    let capacity = to.length - WORD_SLACK;
     // Moving pays only where it frees a good part.
     while (capacity < MOST_BYTES && (live + bytes) * 2 > capacity) capacity *= 2;
-    if (capacity > to.length) to = Buffer.allocUnsafeSlow(capacity);
-    this.bytes.copy(to, 0, from, this.#end);
-    this.bytes = to;
+    if (capacity > to.length) to = Buffer.allocUnsafeSlow(capacity + WORD_SLACK);
+    this.#bytes.copy(to, 0, from, this.#end);
+    if (to !== this.#bytes) {
+      this.#bytes = to;
+      this.view = viewOf(to);
+    }
     this.#end = live;
     for (let age = 0; age < this.#count; age++) {
       const at = ((this.#next - 1 - age) & this.#mask) * ENTRY_WORDS + ENTRY_START;

@@ -3,7 +3,7 @@ import { DynamicTable, TABLE_BYTES } from './dynamic-table.ts';
 import type { HeadBuilder } from './head-builder.ts';
 import { decodeHuffman, huffmanBad, huffmanBound } from './huffman.ts';
 import { readInteger, writeInteger } from './prefix-integer.ts';
-import { STATIC_ENTRIES, staticBytes, staticEntries } from './static-table.ts';
+import { STATIC_ENTRIES, staticEntries, staticView } from './static-table.ts';
 import {
   BAD_NAME,
   BAD_VALUE,
@@ -20,6 +20,7 @@ import {
   nameIsGood,
   PSEUDO,
 } from './table-entry.ts';
+import { copyWords, sourceView, WORD_SLACK } from './words.ts';
 
 /** Bits of the first byte (RFC 7541 section 6). */
 const INDEXED = 0x80;
@@ -73,13 +74,13 @@ export class FieldDecoder {
           at += read & 7;
         }
         if (index === 0) return false;
-        if (index <= STATIC_ENTRIES) this.#entry(into, staticBytes, staticEntries, index - 1);
+        if (index <= STATIC_ENTRIES) this.#entry(into, staticView, staticEntries, index - 1);
         else {
           const table = this.#table;
           const slot = table === null ? -1 : table.slot(index - STATIC_ENTRIES - 1);
           if (table === null || slot < 0) return false;
           this.usedTable = true;
-          this.#entry(into, table.bytes, table.entries, slot);
+          this.#entry(into, table.view, table.entries, slot);
         }
       } else {
         if ((first & 0xe0) === SIZE_UPDATE) return false;
@@ -106,7 +107,7 @@ export class FieldDecoder {
   }
 
   /** A field that a table holds whole. */
-  #entry(into: HeadBuilder, bytes: Buffer, entries: Uint16Array, slot: number): void {
+  #entry(into: HeadBuilder, bytes: DataView, entries: Uint16Array, slot: number): void {
     const entry = slot * ENTRY_WORDS;
     const nameLength = entries[entry + ENTRY_NAME] ?? 0;
     const valueLength = entries[entry + ENTRY_VALUE] ?? 0;
@@ -116,9 +117,9 @@ export class FieldDecoder {
     if (field < PSEUDO) into.toFields();
     if (into.at + coded - from > into.limit) into.overflow();
     const line = into.at;
-    copyBytes(bytes, from, coded, into.text, line);
+    copyWords(bytes, from, coded, into.textView, line);
     const codedStart = into.codedAt;
-    into.codedAt = copyBytes(bytes, coded, coded + (entries[entry + ENTRY_CODED] ?? 0), into.coded, codedStart);
+    into.codedAt = copyWords(bytes, coded, coded + (entries[entry + ENTRY_CODED] ?? 0), into.codedView, codedStart);
     into.field(field, entries[entry + ENTRY_FLAW] ?? 0, line, nameLength, valueLength, codedStart);
   }
 
@@ -158,7 +159,7 @@ export class FieldDecoder {
         }
       }
     } else {
-      let bytes = staticBytes;
+      let bytes = staticView;
       let entries = staticEntries;
       let slot = index - 1;
       if (index > STATIC_ENTRIES) {
@@ -166,7 +167,7 @@ export class FieldDecoder {
         slot = table === null ? -1 : table.slot(index - STATIC_ENTRIES - 1);
         if (table === null || slot < 0) return BROKEN;
         this.usedTable = true;
-        bytes = table.bytes;
+        bytes = table.view;
         entries = table.entries;
       }
       const entry = slot * ENTRY_WORDS;
@@ -177,11 +178,11 @@ export class FieldDecoder {
       if (field < PSEUDO) into.toFields();
       line = into.at;
       if (line + nameLength > into.limit) return NO_ROOM;
-      copyBytes(bytes, from, from + nameLength, text, line);
+      copyWords(bytes, from, from + nameLength, into.textView, line);
       if (index <= STATIC_ENTRIES) codedAt = writeInteger(coded, codedAt, flags, 15, index);
       else {
         const name = from + nameLength + (entries[entry + ENTRY_VALUE] ?? 0) + 4;
-        codedAt = copyBytes(bytes, name, name + (entries[entry + ENTRY_CODED_NAME] ?? 0), coded, codedAt);
+        codedAt = copyWords(bytes, name, name + (entries[entry + ENTRY_CODED_NAME] ?? 0), into.codedView, codedAt);
         coded[codedStart] = ((coded[codedStart] ?? 0) & 15) | flags;
       }
     }
@@ -204,7 +205,18 @@ export class FieldDecoder {
     into.codedAt = codedAt;
     if (incremental) {
       this.#table ??= new DynamicTable();
-      this.#table.insert(text, line, nameLength, valueLength, coded, codedStart, codedName, codedAt, field, flaw);
+      this.#table.insert(
+        into.textView,
+        line,
+        nameLength,
+        valueLength,
+        into.codedView,
+        codedStart,
+        codedName,
+        codedAt,
+        field,
+        flaw,
+      );
     }
     into.field(field, flaw, line, nameLength, valueLength, codedStart);
     return at;
@@ -241,7 +253,7 @@ export class FieldDecoder {
       this.#bad = good === 0;
       this.#textEnd = to + length;
       out = writeInteger(coded, out, 0, 127, length);
-      this.#codedEnd = copyBytes(text, to, to + length, coded, out);
+      this.#codedEnd = copyWords(into.textView, to, to + length, into.codedView, out);
       return next;
     }
     if (to + huffmanBound(length) > into.limit) return NO_ROOM;
@@ -252,10 +264,13 @@ export class FieldDecoder {
     const plain = textEnd - to;
     if (length <= plain) {
       out = writeInteger(coded, out, HUFFMAN, 127, length);
-      this.#codedEnd = copyBytes(buffer, at, next, coded, out);
+      this.#codedEnd =
+        next + WORD_SLACK <= buffer.length
+          ? copyWords(sourceView(buffer), at, next, into.codedView, out)
+          : copyBytes(buffer, at, next, coded, out);
     } else {
       out = writeInteger(coded, out, 0, 127, plain);
-      this.#codedEnd = copyBytes(text, to, textEnd, coded, out);
+      this.#codedEnd = copyWords(into.textView, to, textEnd, into.codedView, out);
     }
     return next;
   }

@@ -20,6 +20,7 @@ import { PseudoFields } from './pseudo-fields.ts';
 import { STATIC_AUTHORITY } from './static-table.ts';
 import { statusLine } from './status-lines.ts';
 import { BAD_NAME, FIELD_GOOD, PSEUDO } from './table-entry.ts';
+import { copyWords, viewOf } from './words.ts';
 
 export const OF_REQUEST = 0;
 export const OF_RESPONSE = 1;
@@ -32,10 +33,16 @@ const FIELD_ROOM = 32_768;
 /** Room for what is added to a head: our own field, the blank line. */
 const END_ROOM = 64;
 
-const HTTP = Buffer.from('http://', 'latin1');
-const HTTPS = Buffer.from('https://', 'latin1');
-const HOST = Buffer.from('host: ', 'latin1');
-const VERSION_LINE = Buffer.from(' HTTP/1.1\r\n', 'latin1');
+const words = (text: string): DataView => viewOf(Buffer.from(text.padEnd(16), 'latin1'));
+
+const HTTP = words('http://');
+const HTTP_BYTES = 7;
+const HTTPS = words('https://');
+const HTTPS_BYTES = 8;
+const HOST = words('host: ');
+const HOST_BYTES = 6;
+const VERSION_LINE = words(' HTTP/1.1\r\n');
+const VERSION_BYTES = 11;
 const CHUNKED_LINE = Buffer.from('transfer-encoding: chunked\r\n', 'latin1');
 
 const FACTS_OF = ['request', 'response', 'trailers', 'trailers'] as const;
@@ -58,7 +65,9 @@ for (const id of [FIELD_CONNECTION, FIELD_KEEP_ALIVE, FIELD_PROXY_CONNECTION, FI
 export class HeadBuilder {
   readonly head: Head;
   readonly text: Buffer;
+  readonly textView: DataView;
   readonly coded: Buffer;
+  readonly codedView: DataView;
   /** Where the next line goes, and where lines must end. */
   at = 0;
   limit = 0;
@@ -93,6 +102,8 @@ export class HeadBuilder {
     this.text = Buffer.allocUnsafeSlow(this.#base + maxHeadBytes + FIELD_ROOM + END_ROOM);
     // A coded field is longer than its line by 3 bytes at most, and a line has 4 at least.
     this.coded = Buffer.allocUnsafeSlow(4 * this.#pseudoLimit);
+    this.textView = viewOf(this.text);
+    this.codedView = viewOf(this.coded);
     this.head = new Head(maxFields);
     this.#facts = new FieldFacts(this.head);
     this.#tooLarge = { code: 'HEAD_TOO_LARGE', rule: `the head is over ${maxHeadBytes} bytes` };
@@ -287,47 +298,49 @@ export class HeadBuilder {
 
   /** Writes the request line and Host before the fields. */
   #requestLine(): boolean {
-    const { head, text } = this;
+    const { head, text, textView: view } = this;
     const pseudo = this.#pseudo;
     const { maxTargetBytes, maxHeadBytes } = this.#limits;
     const tunnel = head.method === METHOD_CONNECT && !pseudo.hasProtocol;
     const authority = pseudo.authorityEnd - pseudo.authorityStart;
     const method = pseudo.methodEnd - pseudo.methodStart;
-    const scheme = tunnel ? 0 : pseudo.secure ? HTTPS.length : HTTP.length;
+    const scheme = tunnel ? 0 : pseudo.secure ? HTTPS_BYTES : HTTP_BYTES;
     const path = tunnel || text[pseudo.pathStart] === 42 ? 0 : pseudo.pathEnd - pseudo.pathStart;
     const target = scheme + authority + path;
     if (target > maxTargetBytes) return this.#refuse(this.#targetTooLong);
-    const hostLine = this.#base - HOST.length - authority - 2;
-    const start = hostLine - VERSION_LINE.length - target - 1 - method;
+    const hostLine = this.#base - HOST_BYTES - authority - 2;
+    const start = hostLine - VERSION_BYTES - target - 1 - method;
     if (this.at + 2 - start > maxHeadBytes) return this.#refuse(this.#tooLarge);
     if (pseudo.hasProtocol) {
       head.protocolStart = start - (pseudo.protocolEnd - pseudo.protocolStart);
-      head.protocolEnd = copyBytes(text, pseudo.protocolStart, pseudo.protocolEnd, text, head.protocolStart);
+      head.protocolEnd = copyWords(view, pseudo.protocolStart, pseudo.protocolEnd, view, head.protocolStart);
     }
     head.start = start;
-    let at = copyBytes(text, pseudo.methodStart, pseudo.methodEnd, text, start);
+    // From left to right: what is copied by words ends in nonsense, on which the next part is written.
+    let at = copyWords(view, pseudo.methodStart, pseudo.methodEnd, view, start);
     head.methodEnd = at;
     text[at++] = 32;
     head.form = tunnel ? FORM_AUTHORITY : FORM_ABSOLUTE;
     if (!tunnel) {
       head.secure = pseudo.secure;
-      at = pseudo.secure ? copyBytes(HTTPS, 0, HTTPS.length, text, at) : copyBytes(HTTP, 0, HTTP.length, text, at);
+      at = copyWords(pseudo.secure ? HTTPS : HTTP, 0, scheme, view, at);
     }
     const authorityAt = at;
-    at = copyBytes(text, pseudo.authorityStart, pseudo.authorityEnd, text, at);
+    at = copyWords(view, pseudo.authorityStart, pseudo.authorityEnd, view, at);
     const rule = scanAuthority(head, text, authorityAt, at);
     if (rule !== null) return this.#refuse({ code: 'BAD_REQUEST', rule });
     if (tunnel && head.port === -1) return this.#refuse(fault.CONNECT_WITHOUT_PORT);
     head.pathStart = at;
-    at = copyBytes(text, pseudo.pathStart, pseudo.pathStart + path, text, at);
+    at = copyWords(view, pseudo.pathStart, pseudo.pathStart + path, view, at);
     head.pathEnd = at;
-    head.lineEnd = at + VERSION_LINE.length - 2;
-    at = copyBytes(VERSION_LINE, 0, VERSION_LINE.length, text, at);
+    head.lineEnd = at + VERSION_BYTES - 2;
+    at = copyWords(VERSION_LINE, 0, VERSION_BYTES, view, at);
     head.fieldIds[0] = FIELD_HOST;
     head.lineStarts[0] = at;
-    at = copyBytes(HOST, 0, HOST.length, text, at);
+    at = copyWords(HOST, 0, HOST_BYTES, view, at);
     head.nameEnds[0] = at - 2;
     head.valueStarts[0] = at;
+    // The first field stands behind this.
     at = copyBytes(text, pseudo.authorityStart, pseudo.authorityEnd, text, at);
     head.valueEnds[0] = at;
     head.dropped[0] = 0;

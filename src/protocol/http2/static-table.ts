@@ -1,5 +1,6 @@
 import { TOKEN_LOWER } from '../bytes.ts';
 import { ENTRY_WORDS, fieldOf, setEntry } from './table-entry.ts';
+import { viewOf, WORD_SLACK } from './words.ts';
 
 /** The static table of HPACK (RFC 7541 appendix A). */
 const STATIC: readonly (readonly [name: string, value: string])[] = [
@@ -78,7 +79,7 @@ export const STATIC_ACCEPT_ENCODING = 16;
 
 /** The entries as `DynamicTable` has its own (table-entry.ts); index 1 is the entry at 0. The coded form is the index itself. */
 export const staticEntries = new Uint16Array(STATIC.length * ENTRY_WORDS);
-export const staticBytes: Buffer = (() => {
+export const staticView: DataView = (() => {
   const parts: Buffer[] = [];
   let at = 0;
   for (const [index, [name, value]] of STATIC.entries()) {
@@ -88,7 +89,7 @@ export const staticBytes: Buffer = (() => {
     parts.push(line, Buffer.from([0x80 | (index + 1)]));
     at += line.length + 1;
   }
-  return Buffer.concat(parts);
+  return viewOf(Buffer.concat([...parts, Buffer.alloc(WORD_SLACK)]));
 })();
 
 /*

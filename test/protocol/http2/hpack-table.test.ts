@@ -21,12 +21,12 @@ t.test('what breaks RFC 7541 breaks the connection', async (t) => {
     'a literal without a value': '400161',
     'a value that is not whole': '400161026b',
     'a length over all bounds': '4001617fffffffff0f',
-    'a size update behind a field': '882 0'.replace(' ', ''),
+    'a size update behind a field': '8820',
     'a size update over what is allowed': '3fe21f',
     'a size update that does not end': '3fe1',
     'a Huffman string with EOS': '400161 84ffffffff',
-    'a Huffman string with padding of zeros': '400161 8118'.replace('8118', '81 18'),
-    'a Huffman string with eight bits of padding': '400161 8207ff'.replace('8207ff', '82 1fff'),
+    'a Huffman string with padding of zeros': '400161 8118',
+    'a Huffman string with eight bits of padding': '400161 821fff',
     'a Huffman string that is padding alone': '400161 81ff',
     'a Huffman string whose last code is not whole': '400161 82fffe',
   };
@@ -42,10 +42,10 @@ t.test('what breaks RFC 7541 breaks the connection', async (t) => {
 t.test('what is unusual but right is read', async (t) => {
   t.match(trailers('400161 811f'), { passing: [['a', 'a']] }, 'padding of three ones');
   t.match(trailers('400161 80'), { passing: [['a', '']] }, 'an empty Huffman string');
-  t.match(trailers('400161 83ffffea'.replace('83ffffea', '83ffffea')), { result: 'malformed' }, 'a tab alone');
+  t.match(trailers('400161 83ffffea'), { result: 'malformed' }, 'a tab alone');
   t.match(trailers('3fe11f 400161 0162'), { passing: [['a', 'b']] }, 'a size update to 4,096');
   t.match(trailers('20 3fe11f 400161 0162'), { passing: [['a', 'b']] }, 'two of them');
-  t.match(trailers('0001617f8100'.replace('7f8100', '0162')), { passing: [['a', 'b']] });
+  t.match(trailers('000161 0162'), { passing: [['a', 'b']] });
   t.match(
     trailers(`000161 7f8100${'62'.repeat(128)}`),
     { passing: [['a', 'b'.repeat(128)]] },
@@ -59,7 +59,7 @@ t.test('a table of no size holds nothing, and one that shrinks forgets the oldes
   t.match(readWith(reader, 'trailers', bytes('4001610162 4001630164')), { result: 'done' });
   t.match(readWith(reader, 'trailers', bytes('be bf')), { passing: [['c', 'd'], ['a', 'b']] }); // biome-ignore format: short
   // Each entry counts 34.
-  t.match(readWith(reader, 'trailers', bytes('3f25 be'.replace('3f25', '3f04'))), { passing: [['c', 'd']] });
+  t.match(readWith(reader, 'trailers', bytes('3f04 be')), { passing: [['c', 'd']] });
   t.match(readWith(reader, 'trailers', bytes('3fe11f be')), { passing: [['c', 'd']] });
   t.equal(readWith(reader, 'trailers', bytes('bf')).result, 'broken', 'growing brings nothing back');
   const none = makeReader();
