@@ -29,6 +29,7 @@ const CASES = [
 ] as const;
 /** No case waits for a time-out of carpool's. */
 const CASE_MS = 30_000;
+const SOAK = ['--soak_overall_timeout_seconds=90', '--soak_request_size=20000', '--soak_response_size=30000'];
 const skip = missing('grpc-client', 'grpc-server');
 
 /** A port of loopback that is free at the moment. */
@@ -64,9 +65,10 @@ function runCase(
   port: number,
   env: Readonly<Record<string, string>> = {},
   deadlineMs = CASE_MS,
+  more: readonly string[] = [],
 ) {
   const argv = [goTool('grpc-client'), `--server_host=${host}`, `--server_port=${port}`, `--test_case=${name}`];
-  return runToEnd(argv, env, deadlineMs);
+  return runToEnd([...argv, ...more], env, deadlineMs);
 }
 
 async function runAll(t: Test, host: string, port: number, env: Readonly<Record<string, string>> = {}): Promise<void> {
@@ -93,4 +95,22 @@ t.test('gRPC-Go does by CONNECT, which is seen through, what it does without a p
   const proxy = `http://127.0.0.1:${sidecar.port}`;
   await runAll(t, 'interop.test', 10_000, { HTTPS_PROXY: proxy });
   t.ok((await sidecar.metrics()).sum('carpool_requests_total', { protocol: 'http2' }) >= CASES.length, 'each was seen');
+});
+
+t.test('no call fails while connections of both sides come and go', { skip }, async (t) => {
+  const origin = await startServer(t);
+  const sidecar = await startSidecar(t, [{ match: 'interop.test:10000', origin, protocol: 'http2', maxAge: '1s' }]);
+  // Calls with 20 kB out and 30 kB back; channel_soak makes a connection for each.
+  const calls = ['--soak_iterations=4000', '--soak_num_threads=4', '--soak_max_failures=0', ...SOAK];
+  const channels = ['--soak_iterations=600', '--soak_num_threads=4', '--soak_max_failures=0', ...SOAK];
+  for (const [name, more] of [
+    ['rpc_soak', calls],
+    ['channel_soak', channels],
+  ] as const) {
+    const { code, stderr } = await runCase(name, '127.0.0.1', sidecar.local('interop.test:10000'), {}, 100_000, more);
+    t.equal(code, 0, name, { words: stderr.slice(-1000) });
+  }
+  const metrics = await sidecar.metrics();
+  t.equal(metrics.sum('carpool_requests_total', { protocol: 'http2', code_class: '2xx' }), 4600);
+  t.ok(metrics.sum('carpool_pool_connections_closed_total', { reason: 'max_age' }) > 0, 'some were too old');
 });

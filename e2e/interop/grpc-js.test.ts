@@ -79,7 +79,7 @@ async function calls(t: Test, open: Open): Promise<void> {
     const { messages, status: end } = await client.stream('spread', bytes);
     t.equal(end.code, status.OK);
     t.ok(Buffer.concat(messages).equals(bytes) && messages.length === 300, 'one in, many out');
-    const call = client.both();
+    const call = client.duplex('both');
     const outcome = ended(call);
     for (let round = 0; round < 20; round++) {
       const came = once(call, 'data');
@@ -113,7 +113,7 @@ async function calls(t: Test, open: Open): Promise<void> {
 
   t.test('a call that is cancelled is cancelled at the server', async (t) => {
     const before = mirror.cancelled;
-    const call = client.both();
+    const call = client.duplex('hold');
     const outcome = ended(call);
     call.write(Buffer.from('first'));
     await once(call, 'data');

@@ -78,8 +78,8 @@ export class MirrorClient {
   }
 
   /** Many messages both ways, in the caller's hands. */
-  both(): ClientDuplexStream<Buffer, Buffer> {
-    return this.#client.makeBidiStreamRequest(METHODS.both.path, asIs, asIs, new Metadata());
+  duplex(name: 'both' | 'hold'): ClientDuplexStream<Buffer, Buffer> {
+    return this.#client.makeBidiStreamRequest(METHODS[name].path, asIs, asIs, new Metadata());
   }
 
   /** A method that there is not. */

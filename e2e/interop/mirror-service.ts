@@ -41,13 +41,15 @@ export const METHODS = {
   fail: method('Fail', false, false),
   /** The message, and then as `fail`. */
   failLate: method('FailLate', false, true),
+  /** Each message as it comes, and never an end. */
+  hold: method('Hold', true, true),
   /** Never answers. */
   wait: method('Wait', false, false),
 } as const;
 
 export type Mirror = {
   readonly port: number;
-  /** Calls of `wait` and `both` that were cancelled so far. */
+  /** Calls of `wait` and `hold` that were cancelled so far. */
   readonly cancelled: number;
 };
 
@@ -91,9 +93,12 @@ export async function startMirror(t: Test): Promise<Mirror> {
       call.end();
     },
     both: (call: ServerDuplexStream<Buffer, Buffer>) => {
-      call.on('cancelled', count);
       call.on('data', (piece: Buffer) => call.write(piece));
       call.on('end', () => call.end());
+    },
+    hold: (call: ServerDuplexStream<Buffer, Buffer>) => {
+      call.on('cancelled', count);
+      call.on('data', (piece: Buffer) => call.write(piece));
     },
     fail: (call: Unary, answer: Answer) => answer(wanted(call.metadata)),
     failLate: (call: Writable) => {

@@ -17,6 +17,8 @@ export type Destination = {
   /** Where its origin listens, on 127.0.0.1. */
   readonly origin: number;
   readonly protocol: 'auto' | 'http1' | 'http2';
+  /** As in the configuration; 300s unless said. */
+  readonly maxAge?: string;
 };
 
 /** The sidecar in a process of its own, without Kubernetes, on free ports of loopback. */
@@ -40,9 +42,11 @@ export async function startSidecar(t: Test, destinations: readonly Destination[]
     operator: { host: '127.0.0.1', port: 0 },
     control: { socket: join(folder, 'control.sock') },
     discovery: { kubernetes: { enabled: false } },
-    destinations: destinations.map(({ match, origin, protocol }) => ({
+    shutdown: { grace: 0 },
+    destinations: destinations.map(({ match, origin, protocol, maxAge = '300s' }) => ({
       match,
       protocol,
+      pool: { maxAge },
       endpoints: [`127.0.0.1:${origin}`],
       localPort: 0,
     })),

@@ -29,6 +29,10 @@ destinations:
     endpoints: ["10.0.0.5:9000", "10.0.0.6:9000"] # fixed, no DNS
     localPort: 14151 # http://127.0.0.1:14151 for apps that honour no proxy variable
     preset: classic
+  - match: "api.openai.com:443"
+    name: openai
+    localPort: 14152 # http://127.0.0.1:14152 → https://api.openai.com
+    tls: { originate: true } # ca, cert, key, serverName, minVersion
 telemetry: { logLevel: info, accessLog: off }
 shutdown: { grace: 30s }
 \`\`\`
@@ -69,6 +73,40 @@ setting is a warning, except for those that Kubernetes makes for Services.
 A preset is a set of values for \`defaults\` or for one destination (\`preset: classic\`). What is written beside it wins.
 
 {{presets}}
+
+## TLS to upstreams
+
+carpool opens TLS where a request asks for \`https://\` in absolute form, and for destinations with \`tls.originate: true\`, whose
+requests come in clear: by their local port, or to \`http://\`. So calls to HTTPS APIs share connections, and pay no handshake each.
+What an app sends through CONNECT to a TLS port stays between it and the server.
+
+\`\`\`yaml
+destinations:
+  - match: "api.example.com" # base URL http://127.0.0.1:14160; port 443, for it is TLS
+    localPort: 14160
+    tls: { originate: true }
+  - match: "billing.shop:8443" # a private CA, and a certificate of our own (mTLS)
+    tls:
+      originate: true
+      ca: /etc/carpool/tls/ca.crt
+      cert: /etc/carpool/tls/tls.crt
+      key: /etc/carpool/tls/tls.key
+  - match: "10.0.0.9:6514" # called by its address, while its certificate has a name
+    tls: { originate: true, serverName: ingest.example.com }
+\`\`\`
+
+- The server's certificate is always verified: its chain up to a CA of \`tls.ca\` (else those that Node brings, and those of
+  NODE_EXTRA_CA_CERTS), its dates, and its name, which is that of the destination or \`tls.serverName\`. There is no setting that
+  leaves this out.
+- Files are read at the start, where one of no use is a problem of the configuration, and looked at again when a connection is opened,
+  once a second at most. Mounted Secrets are followed without a restart: new connections use the new files, and resume no session of the
+  old ones; open ones live on until their maxAge. While new files are of no use (a certificate whose key has not
+  come yet), the old ones serve on and the log says so once.
+- A reload that changes \`tls\` of a destination retires its connections: none of them serves a request under the new settings.
+- Sessions are resumed, for each destination by itself. ALPN offers what \`protocol\` says: h2 and HTTP/1.1 with \`auto\`.
+
+What is wrong with a handshake is told in the answer (TLS_FAILED), in the log, and by its code in
+\`carpool_pool_connect_errors_total\`.
 
 ## Units
 

@@ -36,6 +36,9 @@ export type LinkContext = {
   readonly limits: HeadLimits;
 };
 
+/** A field block of so many bytes is read whatever the limit of heads is, so that its sender can be answered. */
+const LEAST_BLOCK_BYTES = 64 * 1024;
+
 /**
  * One HTTP/2 connection of either side (RFC 9113): frames in, frames out, settings, windows, and the rules that hold for both.
  * What streams mean is for those that extend it: `Http2Session` at the app's side, `Http2Connection` upstream.
@@ -69,7 +72,7 @@ export abstract class Http2Link<Stream extends LinkStream> implements ByteHandle
     this.out.onEnded = (stream) => this.settle(stream);
     this.#windows = new ReceiveWindows(this.out, context.account);
     this.blocks = new BlockReader(context.limits);
-    this.reader = new FrameReader(role, this, context.limits.maxHeadBytes);
+    this.reader = new FrameReader(role, this, Math.max(context.limits.maxHeadBytes, LEAST_BLOCK_BYTES));
     socket.setHandler(this);
   }
 

@@ -149,10 +149,9 @@ export class Connecting implements DialSink {
     entry.waiter.leased(endpoint.lease(connection, now), endpoint);
   }
 
-  /** A request needs its connects no more: where it was the last that rode on them they go on for those that have none, or for the pool. */
+  /** A request needs its connects no more: its seats are for those that have none; without riders they go on for the pool. */
   #orphanDials(entry: Pending): void {
     for (const handle of entry.leaveDials()) {
-      if (handle.riders.size > 0) continue;
       let next = this.#pool.pending.firstLimitedFor(handle);
       if (handle.tunnel && next === null) handle.cancel();
       for (; next !== null && !handle.full; next = this.#pool.pending.firstLimitedFor(handle)) {

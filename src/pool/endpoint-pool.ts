@@ -273,8 +273,7 @@ export class EndpointPool implements ConnectionOwner {
   }
 
   connectionClosed(connection: PooledConnection, from: OpenState, reason: CloseReason, idleMs: number | null): void {
-    // One that ended before the peer had shown what it speaks never was one of them.
-    if (!this.open.delete(connection)) return;
+    this.open.delete(connection);
     if (this.probe === connection) this.probe = null;
     this.#unlist(connection);
     if (from === 'draining') this.draining--;

@@ -259,5 +259,6 @@ test('a pod whose namespace is not known is told the variable, and no other is t
     remedy: /POD_NAMESPACE.*metadata\.namespace/,
   });
   t.match(inShort(findings)[3], 'ok node node-1, zone zone-a');
+  t.match((await look(t, { settings: { ...settings, zone: null } })).at(-1), { message: /its zone is not known/ });
   t.same(api.requestsOf({ verb: 'list' }), [], 'no namespace is looked at in its place');
 });

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { CarpoolError } from '../../src/errors.ts';
 import { answeringOrigin, ok, until } from './origins.ts';
 import { endpointAt, policyWith, poolContext, TestRequest, testPool } from './pool-fixture.ts';
 
@@ -150,4 +151,19 @@ t.test('a tunnel waits for an endpoint too', async (t) => {
   await until(() => tunnel.tunnelSocket !== null);
   tunnel.tunnelSocket?.destroy();
   tunnel.tunnelClosed?.();
+});
+
+t.test('what discovery says of there being no endpoint, and what to do about it, reaches who waited', async (t) => {
+  const context = poolContext();
+  const pool = testPool(t, context);
+  pool.settle(new CarpoolError('NO_ENDPOINTS', 'none of 2 pods is ready', { hint: 'look at the pods' }));
+  const request = new TestRequest('/');
+  pool.acquire(request);
+  context.clock.advance(1000);
+  t.match(request.error, { message: /^none of 2 pods is ready, and none appeared/, hint: 'look at the pods' });
+  pool.settle();
+  const next = new TestRequest('/');
+  pool.acquire(next);
+  context.clock.advance(1000);
+  t.match(next.error, { message: /has no endpoint that serves/, hint: new CarpoolError('NO_ENDPOINTS', '').hint });
 });

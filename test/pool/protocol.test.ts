@@ -353,3 +353,42 @@ t.test(
     t.equal(pool.totals().connecting, 1, 'and tried anew after ten minutes');
   },
 );
+
+t.test(
+  'an endpoint that is ready again shares its connection with all who wait and may, whoever is first',
+  async (t) => {
+    const context = http2Context(10);
+    const pool = testPool(t, context, policyWith({ pool: { maxConnections: 1 } }));
+    const [one, two] = [await answeringOrigin(t, () => null), await answeringOrigin(t, () => null)].map(({ port }) =>
+      endpointAt(port),
+    );
+    if (one === undefined || two === undefined) throw new Error('none');
+    pool.add(one);
+    const running = asked('as_http2');
+    pool.acquire(running);
+    await until(() => running.lease !== null);
+    pool.add(two);
+    pool.setState(one.id, 'unready');
+    const waiting = (['http1', 'as_http2', 'as_http2', 'as_http2'] as const).map((need) => asked(need));
+    for (const request of waiting) t.notOk(pool.acquire(request));
+    pool.add(one);
+    t.same(
+      waiting.map(({ lease }) => lease !== null),
+      [false, true, true, true],
+    );
+  },
+);
+
+t.test('over TLS a must does not ride with those who take what they get, and a tunnel goes in clear', async (t) => {
+  const { pool } = await overTls(t, 'h2', 'http/1.1');
+  const [any, must] = [asked('as_http2'), asked('http2')];
+  pool.acquire(any);
+  pool.acquire(must);
+  t.equal(pool.totals().connecting, 2);
+  const tunnel = new TestRequest('/', { tunnel: true, fresh: true });
+  pool.acquire(tunnel);
+  await until(() => any.lease !== null && must.lease !== null && tunnel.tunnelSocket !== null);
+  t.equal(tunnel.tunnelSocket?.alpn, null);
+  tunnel.tunnelSocket?.destroy();
+  tunnel.tunnelClosed?.();
+});

@@ -164,3 +164,30 @@ t.test(
     );
   },
 );
+
+t.test('riders whose connect fails go on in one connect, though there are several endpoints to go to', async (t) => {
+  const context = http2Context();
+  const pool = testPool(t, context, policyWith(HTTP2));
+  const bad = endpointAt(await refusingPort());
+  pool.add(bad);
+  const requests = requestsNamed('a', 'b', 'c', 'd');
+  const others = [await answeringOrigin(t), await answeringOrigin(t), await answeringOrigin(t)];
+  for (const request of requests) pool.acquire(request);
+  for (const { port } of others) pool.add(endpointAt(port));
+  await until(() => requests.every(({ lease }) => lease !== null));
+  t.equal(failedConnects(context), 1);
+  t.equal(context.opened.length, 1);
+});
+
+t.test('riders whose endpoint goes have all their tries still', async (t) => {
+  const context = http2Context();
+  const pool = testPool(t, context, policyWith(HTTP2));
+  const [gone, refusing] = [endpointAt(await silentPort(t)), endpointAt(await refusingPort())];
+  pool.add(gone);
+  const requests = requestsNamed('a', 'b');
+  for (const request of requests) pool.acquire(request);
+  pool.add(refusing);
+  pool.setState(gone.id, 'removed');
+  await until(() => requests.every(({ error }) => error !== null));
+  t.equal(failedConnects(context), 3);
+});

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import net from 'node:net';
 import t from 'tap';
+import { PREFACE } from '../../src/protocol/http2/frame-types.ts';
 import type { OriginConnection } from '../raw-origin.ts';
 import { connected, connectHead, ESTABLISHED, inside, OK, refusing, settled } from './connect-fixture.ts';
 import { eventually, type Relay, startRelay } from './relay-fixture.ts';
@@ -86,6 +88,31 @@ t.test('an app that speaks HTTP/1.1 after the silence is pooled, on the connecti
   client.socket.destroy();
   upstream.socket.destroy();
   await eventually(() => relay.app.process().upstreamConnections === 0);
+});
+
+t.test('an app that speaks HTTP/2 after the silence has its session, and what was dialled closes', async (t) => {
+  const relay = await startRelay(t);
+  const { client, upstream } = await silent(relay);
+  client.write(Buffer.concat([PREFACE, Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])]));
+  await client.until(() => inside(client).length >= 9);
+  t.equal(inside(client).charCodeAt(3), 4, 'SETTINGS');
+  await upstream.until(({ ended }) => ended);
+  t.equal(upstream.received, '');
+  await eventually(() => relay.app.process().upstreamConnections === 0);
+  t.equal(relay.app.process().tunnels, 0);
+});
+
+t.test('a connection of the app to an IPv6 address is seen through too', async (t) => {
+  const relay = await startRelay(t, { security: { allowAddresses: ['::1/128'] } });
+  const server = net.createServer((socket) => socket.once('data', () => socket.end(OK))).listen(0, '::1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const address = server.address();
+  const target = `[::1]:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  const client = await relay.client();
+  client.write(`${connectHead(target)}GET http://${target}/ HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
+  await client.untilReceived('ok');
+  t.equal(inside(client), OK);
 });
 
 t.test('pool.enabled: false: the connection that was dialled is of no use to the pool', async (t) => {

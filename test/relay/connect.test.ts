@@ -219,6 +219,30 @@ t.test('rule 18: an app that leaves while its tunnel is dialled takes nothing wi
   t.same([relay.stats().active, relay.stats().connecting], [0, 0]);
 });
 
+for (const tlsPorts of [['1-65535'], [443]]) {
+  t.test(
+    `rule 18: an app that leaves while its CONNECT waits for room gives up its turn (connect.tlsPorts ${tlsPorts})`,
+    async (t) => {
+      const relay = await startRelay(t, { limits: { maxConnections: 1 }, connect: { tlsPorts } });
+      const holder = await relay.client();
+      holder.write(relay.head('GET', '/slow'));
+      const upstream = await relay.origin.connection(0);
+      await upstream.untilReceived('\r\n\r\n');
+      const client = await relay.client();
+      // What is no HTTP wants a tunnel at any port.
+      client.write(`CONNECT ${relay.target} HTTP/1.1\r\nHost: ${relay.target}\r\n\r\n\0`);
+      await eventually(() => relay.stats().pending === 1);
+      t.equal(relay.app.process().exchanges, 2);
+      client.socket.resetAndDestroy();
+      await eventually(() => relay.app.process().downstreamConnections === 1);
+      t.equal(relay.stats().pending, 0);
+      upstream.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      await holder.untilReceived('ok');
+      t.same([relay.origin.connections.length, relay.app.process().tunnels], [1, 0]);
+    },
+  );
+}
+
 t.test('rule 31: a tunnel holds back the faster side', async (t) => {
   const relay = await startRelay(t);
   const { client, upstream } = await tunnel(relay);

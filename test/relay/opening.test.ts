@@ -7,19 +7,21 @@ const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 /** What an HTTP/2 client sends first: the preface, and SETTINGS without any. */
 const HELLO = Buffer.concat([PREFACE, Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])]);
 const SETTINGS = 4;
+const METHODS = ['P', 'PR', 'PRI', 'PRIX', 'POST', 'PUT', 'PROPFIND'];
 
 const frameType = ({ received }: OriginConnection): number => received.charCodeAt(3);
 
-/** Writes in two pieces, each in a read event of its own. */
+/** Writes in two pieces to a connection that was accepted: the sidecar reads whenever a turn begins, so each is a read event of its own. */
 async function inTwo(client: OriginConnection, bytes: Buffer, at: number): Promise<void> {
-  client.write(bytes.subarray(0, at));
-  await new Promise<void>((resolve) => setImmediate(resolve));
-  client.write(bytes.subarray(at));
+  for (const piece of [Buffer.alloc(0), bytes.subarray(0, at), bytes.subarray(at)]) {
+    if (piece.length > 0) client.write(piece);
+    for (let turn = 0; turn < 4; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+  }
 }
 
 t.test('methods that begin as the preface of HTTP/2 does are HTTP/1.1, at any split', async (t) => {
   const relay = await startRelay(t, {}, (connection) => connection.socket.on('data', () => connection.write(OK)));
-  for (const method of ['P', 'PR', 'PRI', 'PRIX', 'POST', 'PUT', 'PROPFIND']) {
+  for (const method of METHODS) {
     const request = Buffer.from(relay.head(method, '/x'));
     for (let at = 1; at <= 6; at++) {
       const client = await relay.client();
@@ -29,8 +31,8 @@ t.test('methods that begin as the preface of HTTP/2 does are HTTP/1.1, at any sp
     }
   }
   const seen = relay.origin.connections.map(({ received }) => received).join('');
-  t.equal(seen.split(' /x HTTP/1.1\r\n').length - 1, 42);
-  t.equal(seen.split('PRI /x HTTP/1.1\r\n').length - 1, 6);
+  const methods = seen.match(/[A-Z]+(?= \/x HTTP\/1\.1\r\n)/g) ?? [];
+  for (const method of METHODS) t.equal(methods.filter((each) => each === method).length, 6, method);
 });
 
 t.test('a first line that is the preface but for its version is HTTP/1.1, and gets its answer', async (t) => {

@@ -63,6 +63,35 @@ t.test('a body without length that TLS ends is whole, and one that TCP alone end
   }
 });
 
+t.test('a body without length is whole also where its end is read while the app does not read', async (t) => {
+  const body = bytes(5 * MIB);
+  const origin = await tlsOrigin(t, {}, ({ socket }) => {
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      socket.end(body);
+    });
+  });
+  const relay = await startTlsRelay(t, origin.port);
+  for (let round = 0; round < 5; round++) {
+    const client = net.connect(relay.port, '127.0.0.1');
+    t.teardown(() => client.destroy());
+    client.write(`GET https://${API}/ HTTP/1.0\r\nHost: ${API}\r\n\r\n`);
+    let length = 0;
+    client.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      client.pause();
+      setImmediate(() => client.resume());
+    });
+    let failed: unknown = null;
+    client.on('error', (error) => {
+      failed = error;
+    });
+    await once(client, 'close');
+    t.equal(failed, null);
+    t.ok(length > body.length, `${length} bytes`);
+  }
+});
+
 t.test('a server that ends TCP alone in place of an answer has reset the connection', async (t) => {
   const server = net.createServer(await cuttable((socket, under) => void cut(socket, under)));
   server.listen(0, '127.0.0.1');
@@ -190,7 +219,7 @@ t.test('a server that does not read holds the app back', async (t) => {
     sent += MIB;
   }
   await eventually(() => got >= size);
-  t.equal(relay.app.process().bufferedBytes, 0, 'nothing stays counted');
+  t.ok(relay.app.process().bufferedBytes < 4096, 'nothing of the body stays counted');
 });
 
 t.test('a connection that carpool closes says so by close_notify', async (t) => {

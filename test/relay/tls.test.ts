@@ -163,6 +163,13 @@ t.test('an address is checked as one, and not asked for by name', async (t) => {
   });
 });
 
+t.test('tls.serverName may be an address other than that which is dialled', async (t) => {
+  const origin = await originWith(t, { addresses: ['192.0.2.7'] });
+  const relay = await startTlsRelay(t, origin.port, { serverName: '192.0.2.7' });
+  t.match(await relay.fetch(`https://${API}/`), /200 OK/);
+  t.equal(origin.connections[0]?.socket.servername, false);
+});
+
 t.test('a name that is absolute is asked for, and checked, without its dot', async (t) => {
   const origin = await answering(t);
   const relay = await startTlsRelay(t, origin.port, {}, { entry: { match: '*.test' } });

@@ -1,4 +1,5 @@
 import type { Fault } from '../field-facts.ts';
+import type { HeadLimits } from '../head.ts';
 
 /** The rules of RFC 9113 section 8 that a field block can break, in words for the one who sent it. */
 const bad = (rule: string): Fault => ({ code: 'BAD_REQUEST', rule });
@@ -31,3 +32,12 @@ export const STATUS_IS_BAD = bad(
 export const SWITCHING_PROTOCOLS = bad('status 101 does not exist in HTTP/2');
 export const INTERIM_ENDS = bad('an interim response may not end the stream');
 export const PSEUDO_IN_TRAILERS = bad('pseudo-header fields may not stand in trailers');
+
+/** What is said of heads over their limits, in the words of HTTP/1.1's scanner. */
+export type LimitFaults = { readonly tooLarge: Fault; readonly tooMany: Fault; readonly targetTooLong: Fault };
+
+export const limitFaults = ({ maxHeadBytes, maxFields, maxTargetBytes }: HeadLimits): LimitFaults => ({
+  tooLarge: { code: 'HEAD_TOO_LARGE', rule: `the head is over ${maxHeadBytes} bytes` },
+  tooMany: { code: 'HEAD_TOO_LARGE', rule: `the head has over ${maxFields} fields` },
+  targetTooLong: { code: 'URI_TOO_LONG', rule: `the request target is over ${maxTargetBytes} bytes` },
+});

@@ -1,4 +1,5 @@
 import { Head } from '../head.ts';
+import { sourceView, viewOf } from './words.ts';
 
 const SLOTS = 16;
 /** Larger blocks are not remembered. */
@@ -10,7 +11,7 @@ const FIELD_BYTES = 18;
 
 type Slot = {
   readonly hash: number;
-  readonly key: Buffer;
+  readonly key: DataView;
   readonly kind: number;
   /** The generation of the dynamic table, or ANY_GENERATION where the block does not refer to it. */
   readonly generation: number;
@@ -33,27 +34,25 @@ export class BlockMemo {
 
   /** The head of the block at `buffer[start..end)`; `kind` says as what it was read. */
   find(buffer: Buffer, start: number, end: number, kind: number, generation: number): Head | null {
-    // Four bytes at a time: the multiplications wait for each other.
+    const view = sourceView(buffer);
     let hash = kind + end - start;
     let at = start;
     for (; at + 4 <= end; at += 4) {
-      const word =
-        (buffer[at] ?? 0) |
-        ((buffer[at + 1] ?? 0) << 8) |
-        ((buffer[at + 2] ?? 0) << 16) |
-        ((buffer[at + 3] ?? 0) << 24);
-      hash = Math.imul(hash ^ word, 0x9e3779b1);
+      hash = Math.imul(hash ^ view.getInt32(at, true), 0x9e3779b1);
       hash ^= hash >>> 15;
     }
-    for (; at < end; at++) hash = Math.imul(hash ^ (buffer[at] ?? 0), 16777619);
+    for (; at < end; at++) hash = Math.imul(hash ^ view.getUint8(at), 16777619);
     this.#hash = hash;
     const slot = this.#slots[(hash ^ (hash >>> 16)) & (SLOTS - 1)];
     if (slot === null || slot === undefined || slot.hash !== hash || slot.kind !== kind) return null;
     if (slot.generation !== generation && slot.generation !== ANY_GENERATION) return null;
     const { key } = slot;
-    if (key.length !== end - start) return null;
-    for (let index = 0; index < key.length; index++) if (key[index] !== buffer[start + index]) return null;
-    return slot.head;
+    const length = key.byteLength;
+    if (length !== end - start) return null;
+    let same = 0;
+    while (same + 4 <= length && key.getInt32(same) === view.getInt32(start + same)) same += 4;
+    while (same < length && key.getUint8(same) === view.getUint8(start + same)) same++;
+    return same === length ? slot.head : null;
   }
 
   /** Whether the block that was looked up last came before. Asking counts as a sight. */
@@ -81,7 +80,14 @@ export class BlockMemo {
     const copy = new Head(head.fieldCount);
     copy.lasting = true;
     copy.copyFrom(head, own, -textStart, text);
-    this.#slots[index] = { hash: this.#hash, key: own.subarray(text + coded), kind, generation, head: copy, bytes };
+    this.#slots[index] = {
+      hash: this.#hash,
+      key: viewOf(own.subarray(text + coded)),
+      kind,
+      generation,
+      head: copy,
+      bytes,
+    };
     this.#bytes = held + bytes;
   }
 }

@@ -20,7 +20,7 @@ import {
   nameIsGood,
   PSEUDO,
 } from './table-entry.ts';
-import { copyWords, sourceView, WORD_SLACK } from './words.ts';
+import { copyText, copyWords, sourceView, WORD_SLACK } from './words.ts';
 
 /** Bits of the first byte (RFC 7541 section 6). */
 const INDEXED = 0x80;
@@ -240,24 +240,18 @@ export class FieldDecoder {
     }
     const next = at + length;
     if (next > end) return BROKEN;
-    const { text, coded } = into;
+    const { coded } = into;
     let out = codedAt;
     if (first < HUFFMAN) {
       if (to + length > into.limit) return NO_ROOM;
-      let good = 1;
-      for (let index = 0; index < length; index++) {
-        const byte = buffer[at + index] ?? 0;
-        text[to + index] = byte;
-        good &= FIELD_VALUE[byte] ?? 0;
-      }
-      this.#bad = good === 0;
+      this.#bad = !copyText(sourceView(buffer), at, next, into.textView, to) && hasControls(into.text, to, to + length);
       this.#textEnd = to + length;
       out = writeInteger(coded, out, 0, 127, length);
       this.#codedEnd = copyWords(into.textView, to, to + length, into.codedView, out);
       return next;
     }
     if (to + huffmanBound(length) > into.limit) return NO_ROOM;
-    const textEnd = decodeHuffman(buffer, at, next, text, to);
+    const textEnd = decodeHuffman(buffer, at, next, into.textView, to);
     if (textEnd < 0) return BROKEN;
     this.#textEnd = textEnd;
     this.#bad = huffmanBad;
@@ -293,4 +287,9 @@ export class FieldDecoder {
     if (incremental) this.#table?.insertTooLarge();
     return at;
   }
+}
+
+function hasControls(text: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (FIELD_VALUE[text[at] ?? 0] !== 1) return true;
+  return false;
 }

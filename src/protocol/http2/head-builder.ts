@@ -1,4 +1,3 @@
-import { scanAuthority } from '../authority.ts';
 import { copyBytes, equalsIgnoringCase, TOKEN_LOWER } from '../bytes.ts';
 import { type Fault, FieldFacts } from '../field-facts.ts';
 import {
@@ -13,14 +12,16 @@ import {
   FORBIDDEN_IN_TRAILERS,
   HOP_BY_HOP,
 } from '../field-names.ts';
-import { FORM_ABSOLUTE, FORM_AUTHORITY, Head, type HeadLimits, METHOD_CONNECT, METHOD_OTHER } from '../head.ts';
+import { Head, type HeadLimits, METHOD_CONNECT, METHOD_OTHER } from '../head.ts';
 import * as fault from './block-faults.ts';
+import { type LimitFaults, limitFaults } from './block-faults.ts';
 import { writeInteger } from './prefix-integer.ts';
 import { PseudoFields } from './pseudo-fields.ts';
+import { writeRequestLine } from './request-line.ts';
 import { STATIC_AUTHORITY } from './static-table.ts';
 import { statusLine } from './status-lines.ts';
 import { BAD_NAME, FIELD_GOOD, PSEUDO } from './table-entry.ts';
-import { copyWords, viewOf } from './words.ts';
+import { viewOf } from './words.ts';
 
 export const OF_REQUEST = 0;
 export const OF_RESPONSE = 1;
@@ -33,16 +34,6 @@ const FIELD_ROOM = 32_768;
 /** Room for what is added to a head: our own field, the blank line. */
 const END_ROOM = 64;
 
-const words = (text: string): DataView => viewOf(Buffer.from(text.padEnd(16), 'latin1'));
-
-const HTTP = words('http://');
-const HTTP_BYTES = 7;
-const HTTPS = words('https://');
-const HTTPS_BYTES = 8;
-const HOST = words('host: ');
-const HOST_BYTES = 6;
-const VERSION_LINE = words(' HTTP/1.1\r\n');
-const VERSION_BYTES = 11;
 const CHUNKED_LINE = Buffer.from('transfer-encoding: chunked\r\n', 'latin1');
 
 const FACTS_OF = ['request', 'response', 'trailers', 'trailers'] as const;
@@ -77,9 +68,7 @@ export class HeadBuilder {
   readonly #facts: FieldFacts;
   readonly #base: number;
   readonly #pseudoLimit: number;
-  readonly #tooLarge: Fault;
-  readonly #tooMany: Fault;
-  readonly #targetTooLong: Fault;
+  readonly #faults: LimitFaults;
   #of = OF_NOTHING;
   #malformed = false;
   #inFields = false;
@@ -94,7 +83,7 @@ export class HeadBuilder {
   readonly #pseudo = new PseudoFields();
 
   constructor(limits: HeadLimits) {
-    const { maxHeadBytes, maxFields, maxTargetBytes } = limits;
+    const { maxHeadBytes, maxFields } = limits;
     this.#limits = limits;
     this.#pseudoLimit = maxHeadBytes + FIELD_ROOM;
     // Before the fields there is room for Host, the value of :protocol, and the start line, each no longer than a head may be.
@@ -106,9 +95,7 @@ export class HeadBuilder {
     this.codedView = viewOf(this.coded);
     this.head = new Head(maxFields);
     this.#facts = new FieldFacts(this.head);
-    this.#tooLarge = { code: 'HEAD_TOO_LARGE', rule: `the head is over ${maxHeadBytes} bytes` };
-    this.#tooMany = { code: 'HEAD_TOO_LARGE', rule: `the head has over ${maxFields} fields` };
-    this.#targetTooLong = { code: 'URI_TOO_LONG', rule: `the request target is over ${maxTargetBytes} bytes` };
+    this.#faults = limitFaults(limits);
   }
 
   /** Whether heads of these limits fit. */
@@ -158,7 +145,7 @@ export class HeadBuilder {
     this.#over = true;
     this.at = this.#inFields ? this.#base : 0;
     this.codedAt = 0;
-    this.#fail(this.#tooLarge);
+    this.#fail(this.#faults.tooLarge);
   }
 
   #fail(broken: Fault): void {
@@ -205,7 +192,7 @@ export class HeadBuilder {
     }
     const index = this.#count++;
     if (index >= this.#limits.maxFields) {
-      this.#fail(this.#tooMany);
+      this.#fail(this.#faults.tooMany);
       this.#count = index;
       return;
     }
@@ -246,7 +233,17 @@ export class HeadBuilder {
     if (broken !== null) return this.#refuse(broken);
     this.toFields();
     if (!pseudo.hasAuthority) this.#authorityOfHost();
-    if (!this.#requestLine()) return false;
+    const unfit = writeRequestLine(
+      head,
+      pseudo,
+      text,
+      this.textView,
+      this.#base,
+      this.at + 2,
+      this.#limits,
+      this.#faults,
+    );
+    if (unfit !== null) return this.#refuse(unfit);
     if (endStream) {
       if (head.contentLength > 0) return this.#refuse(fault.BODY_MISSING);
     } else if (head.contentLength < 0 && head.method !== METHOD_CONNECT && !this.#chunked()) return false;
@@ -296,66 +293,11 @@ export class HeadBuilder {
     this.codedAt = literal + bytes;
   }
 
-  /** Writes the request line and Host before the fields. */
-  #requestLine(): boolean {
-    const { head, text, textView: view } = this;
-    const pseudo = this.#pseudo;
-    const { maxTargetBytes, maxHeadBytes } = this.#limits;
-    const tunnel = head.method === METHOD_CONNECT && !pseudo.hasProtocol;
-    const authority = pseudo.authorityEnd - pseudo.authorityStart;
-    const method = pseudo.methodEnd - pseudo.methodStart;
-    const scheme = tunnel ? 0 : pseudo.secure ? HTTPS_BYTES : HTTP_BYTES;
-    const path = tunnel || text[pseudo.pathStart] === 42 ? 0 : pseudo.pathEnd - pseudo.pathStart;
-    const target = scheme + authority + path;
-    if (target > maxTargetBytes) return this.#refuse(this.#targetTooLong);
-    const hostLine = this.#base - HOST_BYTES - authority - 2;
-    const start = hostLine - VERSION_BYTES - target - 1 - method;
-    if (this.at + 2 - start > maxHeadBytes) return this.#refuse(this.#tooLarge);
-    if (pseudo.hasProtocol) {
-      head.protocolStart = start - (pseudo.protocolEnd - pseudo.protocolStart);
-      head.protocolEnd = copyWords(view, pseudo.protocolStart, pseudo.protocolEnd, view, head.protocolStart);
-    }
-    head.start = start;
-    // From left to right: what is copied by words ends in nonsense, on which the next part is written.
-    let at = copyWords(view, pseudo.methodStart, pseudo.methodEnd, view, start);
-    head.methodEnd = at;
-    text[at++] = 32;
-    head.form = tunnel ? FORM_AUTHORITY : FORM_ABSOLUTE;
-    if (!tunnel) {
-      head.secure = pseudo.secure;
-      at = copyWords(pseudo.secure ? HTTPS : HTTP, 0, scheme, view, at);
-    }
-    const authorityAt = at;
-    at = copyWords(view, pseudo.authorityStart, pseudo.authorityEnd, view, at);
-    const rule = scanAuthority(head, text, authorityAt, at);
-    if (rule !== null) return this.#refuse({ code: 'BAD_REQUEST', rule });
-    if (tunnel && head.port === -1) return this.#refuse(fault.CONNECT_WITHOUT_PORT);
-    head.pathStart = at;
-    at = copyWords(view, pseudo.pathStart, pseudo.pathStart + path, view, at);
-    head.pathEnd = at;
-    head.lineEnd = at + VERSION_BYTES - 2;
-    at = copyWords(VERSION_LINE, 0, VERSION_BYTES, view, at);
-    head.fieldIds[0] = FIELD_HOST;
-    head.lineStarts[0] = at;
-    at = copyWords(HOST, 0, HOST_BYTES, view, at);
-    head.nameEnds[0] = at - 2;
-    head.valueStarts[0] = at;
-    // The first field stands behind this.
-    at = copyBytes(text, pseudo.authorityStart, pseudo.authorityEnd, text, at);
-    head.valueEnds[0] = at;
-    head.dropped[0] = 0;
-    text[at] = 13;
-    text[at + 1] = 10;
-    head.hostField = 0;
-    head.hostAgrees = true;
-    return true;
-  }
-
   /** A body whose length nobody knows is a chunked one in HTTP/1.1. */
   #chunked(): boolean {
     const { head, at } = this;
     const index = this.#count;
-    if (index >= this.#limits.maxFields) return this.#refuse(this.#tooMany);
+    if (index >= this.#limits.maxFields) return this.#refuse(this.#faults.tooMany);
     this.#count++;
     this.at = copyBytes(CHUNKED_LINE, 0, CHUNKED_LINE.length, this.text, at);
     head.fieldIds[index] = FIELD_TRANSFER_ENCODING;
@@ -398,7 +340,7 @@ export class HeadBuilder {
     text[at] = 13;
     text[at + 1] = 10;
     head.end = at + 2;
-    if (head.end - head.start > this.#limits.maxHeadBytes) return this.#refuse(this.#tooLarge);
+    if (head.end - head.start > this.#limits.maxHeadBytes) return this.#refuse(this.#faults.tooLarge);
     head.fieldCount = this.#count;
     head.lineStarts[this.#count] = at;
     head.minor = 1;

@@ -80,22 +80,29 @@ export const huffmanBound = (length: number): number => ((length * 8) / 5) | 0;
  *
  * @returns the offset behind the last byte, -1 for a code that is not whole, EOS, or wrong padding
  */
-export function decodeHuffman(buffer: Buffer, start: number, end: number, out: Buffer, at: number): number {
+export function decodeHuffman(buffer: Buffer, start: number, end: number, out: DataView, at: number): number {
   let from = start;
   let to = at;
   let held = 0;
   let bits = 0;
   huffmanBad = false;
   for (;;) {
-    while (bits <= 24 && from < end) {
-      held = (held << 8) | (buffer[from++] ?? 0);
-      bits += 8;
+    if (bits < WIDTH) {
+      if (from + 1 < end) {
+        held = (held << 16) | ((buffer[from] ?? 0) << 8) | (buffer[from + 1] ?? 0);
+        from += 2;
+        bits += 16;
+      } else {
+        if (from < end) {
+          held = (held << 8) | (buffer[from++] ?? 0);
+          bits += 8;
+        }
+        if (bits < WIDTH) break;
+      }
     }
-    if (bits < WIDTH) break;
     const pair = PAIRS[(held >>> (bits - WIDTH)) & MASK] ?? 0;
     if (pair !== 0) {
-      out[to] = pair & 255;
-      out[to + 1] = (pair >>> 8) & 255;
+      out.setInt16(to, pair, true);
       to += pair >>> 24;
       bits -= (pair >>> 16) & 15;
       continue;
@@ -120,7 +127,7 @@ export function decodeHuffman(buffer: Buffer, start: number, end: number, out: B
     }
     if (symbol < 0 || symbol === EOS) return -1;
     if (FIELD_VALUE[symbol] !== 1) huffmanBad = true;
-    out[to++] = symbol;
+    out.setUint8(to++, symbol);
     bits = left;
   }
   // Fewer bits than a look-up takes: ones are put behind them, as padding is.
@@ -129,7 +136,7 @@ export function decodeHuffman(buffer: Buffer, start: number, end: number, out: B
     const pair = PAIRS[index] ?? 0;
     const length = (pair >>> 20) & 15;
     if (pair === 0 || length > bits) break;
-    out[to++] = pair & 255;
+    out.setUint8(to++, pair);
     bits -= length;
   }
   // What is left must be less than a byte of ones (section 5.2).

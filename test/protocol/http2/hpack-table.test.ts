@@ -51,6 +51,7 @@ t.test('what is unusual but right is read', async (t) => {
     { passing: [['a', 'b'.repeat(128)]] },
     'zeros behind an integer',
   );
+  t.match(trailers('0009 5f5f70726f746f5f5f 0161'), { passing: [['__proto__', 'a']] }, 'rule 8: just a name');
   t.match(trailers('20'), { result: 'done', text: '\r\n' }, 'a size update alone');
 });
 
@@ -74,6 +75,22 @@ t.test('an entry that no table holds empties it, and is read all the same', asyn
   t.match(read([['a', 'b']]), { passing: [['a', 'b']] });
   t.match(read([['a', 'b'], ['x', 'y'.repeat(5000)]]), { passing: [['a', 'b'], ['x', 'y'.repeat(5000)]] }); // biome-ignore format: short
   t.equal(readWith(reader, 'trailers', bytes('be')).result, 'broken');
+});
+
+t.test('so does one that is over all bounds, though it is refused', async (t) => {
+  const reader = makeReader({ ...LIMITS, maxHeadBytes: 8192 });
+  t.match(readWith(reader, 'trailers', bytes('4001610162')), { passing: [['a', 'b']] });
+  const huge = block([['x', 'y'.repeat(200_000)]], { incremental: true, huffman: false });
+  t.match(readWith(reader, 'trailers', huge), { result: 'malformed', code: 'HEAD_TOO_LARGE' });
+  t.equal(readWith(reader, 'trailers', bytes('be')).result, 'broken');
+});
+
+t.test('a field that is never to be indexed stays so, with a name from the table too', async (t) => {
+  const reader = makeReader();
+  t.match(readWith(reader, 'trailers', bytes('4001610162')), { passing: [['a', 'b']] });
+  t.match(readWith(reader, 'trailers', bytes('1f2f0163')), { passing: [['a', 'c']] });
+  const { coded, codedFields, codedEnd } = reader.head;
+  t.equal(coded?.toString('hex', codedFields, codedEnd), '1001610163');
 });
 
 t.test('the table is in step with its peer through thousands of fields of all sizes', async (t) => {
