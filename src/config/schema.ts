@@ -208,7 +208,7 @@ const TREE = {
       applies: 'at once',
     },
     bufferBytes: {
-      doc: 'Budget over all buffers. `auto` is 25 % of the memory limit, at least 32 MiB.',
+      doc: 'Budget over all buffers. `auto` is 25 % of the memory limit, at least 32 MiB; 64 MiB where there is no limit.',
       format: 'size',
       word: 'auto',
       min: 1024 * 1024,

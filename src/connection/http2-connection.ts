@@ -10,7 +10,8 @@ import {
   SETTING_MAX_HEADER_LIST_SIZE,
 } from '../protocol/http2/frame-types.ts';
 import { Http2Lease } from './http2-lease.ts';
-import { Http2Link, type LinkContext } from './http2-link.ts';
+import { Http2Link } from './http2-link.ts';
+import type { LinkContext } from './link-core.ts';
 import type { PingInterval } from './ping-interval.ts';
 import type {
   ConnectionOwner,
@@ -104,7 +105,7 @@ export class Http2Connection extends Http2Link<Http2Lease> implements PooledConn
     const reused = this.requests > 1 || this.waited;
     const idleBefore = this.#state === 'idle' ? now - this.idleSince : 0;
     const lease = new Http2Lease(this.lastStream, this.out.firstWindow, now, this, reused, idleBefore);
-    this.streams.set(lease);
+    this.adopt(lease);
     this.floods.streamOpened(now);
     this.#state = 'active';
     return lease;

@@ -46,6 +46,27 @@ export class ExchangeAccount {
     this.endpoint = endpoint;
   }
 
+  /** A response head came, `ms` after the request went out: it tells something of the endpoint (pool/evidence.ts). */
+  answered(status: number, ms: number, now: number): void {
+    this.status = status;
+    if (this.endpoint !== null) this.#destination.pool.evidence.answered(this.endpoint, status, ms, now);
+  }
+
+  /** The response came to its end. */
+  completed(): void {
+    if (this.endpoint !== null) this.#destination.pool.evidence.completed(this.endpoint, this.status);
+  }
+
+  /** The attempt failed by what the endpoint did, or did not do. */
+  blame(cause: string, ms: number, now: number): void {
+    if (this.endpoint !== null) this.#destination.pool.evidence.failed(this.endpoint, cause, ms, now);
+  }
+
+  /** The app left before an answer came. */
+  gaveUp(ms: number, now: number): void {
+    if (this.endpoint !== null) this.#destination.pool.evidence.gaveUp(this.endpoint, ms, now);
+  }
+
   /** It went wrong; counted at once. */
   failed(error: CarpoolError): void {
     this.error = error;

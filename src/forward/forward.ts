@@ -10,7 +10,7 @@ import { isStreaming, ownDeadlineMs } from './deadlines.ts';
 import type { Downstream } from './downstream.ts';
 import { ExchangeAccount } from './exchange-account.ts';
 import type { ExchangePlan, ForwardContext } from './forward-context.ts';
-import { mayRetry } from './retry.ts';
+import { mayRetry, NOT_KEPT } from './retry.ts';
 import { type Stall, StallWatch, type WaitsFor } from './stall-watch.ts';
 
 /** `acquiring`: no connection yet. `waiting`: sent (as far as it has come), no response head yet. */
@@ -54,8 +54,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     this.#plan = plan;
     this.#head = head;
     this.unsafe = IDEMPOTENT[head.method] !== true;
-    if (plan.options.upgrade) this.need = 'http1';
-    else this.need = downstream.spoken === 'http2' ? 'as_http2' : 'as_http1';
+    this.need = plan.options.upgrade ? 'http1' : `as_${downstream.spoken}`;
     this.#requestEnded = !plan.body;
     this.#account = new ExchangeAccount(
       head,
@@ -233,11 +232,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   response(head: Head, bodyKind: number): void {
     const now = this.#context.clock.now();
     this.#state = 'responding';
-    this.#account.status = head.status;
     this.#watch.restart(now);
-    const { destination } = this.#plan;
-    if (this.#account.endpoint !== null)
-      destination.pool.evidence.answered(this.#account.endpoint, head.status, now - this.#sentAt, now);
+    this.#account.answered(head.status, now - this.#sentAt, now);
     if (this.#retryReason !== null) this.#retried('success');
     if (head.contentTypeField >= 0 && !this.#watch.streaming) this.#watch.streaming = isStreaming(head);
     if (head.connectionAuthField >= 0 && this.#lease !== null) this.#pin(this.#lease);
@@ -268,8 +264,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   responseEnd(): void {
     // An answer before the end of the request: the upload goes on for a bounded while (see the listener).
     if (this.#requestEnded) this.#lease = null;
-    if (this.#account.endpoint !== null)
-      this.#plan.destination.pool.evidence.completed(this.#account.endpoint, this.#account.status);
+    this.#account.completed();
     this.#downstream.output.end();
     this.#end();
   }
@@ -282,10 +277,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     this.#account.status = 101;
     const { pool } = this.#plan.destination;
     const now = this.#context.clock.now();
-    if (this.#account.endpoint !== null) {
-      pool.evidence.answered(this.#account.endpoint, 101, now - this.#sentAt, now);
-      pool.evidence.completed(this.#account.endpoint, 101);
-    }
+    this.#account.answered(101, now - this.#sentAt, now);
+    this.#account.completed();
     this.#downstream.upgraded(head, socket, rest, this.#plan.destination, pool.becameTunnel(this.#account.endpoint));
     this.#end();
   }
@@ -295,10 +288,9 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   attemptFailed(failure: AttemptFailure): void {
     const endpoint = this.#account.endpoint;
     const { destination } = this.#plan;
-    const { clock } = this.#context;
     this.#lease = null;
     if (this.#state === 'ended') return;
-    const now = clock.now();
+    const now = this.#context.clock.now();
     const verdict = mayRetry({
       failure,
       attempts: this.#account.attempts,
@@ -307,9 +299,10 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
       retriedStale: this.fresh,
       replayable: this.#downstream.kept.whole,
     });
-    // A stale connection says nothing about its endpoint; everything else does.
-    const stale = this.#account.reused && !failure.responseStarted;
-    if (endpoint !== null && !stale) destination.pool.evidence.failed(endpoint, failure.code, now - this.#sentAt, now);
+    // A stale connection says nothing about its endpoint, nor does one that is shut down in order; everything else does.
+    const stale = this.#account.reused && failure.connectionLost && !failure.responseStarted;
+    if (!stale && (!failure.unprocessed || failure.connectionLost))
+      this.#account.blame(failure.code, now - this.#sentAt, now);
     if (verdict === 'retry') {
       if (this.#retryReason === null) this.#retryReason = failure.code.toLowerCase();
       if (endpoint !== null) this.#tried = [...(this.#tried ?? []), endpoint];
@@ -322,7 +315,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     if (verdict === 'lost') destination.observer.retried(failure.code.toLowerCase(), 'not_allowed');
     else if (this.#retryReason !== null) this.#retried('failure');
     const where = endpoint === null ? '' : ` (${endpoint.spec.address}:${endpoint.spec.port})`;
-    this.#fail(attemptError(`${destination.name}${where}`, failure));
+    const why = verdict === 'lost' && failure.unprocessed ? `${failure.message}, ${NOT_KEPT}` : failure.message;
+    this.#fail(attemptError(`${destination.name}${where}`, { ...failure, message: why }));
   }
 
   #retried(outcome: 'success' | 'failure'): void {
@@ -347,11 +341,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   }
 
   #timedOut({ code, message }: Stall, now: number): void {
-    const { destination } = this.#plan;
-    if (code === 'RESPONSE_TIMEOUT' && this.#account.endpoint !== null) {
-      destination.pool.evidence.failed(this.#account.endpoint, code, now - this.#sentAt, now);
-    }
-    this.#fail(new CarpoolError(code, `${destination.name}: ${message}`));
+    if (code === 'RESPONSE_TIMEOUT') this.#account.blame(code, now - this.#sentAt, now);
+    this.#fail(new CarpoolError(code, `${this.destinationName}: ${message}`));
   }
 
   #deadlinePassed(ms: number): void {
@@ -366,9 +357,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
       return;
     }
     const now = this.#context.clock.now();
-    if (this.#state === 'waiting' && this.#account.endpoint !== null) {
-      this.#plan.destination.pool.evidence.gaveUp(this.#account.endpoint, now - this.#sentAt, now);
-    }
+    if (this.#state === 'waiting') this.#account.gaveUp(now - this.#sentAt, now);
     this.#account.failed(error);
     this.#letGo();
     this.#end();

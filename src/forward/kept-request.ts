@@ -17,6 +17,8 @@ export class KeptRequest {
   /** A head that stays as it is by itself: it is kept as it is, and the buffer holds the body alone. */
   #lasting: Head | null = null;
   #headLength = 0;
+  /** The head came by HTTP/2. */
+  #http2 = false;
   #bodyLength = 0;
   /** Whether all of the request so far is in here. */
   #whole = false;
@@ -46,6 +48,7 @@ export class KeptRequest {
       return;
     }
     this.#lasting = null;
+    this.#http2 = head.http2;
     const length = head.end - head.start;
     this.#reserve(length);
     if (this.#buffer === null) return;
@@ -66,9 +69,9 @@ export class KeptRequest {
   scanHead(scanner: HeadScanner): Head | null {
     if (this.#lasting !== null) return this.#lasting;
     if (this.#buffer === null) return null;
-    return scanner.scanRequest(this.#buffer.subarray(0, this.#headLength), 0, this.#headLength) === SCAN_DONE
-      ? scanner.head
-      : null;
+    const result = scanner.scanRequest(this.#buffer.subarray(0, this.#headLength), 0, this.#headLength);
+    scanner.head.http2 = this.#http2;
+    return result === SCAN_DONE ? scanner.head : null;
   }
 
   addTrailers(head: Head): void {

@@ -3,6 +3,9 @@ import type { AttemptFailure } from '../connection/upstream.ts';
 /** A request makes at most so many attempts, whatever their reasons. */
 export const MAX_ATTEMPTS = 3;
 
+/** Why a request that provably was not processed is not sent again. */
+export const NOT_KEPT = 'and the request cannot be sent again, for its body was longer than retry.replayBytes';
+
 export type RetryQuestion = {
   readonly failure: AttemptFailure;
   readonly attempts: number;

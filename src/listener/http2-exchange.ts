@@ -15,7 +15,7 @@ import {
   writeFields,
   writeResponseBlock,
 } from '../protocol/http2/block-writer.ts';
-import { CANCEL, INTERNAL_ERROR, NO_ERROR } from '../protocol/http2/frame-types.ts';
+import { CANCEL, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM } from '../protocol/http2/frame-types.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import { connectTarget } from './connect.ts';
@@ -29,6 +29,13 @@ import type { RequestPlanner } from './request-plan.ts';
 import { DRAIN_BYTES, DRAIN_MS } from './session-bounds.ts';
 import { StreamTunnel, type TunnelStream } from './stream-tunnel.ts';
 import { acceptedFields, asksForWebSocket, upgradeRequest, webSocketKey } from './websocket-upgrade.ts';
+
+/**
+ * The code with which an answer that has begun is cut: the upstream's, but for those that clients take for a whole answer (NO_ERROR), or for
+ * leave to send the request again (REFUSED_STREAM).
+ */
+const cutCode = (code: number | null | undefined): number =>
+  code === undefined || code === null || code === NO_ERROR || code === REFUSED_STREAM ? INTERNAL_ERROR : code;
 
 /** What a stream of the app asks of its connection. */
 export interface StreamHost {
@@ -257,7 +264,7 @@ export class Http2Exchange
     if (this.closed) return;
     if (!this.#headSent) this.#answer(error);
     // The response has begun: only a reset tells the app that it is not whole.
-    else this.#host.reset(this, error.streamCode ?? INTERNAL_ERROR);
+    else this.#host.reset(this, cutCode(error.streamCode));
   }
 
   #answer(error: CarpoolError): void {

@@ -100,7 +100,7 @@ export class Http2Session extends Http2Link<Http2Exchange> implements Downstream
 
   #open(id: number): Http2Exchange {
     const stream = new Http2Exchange(id, this.out.firstWindow, this.clock.now(), this);
-    this.streams.set(stream);
+    this.adopt(stream);
     return stream;
   }
 

@@ -34,7 +34,7 @@ export function ownAnswer(head: Head): AnswerParts {
       continue;
     text += `${head.nameText(index)}: ${head.valueText(index)}\r\n`;
   }
-  const body = Buffer.from(`${text}\r\n`, 'latin1');
+  const body = Buffer.from(text, 'latin1');
   return {
     fields: [
       ['content-type', 'message/http'],

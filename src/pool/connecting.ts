@@ -5,12 +5,12 @@ import type { DestinationObserver } from '../observer.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import { blamesEndpoint, connectError } from './connect-error.ts';
 import { Deadlines } from './deadlines.ts';
-import type { DialHandle } from './dial-handle.ts';
 import { type DialSink, Dials } from './dials.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { EndpointEvidence } from './evidence.ts';
 import type { LeaseWaiter, PoolContext } from './lease.ts';
-import { Pending } from './pending-queue.ts';
+import type { DialHandle } from './pending.ts';
+import { Pending } from './pending.ts';
 import type { PoolCore } from './pool-core.ts';
 import { Tunnels } from './tunnels.ts';
 
@@ -87,7 +87,7 @@ export class Connecting implements DialSink {
   #connect(entry: Pending, endpoint: EndpointPool): boolean {
     const { tunnel, need } = entry.waiter;
     const lane = tunnel ? 'http1' : endpoint.spokenFor(need);
-    if (!tunnel) this.#usual = need;
+    if (!tunnel && need !== 'http1' && need !== 'http2') this.#usual = need;
     const ride = tunnel ? null : this.#dials.rideTo(endpoint, lane);
     if (ride !== null) {
       this.#ride(entry, ride);

@@ -1,6 +1,6 @@
 import { CarpoolError } from '../errors.ts';
 import type { PoolContext } from './lease.ts';
-import type { Pending } from './pending-queue.ts';
+import type { Pending } from './pending.ts';
 import type { PoolCore } from './pool-core.ts';
 
 /** What ends the wait of a request in the queue, by what it waits for. Each puts it into the queue if it is not there. */

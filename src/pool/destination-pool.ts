@@ -12,7 +12,8 @@ import type { EndpointParent, EndpointPool, EndpointState } from './endpoint-poo
 import { EndpointEvidence } from './evidence.ts';
 import { IdleTime } from './idle-time.ts';
 import type { Balancer, LeaseWaiter, PoolContext } from './lease.ts';
-import { type Pending, PendingQueue } from './pending-queue.ts';
+import type { Pending } from './pending.ts';
+import { PendingQueue } from './pending-queue.ts';
 import type { PoolCore } from './pool-core.ts';
 import { Rebalance } from './rebalance.ts';
 import { Roster } from './roster.ts';

@@ -5,10 +5,10 @@ import { PingInterval } from '../connection/ping-interval.ts';
 import type { Lane, PooledConnection, PrefaceAnswer } from '../connection/upstream.ts';
 import type { DestinationObserver } from '../observer.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
-import { DialHandle } from './dial-handle.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { PoolContext } from './lease.ts';
-import type { Pending } from './pending-queue.ts';
+import type { Pending } from './pending.ts';
+import { DialHandle } from './pending.ts';
 import type { PoolCore } from './pool-core.ts';
 
 /** What becomes of a connect. Each ends in one of these, or is cancelled; `riders` are those who waited for it until now. */

@@ -1,33 +1,8 @@
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { Spoken } from '../connection/upstream.ts';
-import type { DialHandle } from './dial-handle.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { LeaseWaiter } from './lease.ts';
-
-/** A request that waits for a connection. */
-export class Pending {
-  readonly waiter: LeaseWaiter;
-  /** Connects under way that it waits for. */
-  readonly dials = new Set<DialHandle>();
-  /** Endpoints whose connect failed for it, or that earlier attempts of the exchange used. */
-  readonly tried: EndpointPool[];
-  tries = 0;
-  readonly since: number;
-  timer: Timer | null = null;
-
-  constructor(waiter: LeaseWaiter, tried: readonly EndpointPool[], since: number) {
-    this.waiter = waiter;
-    this.tried = [...tried];
-    this.since = since;
-  }
-
-  /** It waits for none of its connects any more. @returns which those were */
-  leaveDials(): readonly DialHandle[] {
-    const dials = [...this.dials];
-    for (const handle of dials) handle.leave(this);
-    return dials;
-  }
-}
+import type { DialHandle, Pending } from './pending.ts';
 
 /**
  * Requests that wait, first in first out. It is bounded by its user (`pool.maxPending`), and every entry has a timer

@@ -7,7 +7,8 @@ import type { CapacityUser } from './capacity.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { IdleTime } from './idle-time.ts';
 import type { LeaseWaiter } from './lease.ts';
-import type { Pending, PendingQueue } from './pending-queue.ts';
+import type { Pending } from './pending.ts';
+import type { PendingQueue } from './pending-queue.ts';
 import type { Rotation } from './rotation.ts';
 
 /** What the parts of a destination's pool (connecting, evidence, sweep) ask of the whole. */

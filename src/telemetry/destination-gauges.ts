@@ -1,5 +1,6 @@
-import type { Spoken } from '../connection/upstream.ts';
-import type { DestinationStats } from '../pool/stats.ts';
+import type { ConnectionStats, DestinationStats } from '../pool/stats.ts';
+
+type Spoken = ConnectionStats['protocol'];
 
 const PROTOCOLS: readonly Spoken[] = ['http1', 'http2'];
 

@@ -206,7 +206,7 @@ t.test('stopping again changes nothing: both calls end together, and nothing is 
 
 t.test('a tunnel keeps the stop waiting, up to the grace', async (t) => {
   const origin = await rawOrigin(t);
-  const sidecar = await startSidecar(t, { shutdown: { grace: '10s' } });
+  const sidecar = await startSidecar(t, { shutdown: { grace: '10s' }, connect: { tlsPorts: ['1-65535'] } });
   const client = await rawClient(t, sidecar.port);
   client.write(`CONNECT 127.0.0.1:${origin.port} HTTP/1.1\r\nHost: 127.0.0.1:${origin.port}\r\n\r\n`);
   await client.untilReceived('200');

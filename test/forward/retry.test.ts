@@ -16,7 +16,14 @@ function headOf(text: string): Head {
 
 /** A GET on a reused connection that closed before a byte of the answer came. */
 const stale: RetryQuestion = {
-  failure: { code: 'UPSTREAM_CLOSED', message: '', unprocessed: false, responseStarted: false },
+  failure: {
+    code: 'UPSTREAM_CLOSED',
+    message: '',
+    unprocessed: false,
+    responseStarted: false,
+    connectionLost: true,
+    streamCode: null,
+  },
   attempts: 1,
   idempotent: true,
   reused: true,
@@ -34,6 +41,11 @@ t.test('an idempotent request on a stale connection is retried, once', async (t)
   t.equal(mayRetry({ ...stale, retriedStale: true }), 'no');
   t.equal(mayRetry({ ...stale, reused: false }), 'no', 'a fresh connection that closes says something of the server');
   t.equal(mayRetry({ ...stale, failure: failure({ code: 'UPSTREAM_PROTOCOL' }) }), 'no');
+});
+
+t.test('a stream that the upstream reset is no stale connection', async (t) => {
+  const reset = failure({ code: 'UPSTREAM_RESET', connectionLost: false, streamCode: 2 });
+  t.equal(mayRetry({ ...stale, failure: reset }), 'no');
 });
 
 t.test('a request that is not idempotent is lost with a stale connection', async (t) => {

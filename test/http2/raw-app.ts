@@ -27,8 +27,8 @@ export type RawAnswer = {
 export type RawAppOptions = {
   /** Of its first SETTINGS frame. */
   readonly settings?: Pairs;
-  /** Gives credit for all DATA at once, for the stream and the connection. */
-  readonly credits?: boolean;
+  /** Gives credit for DATA as it comes, for the connection and for those streams that it says. */
+  readonly credits?: (stream: number) => boolean;
   /** Keeps every frame in `frames`; without it only what `answers` needs is kept. */
   readonly records?: boolean;
 };
@@ -129,9 +129,10 @@ export class RawApp {
     answer.bodyBytes += payload.length;
     if (this.#options.records !== false) answer.pieces.push(payload);
     if (ends) this.#ended(answer);
-    if (this.#options.credits !== true || payload.length === 0) return;
+    const { credits } = this.#options;
+    if (credits === undefined || payload.length === 0) return;
     this.windowUpdate(0, payload.length);
-    if (!ends) this.windowUpdate(stream, payload.length);
+    if (!ends && credits(stream)) this.windowUpdate(stream, payload.length);
   }
 
   #ended(answer: RawAnswer): void {

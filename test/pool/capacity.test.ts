@@ -1,7 +1,7 @@
 import t from 'tap';
 import { Capacity, type CapacityUser } from '../../src/pool/capacity.ts';
-import { DialHandle } from '../../src/pool/dial-handle.ts';
-import { Pending, PendingQueue } from '../../src/pool/pending-queue.ts';
+import { DialHandle, Pending } from '../../src/pool/pending.ts';
+import { PendingQueue } from '../../src/pool/pending-queue.ts';
 import { TestClock } from '../test-clock.ts';
 import { loneEndpoint, TestRequest } from './pool-fixture.ts';
 

@@ -131,7 +131,7 @@ t.test('a plain request by HTTP/2 gets an answer with status, Proxy-Status and a
 
 t.test('rule 24: trailers-only answers of the upstream pass as they are', async (t) => {
   const origin = http2.createServer();
-  origin.on('stream', (stream) => {
+  origin.on('stream', (stream: http2.ServerHttp2Stream) => {
     stream.on('error', () => {});
     stream.respond(
       { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '5', 'grpc-message': 'none' },

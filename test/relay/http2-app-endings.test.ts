@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { bodyOf, field, type RawApp, type RawAnswer } from '../http2/raw-app.ts';
+import { bodyOf, field, type RawAnswer, type RawApp } from '../http2/raw-app.ts';
 import type { Arrived } from '../http2/scripted-server.ts';
 import { type Behind, http1Answer, toHttp1, toHttp2 } from './http2-app-fixture.ts';
 import { eventually } from './relay-fixture.ts';
@@ -112,36 +112,42 @@ for (const [how, leave] of [
 // --- the upstream leaves
 
 for (const code of [CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR]) {
-  t.test(`rule 17: an upstream that resets with ${code} after the head: the app sees that code, and the rest goes on`, async (t) => {
-    const relay = await toHttp2(t);
-    const app = await relay.client(t);
-    const other = app.get('/other');
-    const cut = app.get('/cut');
-    const { connection, request } = await relay.server.arrived('/cut');
-    connection.headers(request.stream, HEAD_200);
-    connection.data(request.stream, 'a part');
-    await app.until(() => app.answerOf(cut).bodyBytes === 6);
-    connection.rstStream(request.stream, code);
-    t.equal(await app.reset(cut), code);
-    await answerOther(t, app, other, relay.server.arrived('/other'));
-    await relay.nothingLeft(t);
-  });
+  t.test(
+    `rule 17: an upstream that resets with ${code} after the head: the app sees that code, and the rest goes on`,
+    async (t) => {
+      const relay = await toHttp2(t);
+      const app = await relay.client(t);
+      const other = app.get('/other');
+      const cut = app.get('/cut');
+      const { connection, request } = await relay.server.arrived('/cut');
+      connection.headers(request.stream, HEAD_200);
+      connection.data(request.stream, 'a part');
+      await app.until(() => app.answerOf(cut).bodyBytes === 6);
+      connection.rstStream(request.stream, code);
+      t.equal(await app.reset(cut), code);
+      await answerOther(t, app, other, relay.server.arrived('/other'));
+      await relay.nothingLeft(t);
+    },
+  );
 }
 
 for (const code of [NO_ERROR, REFUSED_STREAM]) {
-  t.test(`rule 17: a body that an upstream cuts with code ${code} is visibly cut, and does not look unprocessed`, async (t) => {
-    const relay = await toHttp2(t);
-    const app = await relay.client(t);
-    const cut = app.post('/cut');
-    app.data(cut, 'x', true);
-    const { connection, request } = await relay.server.arrived('/cut');
-    connection.headers(request.stream, HEAD_200);
-    connection.data(request.stream, 'a part');
-    await app.until(() => app.answerOf(cut).bodyBytes === 6);
-    connection.rstStream(request.stream, code);
-    t.not(await app.reset(cut), code, 'clients take the one for a whole answer, and send again after the other');
-    await relay.nothingLeft(t);
-  });
+  t.test(
+    `rule 17: a body that an upstream cuts with code ${code} is visibly cut, and does not look unprocessed`,
+    async (t) => {
+      const relay = await toHttp2(t);
+      const app = await relay.client(t);
+      const cut = app.post('/cut');
+      app.data(cut, 'x', true);
+      const { connection, request } = await relay.server.arrived('/cut');
+      connection.headers(request.stream, HEAD_200);
+      connection.data(request.stream, 'a part');
+      await app.until(() => app.answerOf(cut).bodyBytes === 6);
+      connection.rstStream(request.stream, code);
+      t.not(await app.reset(cut), code, 'clients take the one for a whole answer, and send again after the other');
+      await relay.nothingLeft(t);
+    },
+  );
 }
 
 t.test('rule 17: an HTTP/1.1 answer that breaks off resets its stream alone', async (t) => {
@@ -226,28 +232,31 @@ async function upload(app: RawApp, stream: number, answer: RawAnswer, server: Ar
   }
 }
 
-t.test('rule 16: an early answer larger than the app’s window arrives whole, though its upload is given up', async (t) => {
-  const body = 'e'.repeat(150_000);
-  for (const lengthKnown of [true, false]) {
-    const relay = await toHttp1(t);
-    const app = await relay.client(t);
-    const stream = app.post('/up', lengthKnown ? [['content-length', '10000000']] : []);
-    app.data(stream, '01234');
-    const upstream = await relay.origin.connection(0);
-    await upstream.untilReceived('01234');
-    upstream.write(`HTTP/1.1 413 Too Large\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
-    await app.until(() => app.answerOf(stream).bodyBytes === 65_535);
-    await app.settled();
-    app.windowUpdate(0, 1_000_000);
-    app.windowUpdate(stream, 1_000_000);
-    const answer = await app.answer(stream);
-    t.equal(answer.status, 413);
-    t.equal(answer.bodyBytes, body.length, lengthKnown ? 'its length is known' : 'it has no length');
-    t.equal(answer.ended, true);
-    if (answer.reset === null) app.rstStream(stream, CANCEL);
-    await relay.nothingLeft(t);
-  }
-});
+t.test(
+  'rule 16: an early answer larger than the app’s window arrives whole, though its upload is given up',
+  async (t) => {
+    const body = 'e'.repeat(150_000);
+    for (const lengthKnown of [true, false]) {
+      const relay = await toHttp1(t);
+      const app = await relay.client(t);
+      const stream = app.post('/up', lengthKnown ? [['content-length', '10000000']] : []);
+      app.data(stream, '01234');
+      const upstream = await relay.origin.connection(0);
+      await upstream.untilReceived('01234');
+      upstream.write(`HTTP/1.1 413 Too Large\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      await app.until(() => app.answerOf(stream).bodyBytes === 65_535);
+      await app.settled();
+      app.windowUpdate(0, 1_000_000);
+      app.windowUpdate(stream, 1_000_000);
+      const answer = await app.answer(stream);
+      t.equal(answer.status, 413);
+      t.equal(answer.bodyBytes, body.length, lengthKnown ? 'its length is known' : 'it has no length');
+      t.equal(answer.ended, true);
+      if (answer.reset === null) app.rstStream(stream, CANCEL);
+      await relay.nothingLeft(t);
+    }
+  },
+);
 
 // --- an upstream connection that was idle for too long
 
@@ -255,42 +264,54 @@ for (const [method, again] of [
   ['GET', true],
   ['POST', false],
 ] as const) {
-  t.test(`a used HTTP/1.1 connection that ends before its answer: ${method} of HTTP/2 is ${again ? 'sent again' : '502'}`, async (t) => {
-    const relay = await toHttp1(t);
-    const app = await relay.client(t);
-    const first = app.get('/first');
-    const upstream = await relay.origin.connection(0);
-    await upstream.untilReceived('/first');
-    upstream.write(http1Answer('first'));
-    await app.answer(first);
-    const stream = app.open(app.requestFields(method, '/stale'), method === 'GET');
-    if (method === 'POST') app.data(stream, 'body', true);
-    await upstream.untilReceived(method === 'GET' ? '/stale' : '0\r\n\r\n');
-    upstream.socket.end();
-    if (again) {
-      const second = await relay.origin.connection(1);
-      await second.untilReceived('GET /stale');
-      second.write(http1Answer('fresh'));
-    }
-    const answer = await app.answer(stream);
-    t.same([answer.status, again ? bodyOf(answer) : ''], [again ? 200 : 502, again ? 'fresh' : '']);
-    t.equal(relay.origin.connections.length, again ? 2 : 1);
-    t.equal(await relay.metric('retries_total', again ? 'outcome="success"' : 'outcome="not_allowed"'), 1);
-    await relay.nothingLeft(t);
-  });
+  t.test(
+    `a used HTTP/1.1 connection that ends before its answer: ${method} of HTTP/2 is ${again ? 'sent again' : '502'}`,
+    async (t) => {
+      const relay = await toHttp1(t);
+      const app = await relay.client(t);
+      const first = app.get('/first');
+      const upstream = await relay.origin.connection(0);
+      await upstream.untilReceived('/first');
+      upstream.write(http1Answer('first'));
+      await app.answer(first);
+      const stream = app.open(app.requestFields(method, '/stale'), method === 'GET');
+      if (method === 'POST') app.data(stream, 'body', true);
+      await upstream.untilReceived(method === 'GET' ? '/stale' : '0\r\n\r\n');
+      upstream.socket.end();
+      if (again) {
+        const second = await relay.origin.connection(1);
+        await second.untilReceived('GET /stale');
+        second.write(http1Answer('fresh'));
+      }
+      const answer = await app.answer(stream);
+      t.same([answer.status, again ? bodyOf(answer) : ''], [again ? 200 : 502, again ? 'fresh' : '']);
+      t.equal(relay.origin.connections.length, again ? 2 : 1);
+      t.equal(await relay.metric('retries_total', again ? 'outcome="success"' : 'outcome="not_allowed"'), 1);
+      await relay.nothingLeft(t);
+    },
+  );
 }
 
 // --- what the upstream says it has not acted on
 
 /** A POST whose first attempt the upstream refuses in one of two ways. */
-async function refusedPost(t: Test, how: 'GOAWAY' | 'REFUSED_STREAM', body: string): Promise<{ relay: Behind & { server: Awaited<ReturnType<typeof toHttp2>>['server'] }; app: RawApp; stream: number }> {
+async function refusedPost(
+  t: Test,
+  how: 'GOAWAY' | 'REFUSED_STREAM',
+  body: string,
+): Promise<{ relay: Behind & { server: Awaited<ReturnType<typeof toHttp2>>['server'] }; app: RawApp; stream: number }> {
   const relay = await toHttp2(t, { retry: { replayBytes: 1500 } });
   const app = await relay.client(t);
+  // A request that waits for its connection is kept whatever its length; this one finds one open.
+  const first = app.get('/first');
+  const arrived = await relay.server.arrived('/first');
+  arrived.connection.answer(arrived.request.stream, 'first');
+  await app.answer(first);
   const stream = app.post('/refused', [['x-id', '1']]);
   app.data(stream, body, true);
   const { connection, request } = await relay.server.arrived('/refused');
   await connection.until(() => request.ended);
-  if (how === 'GOAWAY') connection.sendGoaway(0, NO_ERROR);
+  if (how === 'GOAWAY') connection.sendGoaway(1, NO_ERROR);
   else connection.rstStream(request.stream, REFUSED_STREAM);
   return { relay, app, stream };
 }

@@ -34,7 +34,7 @@ for (const name of ['p2c', 'round_robin', 'least_loaded'] as const) {
   t.test(`${name}: a single endpoint is always picked`, async (t) => {
     const [only] = endpoints(1);
     if (only === undefined) throw new Error('none');
-    only.busy = 100;
+    only.exchanges = 100;
     only.health.eject('failures', 1000);
     t.same(picks(name, [only], 10), [10]);
     t.throws(() => picks(name, [], 1), /no endpoints/);
@@ -46,7 +46,7 @@ for (const name of ['p2c', 'round_robin', 'least_loaded'] as const) {
     t.ok((picks(name, among, 300)[1] ?? 0) > 0, 'it is tried');
     if (among[1] !== undefined) among[1].dialing = 1;
     t.equal(picks(name, among, 300)[1], 0, 'not while it is dialled for the trial');
-    if (among[1] !== undefined) Object.assign(among[1], { dialing: 0, busy: 1 });
+    if (among[1] !== undefined) Object.assign(among[1], { dialing: 0, exchanges: 1 });
     t.equal(picks(name, among, 300)[1], 0, 'nor while the trial runs');
   });
 
@@ -55,8 +55,8 @@ for (const name of ['p2c', 'round_robin', 'least_loaded'] as const) {
   t.test(`${name}: the endpoint with fewer requests under way wins`, async (t) => {
     const [a, b] = endpoints(2);
     if (a === undefined || b === undefined) throw new Error('none');
-    a.busy = 2;
-    b.busy = 1;
+    a.exchanges = 2;
+    b.exchanges = 1;
     t.same(picks(name, [a, b], 100), [0, 100]);
     b.dialing = 2;
     t.same(picks(name, [a, b], 100), [100, 0], 'connects under way count');
@@ -69,16 +69,16 @@ for (const name of ['p2c', 'round_robin', 'least_loaded'] as const) {
     if (slow === undefined || quick === undefined) throw new Error('none');
     slow.latency.observe(100, clock.now());
     quick.latency.observe(10, clock.now());
-    slow.busy = 1;
-    quick.busy = 9;
+    slow.exchanges = 1;
+    quick.exchanges = 9;
     t.same(picks(name, [slow, quick], 100), [0, 100]);
-    quick.busy = 11;
+    quick.exchanges = 11;
     t.same(picks(name, [slow, quick], 100), [100, 0], 'unless the other has more than ten times as much to do');
     const [a, b] = endpoints(2);
     a?.latency.observe(2.9, clock.now());
     b?.latency.observe(1, clock.now());
     if (a === undefined || b === undefined) throw new Error('none');
-    a.busy = b.busy = 1;
+    a.exchanges = b.exchanges = 1;
     t.ok(
       picks(name, [a, b], 100).every((count) => count > 25),
       'small differences do not count',
@@ -108,7 +108,7 @@ t.test('p2c compares two different endpoints, and any two may meet', async (t) =
   const among = endpoints(4);
   const [worst] = among;
   if (worst === undefined) throw new Error('none');
-  worst.busy = 1;
+  worst.exchanges = 1;
   const counts = picks('p2c', among, 3000);
   t.equal(counts[0], 0, 'the worst never meets itself');
   for (const count of counts.slice(1)) t.ok(count > 700 && count < 1300);

@@ -73,9 +73,11 @@ export function writeRequestHead(head: Head, options: RequestHeadOptions, out: B
     except |= 1 << FIELD_MAX_FORWARDS;
   }
   if (head.minor === 0 && head.expectContinue) except |= 1 << FIELD_EXPECT;
-  if (head.cookieCrumbs) except |= 1 << FIELD_COOKIE;
+  // Several that came by HTTP/1.1 pass as they came.
+  const crumbs = head.http2 && head.cookieCrumbs;
+  if (crumbs) except |= 1 << FIELD_COOKIE;
   to = copyFields(head, out, to, except);
-  if (head.cookieCrumbs) to = writeCookies(head, out, to);
+  if (crumbs) to = writeCookies(head, out, to);
   if (head.chunked) to = put(CHUNKED_LINE, out, to);
   if (options.upgrade && head.upgradeField >= 0) {
     to = put(UPGRADE, out, to);

@@ -22,6 +22,18 @@ type Slot = {
 /** No generation that a table has: the block means the same whatever the table holds. */
 export const ANY_GENERATION = 0.5;
 
+/** The hash of a block that is read as `kind`. Whoever wants finds two that have the same, so it is no more than where to look. */
+export function blockHash(view: DataView, start: number, end: number, kind: number): number {
+  let hash = kind + end - start;
+  let at = start;
+  for (; at + 4 <= end; at += 4) {
+    hash = Math.imul(hash ^ view.getInt32(at, true), 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  for (; at < end; at++) hash = Math.imul(hash ^ view.getUint8(at), 16777619);
+  return hash;
+}
+
 /**
  * Heads of field blocks that came before on the same connection. A block is remembered at its second sight; each has the one slot of its
  * hash. Who looks up (`find`) and did not find asks then whether to `admit`.
@@ -35,13 +47,7 @@ export class BlockMemo {
   /** The head of the block at `buffer[start..end)`; `kind` says as what it was read. */
   find(buffer: Buffer, start: number, end: number, kind: number, generation: number): Head | null {
     const view = sourceView(buffer);
-    let hash = kind + end - start;
-    let at = start;
-    for (; at + 4 <= end; at += 4) {
-      hash = Math.imul(hash ^ view.getInt32(at, true), 0x9e3779b1);
-      hash ^= hash >>> 15;
-    }
-    for (; at < end; at++) hash = Math.imul(hash ^ view.getUint8(at), 16777619);
+    const hash = blockHash(view, start, end, kind);
     this.#hash = hash;
     const slot = this.#slots[(hash ^ (hash >>> 16)) & (SLOTS - 1)];
     if (slot === null || slot === undefined || slot.hash !== hash || slot.kind !== kind) return null;

@@ -20,7 +20,6 @@ export const FLAG_PADDED = 8;
 export const FLAG_PRIORITY = 32;
 
 /** Settings (section 6.5.2; ENABLE_CONNECT_PROTOCOL: RFC 8441 section 3; NO_RFC7540_PRIORITIES: RFC 9218 section 2.1). */
-export const SETTING_HEADER_TABLE_SIZE = 1;
 export const SETTING_ENABLE_PUSH = 2;
 export const SETTING_MAX_CONCURRENT_STREAMS = 3;
 export const SETTING_INITIAL_WINDOW_SIZE = 4;
@@ -34,7 +33,6 @@ export const NO_ERROR = 0;
 export const PROTOCOL_ERROR = 1;
 export const INTERNAL_ERROR = 2;
 export const FLOW_CONTROL_ERROR = 3;
-export const SETTINGS_TIMEOUT = 4;
 export const STREAM_CLOSED = 5;
 export const FRAME_SIZE_ERROR = 6;
 export const REFUSED_STREAM = 7;
@@ -42,7 +40,6 @@ export const CANCEL = 8;
 export const COMPRESSION_ERROR = 9;
 export const CONNECT_ERROR = 10;
 export const ENHANCE_YOUR_CALM = 11;
-export const INADEQUATE_SECURITY = 12;
 export const HTTP_1_1_REQUIRED = 13;
 
 const NAMES = [

@@ -32,42 +32,48 @@ const FIRST_SYMBOL = new Int32Array(LONGEST + 1);
  */
 const PAIRS = new Int32Array(1 << WIDTH);
 
-(() => {
+let filled = false;
+
+/**
+ * Fills the tables, at the first string that comes: a sidecar that speaks no HTTP/2 does without. Ranges are filled at once and not
+ * entry by entry, for loops that run often enough to be compiled with optimisation cost an idle process 6 MiB for the compiler's code.
+ */
+function fillTables(): void {
+  filled = true;
   let code = 0;
   let at = 0;
+  /** Symbols with codes of at most WIDTH bits: symbol, length, code. */
+  const short: (readonly [symbol: number, length: number, code: number])[] = [];
   for (let length = 1; length <= LONGEST; length++) {
     code *= 2;
     FIRST_CODE[length] = code;
     FIRST_SYMBOL[length] = at;
-    for (let symbol = 0; symbol <= EOS; symbol++) {
-      if (Number.parseInt(LENGTHS.charAt(symbol), 36) !== length) continue;
+    for (
+      let symbol = LENGTHS.indexOf(length.toString(36));
+      symbol >= 0;
+      symbol = LENGTHS.indexOf(length.toString(36), symbol + 1)
+    ) {
+      if (length <= WIDTH) short.push([symbol, length, code]);
       SYMBOLS[at++] = symbol;
       code++;
     }
     CODES[length] = at - (FIRST_SYMBOL[length] ?? 0);
   }
-  /** The symbol whose code begins the `width` low bits of `bits`, and its length from bit 9; -1 for none. */
-  const first = (bits: number, width: number): number => {
-    for (let length = 5; length <= width; length++) {
-      const rank = (bits >>> (width - length)) - (FIRST_CODE[length] ?? 0);
-      if (rank >= 0 && rank < (CODES[length] ?? 0)) {
-        return (SYMBOLS[(FIRST_SYMBOL[length] ?? 0) + rank] ?? 0) | (length << 9);
-      }
+  for (const [symbol, length, bits] of short) {
+    const first = bits << (WIDTH - length);
+    PAIRS.fill(symbol | (length << 16) | (length << 20) | (1 << 24), first, first + (1 << (WIDTH - length)));
+    for (const [second, more, rest] of short) {
+      const room = WIDTH - length - more;
+      if (room < 0) break;
+      const both = first | (rest << room);
+      PAIRS.fill(
+        symbol | (second << 8) | ((length + more) << 16) | (length << 20) | (2 << 24),
+        both,
+        both + (1 << room),
+      );
     }
-    return -1;
-  };
-  for (let bits = 0; bits <= MASK; bits++) {
-    const one = first(bits, WIDTH);
-    if (one < 0) continue;
-    const length = one >>> 9;
-    const rest = WIDTH - length;
-    const two = first(bits & ((1 << rest) - 1), rest);
-    PAIRS[bits] =
-      two < 0
-        ? (one & 255) | (length << 16) | (length << 20) | (1 << 24)
-        : (one & 255) | ((two & 255) << 8) | ((length + (two >>> 9)) << 16) | (length << 20) | (2 << 24);
   }
-})();
+}
 
 /** Whether the string that was decoded last holds a byte that may not stand in a field value. */
 export let huffmanBad = false;
@@ -86,6 +92,7 @@ export function decodeHuffman(buffer: Buffer, start: number, end: number, out: D
   let held = 0;
   let bits = 0;
   huffmanBad = false;
+  if (!filled) fillTables();
   for (;;) {
     if (bits < WIDTH) {
       if (from + 1 < end) {

@@ -1,13 +1,17 @@
 import t from 'tap';
+import { BlockMemo, blockHash } from '../../../src/protocol/http2/block-memo.ts';
 import { BlockReader } from '../../../src/protocol/http2/block-reader.ts';
 import { factsOf, LIMITS } from '../scanning.ts';
 import { block, type Pair } from './other-hpack.ts';
 import { request, response } from './reading-blocks.ts';
 
-/** Whether the head of the block came from the memo: its text stands in memory of its own. */
+/** The head that all readers fill. */
+const shared = new BlockReader(LIMITS).head;
+
+/** Whether the head of the block came from the memo: it is one of its own. */
 function remembered(reader: BlockReader, bytes: Buffer, endStream = true): boolean {
   if (reader.readRequest(bytes, 0, bytes.length, endStream) !== 0) throw new Error(reader.fault.rule);
-  return reader.head.buffer.length < 32_768;
+  return reader.head !== shared;
 }
 const text = ({ head }: BlockReader): string => head.buffer.toString('latin1', head.start, head.end);
 
@@ -26,6 +30,85 @@ t.test('a block is remembered at its second sight, as what it was read', async (
   const other = block(request(['x', 'z']));
   t.notOk(remembered(reader, other));
   t.match(text(reader), /x: z/);
+});
+
+t.test('what is remembered of a request is all that was known of it', async (t) => {
+  const pairs: Pair[] = [
+    ['te', 'trailers'],
+    ['grpc-timeout', '5S'],
+    ['via', 'x'],
+    ['cookie', 'a'],
+    ['cookie', 'b'],
+    ['expect', '100-continue'],
+    ['content-type', 'x'],
+    ['x-request-timeout', '5'],
+    ['max-forwards', '3'],
+    ['authorization', 'NTLM x'],
+    ['content-length', '5'],
+  ];
+  const connect: Pair[] = [...request().slice(1), [':method', 'CONNECT'], [':protocol', 'websocket']];
+  for (const bytes of [block(request(...pairs)), block(request(['x', 'y'])), block(connect)]) {
+    const reader = new BlockReader(LIMITS);
+    const found = [1, 2, 3].map(() => {
+      const own = remembered(reader, bytes, false);
+      const { head } = reader;
+      const { coded, codedStart, codedFields, codedEnd } = head;
+      const facts = {
+        ...factsOf(head, 'request'),
+        protocol: head.buffer.toString('latin1', head.protocolStart, head.protocolEnd),
+        text: text(reader),
+        http2: head.http2,
+        pseudo: coded?.toString('hex', codedStart, codedFields),
+        fields: coded?.toString('hex', codedFields, codedEnd),
+        end: head.lineStarts[head.fieldCount] === head.end - 2,
+      };
+      return { own, facts };
+    });
+    t.same(found[2]?.facts, found[0]?.facts);
+    t.same([found[0]?.own, found[2]?.own, found[0]?.facts.end], [false, true, true]);
+  }
+});
+
+t.test('blocks that have the same hash are not taken for each other', async (t) => {
+  const view = new DataView(new ArrayBuffer(8));
+  const blockOf = (index: number): Buffer => {
+    view.setInt32(0, Math.imul(index, 0x85ebca6b));
+    view.setInt32(4, index);
+    return Buffer.from(view.buffer.slice(0));
+  };
+  for (const [kind, otherKind] of [
+    [1, 1],
+    [1, 3],
+  ] as const) {
+    const seen = new Map<number, number>();
+    const pair: [number, number] = [-1, -1];
+    for (let index = 0; pair[0] < 0 && index < 1_000_000; index++) {
+      blockOf(index);
+      const other = seen.get(blockHash(view, 0, 8, otherKind));
+      if (other !== undefined) pair.splice(0, 2, other, index);
+      seen.set(blockHash(view, 0, 8, kind), index);
+    }
+    t.ok(pair[0] >= 0, 'there are two');
+    const memo = new BlockMemo();
+    const [one, other] = [blockOf(pair[0]), blockOf(pair[1])];
+    const reader = new BlockReader(LIMITS);
+    remembered(reader, block(request()));
+    t.equal(memo.find(one, 0, 8, kind, 0), null);
+    memo.admit(one, 0, 8, kind, 0, reader.head);
+    t.not(memo.find(one, 0, 8, kind, 0), null);
+    t.equal(memo.find(other, 0, 8, otherKind, 0), null);
+    t.equal(memo.find(one, 0, 8, kind, 1), null, 'nor is another generation');
+  }
+});
+
+t.test('one block is another request with a body, though its hash were the same', async (t) => {
+  const memo = new BlockMemo();
+  const reader = new BlockReader(LIMITS);
+  const bytes = block(request());
+  remembered(reader, bytes);
+  memo.find(bytes, 0, bytes.length, 1, 0);
+  memo.admit(bytes, 0, bytes.length, 0, 0, reader.head);
+  t.equal(memo.find(bytes, 0, bytes.length, 1, 0), null);
 });
 
 t.test('a connection remembers for itself, and forgets when it is told', async (t) => {

@@ -140,6 +140,17 @@ t.test('rule 19: names in lower case, values without control bytes or white spac
         t.match(read, { result: 'malformed', rule: /value may not hold/ }, JSON.stringify(value));
       }
     }
+    for (let place = 0; place < 12; place++) {
+      const text = 'abcdefghijk';
+      for (const control of ['\0', '\n', '\x1f', '\x7f']) {
+        const value = text.slice(0, place) + control + text.slice(place);
+        const read = readBlock('request', block(request(['x', value]), { incremental: false, ...coding }));
+        t.match(read, { result: 'malformed', rule: /value may not hold/ }, JSON.stringify(value));
+      }
+      const value = `${text.slice(0, place + 1)}\t\xff ${text.slice(place)}z`;
+      const read = readBlock('request', block(request(['x', value]), { incremental: false, ...coding }));
+      t.match(read, { result: 'done', passing: [['x', value]] });
+    }
     const read = readBlock('request', block(request(['x', 'a\tb \x80\xff']), { incremental: false, ...coding }));
     t.match(read, { result: 'done', passing: [['x', 'a\tb \x80\xff']] });
   }

@@ -26,9 +26,11 @@ export function codedFields(head: Head): { readonly pseudo: Pair[]; readonly pas
   };
 }
 
+const AFTER = Buffer.alloc(16, 0x82);
+
 export function readWith(reader: BlockReader, kind: Kind, bytes: Buffer, endStream = true): ReadBlock {
   // In the middle of a larger buffer: what stands around must not be read.
-  const around = Buffer.concat([Buffer.from([0x80, 0xff]), bytes, Buffer.from([0x82, 0x86, 0x84])]);
+  const around = Buffer.concat([Buffer.from([0x80, 0xff]), bytes, AFTER]);
   const end = 2 + bytes.length;
   const result =
     kind === 'request'
