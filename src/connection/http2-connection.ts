@@ -158,6 +158,9 @@ export class Http2Connection extends Http2Link<Http2Lease> implements PooledConn
   override tick(now: number): void {
     super.tick(now);
     if (this.streams.size === 0 || this.#state === 'closed') return;
+    this.streams.forEach((lease) => {
+      lease.tick(now);
+    });
     if (this.#pingSentAt !== null) {
       if (this.readAt >= this.#pingSentAt) this.#pingSentAt = null;
       else if (now - this.#pingSentAt >= PING_TIMEOUT_MS) this.#gone('a PING was not answered');

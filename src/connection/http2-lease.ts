@@ -10,6 +10,8 @@ import type { ResponseReceiver, UpstreamLease } from './upstream.ts';
 
 /** More interim responses than this before the final one are an attack or a fault (robustness rule 14). */
 const MAX_INTERIM = 32;
+/** How long an upload may still be waiting to be sent when its response is complete. */
+const UPLOAD_AFTER_ANSWER_MS = 5000;
 /** An idle time that is worth telling the learner of idle time-outs. */
 const WORTH_NOTING_MS = 500;
 
@@ -38,6 +40,8 @@ export class Http2Lease extends LinkStream implements UpstreamLease {
   #headRequest = false;
   #bodyAllowed = true;
   #interims = 0;
+  /** When the response was complete while the upload still waited to be sent (monotonic ms). */
+  #overSince: number | null = null;
 
   constructor(id: number, sendWindow: number, now: number, connection: LeaseHost, reused: boolean, idleBefore: number) {
     super(id, sendWindow, now);
@@ -141,6 +145,13 @@ export class Http2Lease extends LinkStream implements UpstreamLease {
     const receiver = this.#receiver;
     if (this.localEnded && this.queue === null) this.#receiver = null;
     receiver?.responseEnd();
+  }
+
+  /** Once a second: an upload that nobody waits for any more, and that the peer does not take, is given up. */
+  tick(now: number): void {
+    if (!this.remoteEnded || this.queue === null) return;
+    this.#overSince ??= now;
+    if (now - this.#overSince >= UPLOAD_AFTER_ANSWER_MS) this.#connection.reset(this, CANCEL);
   }
 
   onWritable(): void {

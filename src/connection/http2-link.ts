@@ -16,7 +16,7 @@ import {
   SETTING_MAX_CONCURRENT_STREAMS,
   STREAM_CLOSED,
 } from '../protocol/http2/frame-types.ts';
-import { PEER_RESET, UNKNOWN, WE_RESET } from '../protocol/http2/past-streams.ts';
+import { FORGOTTEN, PEER_RESET, UNKNOWN, WE_RESET } from '../protocol/http2/past-streams.ts';
 import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
 import { type LinkContext, LinkCore } from './link-core.ts';
 import type { LinkStream } from './link-stream.ts';
@@ -75,6 +75,7 @@ export abstract class Http2Link<Stream extends LinkStream> extends LinkCore<Stre
 
   protected stopReading(): void {
     this.reader.stop();
+    this.#windows.close();
   }
 
   onDrain(): void {
@@ -87,8 +88,8 @@ export abstract class Http2Link<Stream extends LinkStream> extends LinkCore<Stre
       this.connectionError(COMPRESSION_ERROR, 'a field block cannot be decoded');
       return;
     }
-    const how = this.past.how(id);
-    if (how === WE_RESET) return;
+    const how = this.past.how(id, this.lastStream);
+    if (how === WE_RESET || how === FORGOTTEN) return;
     if (how === UNKNOWN) this.connectionError(PROTOCOL_ERROR, 'HEADERS for a stream that is not open');
     else this.connectionError(STREAM_CLOSED, 'HEADERS for a stream that has ended');
   }
@@ -165,9 +166,9 @@ export abstract class Http2Link<Stream extends LinkStream> extends LinkCore<Stre
       this.connectionError(PROTOCOL_ERROR, 'DATA for a stream that was never opened');
       return;
     }
-    const how = this.past.how(id);
+    const how = this.past.how(id, this.lastStream);
     // What was on its way when we reset the stream is the peer's right, within its window.
-    if (how === WE_RESET) return;
+    if (how === WE_RESET || how === FORGOTTEN) return;
     if (this.count(FLOOD_RESET)) this.out.reset(id, STREAM_CLOSED);
   }
 

@@ -17,7 +17,7 @@ export type LinkContext = {
 };
 
 /** What an open stream takes with its exchange, about: thousands of them that stand still are as real as bytes in queues. */
-const STREAM_BYTES = 2048;
+const STREAM_BYTES = 1024;
 
 /** The life of one HTTP/2 connection and of its streams: how they come, how they end, and that they end once. */
 export abstract class LinkCore<Stream extends LinkStream> {

@@ -206,7 +206,7 @@ export class LinkOutput {
     } else {
       stream.sendWindow += increment;
       if (stream.sendWindow > MAX_WINDOW) return false;
-      if (stream.queue !== null) this.#wait(stream);
+      if (stream.queue !== null || stream.blocked) this.#wait(stream);
     }
     this.pump();
     return true;
@@ -215,7 +215,7 @@ export class LinkOutput {
   /** The peer's first window has changed; `stream` gets the difference (RFC 9113 section 6.9.2). @returns false: over its bound */
   shift(stream: LinkStream, by: number): boolean {
     stream.sendWindow += by;
-    if (stream.queue !== null) this.#wait(stream);
+    if (stream.queue !== null || stream.blocked) this.#wait(stream);
     return stream.sendWindow <= MAX_WINDOW;
   }
 
@@ -229,8 +229,10 @@ export class LinkOutput {
       const stream = waiting[next++];
       if (stream === undefined) break;
       stream.waiting = false;
+      if (stream.closed) continue;
       // Those that are not done yet stand in line again, behind the others.
-      if (stream.queue !== null && !stream.closed) this.#serve(stream, stream.queue);
+      if (stream.queue !== null) this.#serve(stream, stream.queue);
+      else this.#unblock(stream);
     }
     if (next === waiting.length) waiting.length = 0;
     else if (next > 0) this.#waiting = waiting.slice(next);
@@ -258,10 +260,21 @@ export class LinkOutput {
       this.endHeaders(stream, at + trailers.copy(this.buffer, at), true);
     } else if (stream.localEnded) this.#endNow(stream);
     if (stream.localEnded) this.onEnded(stream);
-    else if (stream.blocked) {
-      stream.blocked = false;
-      stream.onWritable();
-    }
+    else this.#unblock(stream);
+  }
+
+  #unblock(stream: LinkStream): void {
+    if (!stream.blocked) return;
+    stream.blocked = false;
+    stream.onWritable();
+  }
+
+  /** Whether a body would leave now. @returns false: `onWritable` follows when it would */
+  ready(stream: LinkStream): boolean {
+    if (stream.queue === null && stream.sendWindow > 0 && this.window > 0 && !this.#socket.full) return true;
+    stream.blocked = true;
+    this.#wait(stream);
+    return false;
   }
 
   /** A stream whose end had to wait has sent it. Set by the link. */

@@ -2,6 +2,9 @@
 export interface BufferAccount {
   charge(bytes: number): void;
   release(bytes: number): void;
+  /** Whether a peer may be let send `bytes` more before it has to wait; `unpromise` gives them back. */
+  promise(bytes: number): boolean;
+  unpromise(bytes: number): void;
   /** Over three quarters of the budget: nothing more is asked for until there is room. */
   readonly constrained: boolean;
 }

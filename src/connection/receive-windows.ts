@@ -19,6 +19,12 @@ export class ReceiveWindows {
     this.#account = account;
   }
 
+  /** The connection is over. */
+  close(): void {
+    this.#account.unpromise(this.#target - FIRST_RECEIVE_WINDOW);
+    this.#target = FIRST_RECEIVE_WINDOW;
+  }
+
   /** DATA came on the connection. @returns false: more than its window lets */
   spend(flowBytes: number): boolean {
     this.#left -= flowBytes;
@@ -42,7 +48,8 @@ export class ReceiveWindows {
    */
   creditConnection(): void {
     if (this.#left > this.#target / 2 || this.#account.constrained) return;
-    this.#target = Math.min(this.#target * 2, LARGEST);
+    const larger = Math.min(this.#target * 2, LARGEST);
+    if (larger > this.#target && this.#account.promise(larger - this.#target)) this.#target = larger;
     const increment = this.#target - this.#left;
     this.#left = this.#target;
     this.#out.windowUpdate(0, increment);

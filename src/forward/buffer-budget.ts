@@ -7,6 +7,8 @@ import { queuedBytes } from '../transport/byte-socket.ts';
 export class BufferBudget {
   #used = 0;
   #max: number;
+  /** What peers may send beyond what they may at first. */
+  #promised = 0;
 
   constructor(max: number) {
     this.#max = max;
@@ -30,6 +32,20 @@ export class BufferBudget {
 
   release(bytes: number): void {
     this.#used -= bytes;
+  }
+
+  /**
+   * Lets a peer send `bytes` more before it has to wait, whoever takes them then: only while all such promises fit into a quarter of the budget, since
+   * they cannot be taken back when memory runs short. `unpromise` gives them back.
+   */
+  promise(bytes: number): boolean {
+    if (this.constrained || this.#promised + bytes > this.#max / 4) return false;
+    this.#promised += bytes;
+    return true;
+  }
+
+  unpromise(bytes: number): void {
+    this.#promised -= bytes;
   }
 
   /** Over half: copies that only serve a retry are no longer made. */

@@ -10,6 +10,8 @@ import type { KeptRequest } from './kept-request.ts';
 export interface ResponseOutput {
   interim(head: Head): void;
   head(head: Head, bodyKind: number): void;
+  /** Whether a body would leave now. @returns false: the exchange hears `downstreamWritable` when it would */
+  ready(): boolean;
   /**
    * @param stable the bytes stay as they are while their source is paused
    * @returns false: pause until the exchange hears `downstreamWritable`

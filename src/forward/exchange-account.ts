@@ -4,7 +4,7 @@ import type { CarpoolError } from '../errors.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import { type Head, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/head.ts';
 import type { Destination } from '../routing/destination.ts';
-import type { AccessSink } from './forward-context.ts';
+import type { AccessSink, ForwardContext } from './forward-context.ts';
 
 const READ = 0;
 const WRITE = 1;
@@ -28,15 +28,16 @@ export class ExchangeAccount {
   /** What a line needs of the head, which is gone by then; null while the access log is off. */
   readonly #line: { readonly method: string; readonly host: string; readonly path: string } | null;
 
-  constructor(head: Head, destination: Destination, spoken: Spoken, logged: boolean, now: number) {
+  constructor(head: Head, destination: Destination, spoken: Spoken, context: ForwardContext) {
     this.#protocol = spoken === 'http2' ? 1 : 0;
     const { method } = head;
     const reads =
       method === METHOD_GET || method === METHOD_HEAD || method === METHOD_OPTIONS || method === METHOD_TRACE;
     this.#methodClass = reads ? READ : WRITE;
     this.#destination = destination;
-    this.startedAt = now;
-    this.#line = logged ? { method: head.methodText(), host: destination.name, path: head.pathText() } : null;
+    this.startedAt = context.clock.now();
+    this.#line =
+      context.accessLog !== null ? { method: head.methodText(), host: destination.name, path: head.pathText() } : null;
   }
 
   /** An attempt begins. */

@@ -11,7 +11,7 @@ import type { Downstream } from './downstream.ts';
 import { ExchangeAccount } from './exchange-account.ts';
 import type { ExchangePlan, ForwardContext } from './forward-context.ts';
 import { mayRetry, NOT_KEPT } from './retry.ts';
-import { type Stall, StallWatch, type WaitsFor } from './stall-watch.ts';
+import { StallWatch, type WaitsFor } from './stall-watch.ts';
 
 /** `acquiring`: no connection yet. `waiting`: sent (as far as it has come), no response head yet. */
 type ExchangeState = 'acquiring' | 'waiting' | 'responding' | 'ended';
@@ -54,15 +54,10 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     this.#plan = plan;
     this.#head = head;
     this.unsafe = IDEMPOTENT[head.method] !== true;
-    this.need = plan.options.upgrade ? 'http1' : `as_${downstream.spoken}`;
+    if (plan.options.upgrade) this.need = 'http1';
+    else this.need = downstream.spoken === 'http2' ? 'as_http2' : 'as_http1';
     this.#requestEnded = !plan.body;
-    this.#account = new ExchangeAccount(
-      head,
-      plan.destination,
-      downstream.spoken,
-      context.accessLog !== null,
-      context.clock.now(),
-    );
+    this.#account = new ExchangeAccount(head, plan.destination, downstream.spoken, context);
     this.#watch = new StallWatch(head.contentTypeField >= 0 && isStreaming(head));
   }
 
@@ -143,10 +138,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   /** A request that waited, or is sent again: its body so far follows its head. */
   #sendKept(lease: UpstreamLease): void {
     const { kept } = this.#downstream;
-    const body = kept.bodyBytes();
-    if (body.length > 0) lease.sendData(body, 0, body.length, false);
-    const trailers = kept.scanTrailers(this.#context.keptScanner);
-    if (trailers !== null) lease.sendTrailers(trailers);
+    kept.sendRest(lease, this.#context.keptScanner);
     if (this.#requestEnded && this.#plan.body) lease.sendEnd();
     // Where it could not be sent the connection tells of its failure by itself, and the request is still kept.
     if (lease.flush() && !lease.reused && !lease.refusable) kept.forget();
@@ -239,12 +231,18 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     if (head.connectionAuthField >= 0 && this.#lease !== null) this.#pin(this.#lease);
     this.#downstream.kept.forget();
     this.#downstream.output.head(head, bodyKind);
+    // While memory is short nothing is read for an app that does not take it.
+    if (this.#context.budget.constrained && !this.#downstream.output.ready()) this.#pauseResponse();
   }
 
   responseData(buffer: Buffer, start: number, end: number, stable: boolean): void {
     this.#watch.activity++;
     this.#account.bytesDown += end - start;
-    if (this.#downstream.output.data(buffer, start, end, stable) || this.#responsePaused) return;
+    if (!this.#downstream.output.data(buffer, start, end, stable)) this.#pauseResponse();
+  }
+
+  #pauseResponse(): void {
+    if (this.#responsePaused) return;
     this.#responsePaused = true;
     this.#lease?.pauseResponse();
   }
@@ -275,11 +273,16 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   upgraded(head: Head, socket: ByteSocket, rest: Buffer): void {
     this.#lease = null;
     this.#account.status = 101;
-    const { pool } = this.#plan.destination;
     const now = this.#context.clock.now();
     this.#account.answered(101, now - this.#sentAt, now);
     this.#account.completed();
-    this.#downstream.upgraded(head, socket, rest, this.#plan.destination, pool.becameTunnel(this.#account.endpoint));
+    this.#downstream.upgraded(
+      head,
+      socket,
+      rest,
+      this.#plan.destination,
+      this.#plan.destination.pool.becameTunnel(this.#account.endpoint),
+    );
     this.#end();
   }
 
@@ -331,18 +334,15 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   tick(now: number): void {
     if (this.#state === 'acquiring' || this.#state === 'ended') return;
     const stall = this.#watch.check(now, this.#waitsFor(), this.#sentAt, this.#plan.destination.policy.timeouts);
-    if (stall !== null) this.#timedOut(stall, now);
+    if (stall === null) return;
+    if (stall.code === 'RESPONSE_TIMEOUT') this.#account.blame(stall.code, now - this.#sentAt, now);
+    this.#fail(new CarpoolError(stall.code, `${this.destinationName}: ${stall.message}`));
   }
 
   #waitsFor(): WaitsFor {
     if (this.#state === 'waiting' && this.#requestEnded) return 'response';
     if (this.#responsePaused) return 'app';
     return this.#requestPaused ? 'upstream' : 'body';
-  }
-
-  #timedOut({ code, message }: Stall, now: number): void {
-    if (code === 'RESPONSE_TIMEOUT') this.#account.blame(code, now - this.#sentAt, now);
-    this.#fail(new CarpoolError(code, `${this.destinationName}: ${message}`));
   }
 
   #deadlinePassed(ms: number): void {

@@ -1,3 +1,4 @@
+import type { UpstreamLease } from '../connection/upstream.ts';
 import type { Head } from '../protocol/head.ts';
 import { type HeadScanner, SCAN_DONE } from '../protocol/http1/head-scanner.ts';
 import type { BufferBudget } from './buffer-budget.ts';
@@ -83,6 +84,14 @@ export class KeptRequest {
     const trailers = this.#trailers;
     if (trailers === null || scanner.scanTrailers(trailers, 0, trailers.length) !== SCAN_DONE) return null;
     return scanner.head;
+  }
+
+  /** Sends what is kept of the body and the trailers, behind the head. */
+  sendRest(lease: UpstreamLease, scanner: HeadScanner): void {
+    const body = this.bodyBytes();
+    if (body.length > 0) lease.sendData(body, 0, body.length, false);
+    const trailers = this.scanTrailers(scanner);
+    if (trailers !== null) lease.sendTrailers(trailers);
   }
 
   bodyBytes(): Buffer {

@@ -8,7 +8,6 @@ import { KeptRequest } from '../forward/kept-request.ts';
 import { type AnswerParts, answerParts } from '../forward/local-answer.ts';
 import type { TunnelPlace } from '../pool/tunnel-place.ts';
 import { type Head, METHOD_CONNECT, METHOD_HEAD, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/head.ts';
-import { SCAN_DONE } from '../protocol/http1/head-scanner.ts';
 import {
   fieldsBlockBound,
   responseBlockBound,
@@ -18,17 +17,13 @@ import {
 import { CANCEL, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM } from '../protocol/http2/frame-types.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
-import { connectTarget } from './connect.ts';
 import { grpcFields, isGrpc } from './grpc-status.ts';
-import { Http2Connect, type StreamConnectOutcome } from './http2-connect.ts';
+import { Http2Tunnelling, type TunnelOwner } from './http2-tunnelling.ts';
 import type { ListenerContext } from './listener-context.ts';
 import { ownAnswer } from './own-answer.ts';
-import { ReadAhead } from './read-ahead.ts';
 import { refusalRecord } from './refusal-record.ts';
 import type { RequestPlanner } from './request-plan.ts';
 import { DRAIN_BYTES, DRAIN_MS } from './session-bounds.ts';
-import { StreamTunnel, type TunnelStream } from './stream-tunnel.ts';
-import { acceptedFields, asksForWebSocket, upgradeRequest, webSocketKey } from './websocket-upgrade.ts';
 
 /**
  * The code with which an answer that has begun is cut: the upstream's, but for those that clients take for a whole answer (NO_ERROR), or for
@@ -48,10 +43,7 @@ export interface StreamHost {
 }
 
 /** One stream of the app: a request, its exchange, and the answer (RFC 9113 section 8.1). */
-export class Http2Exchange
-  extends LinkStream
-  implements Downstream, ResponseOutput, TunnelStream, StreamConnectOutcome
-{
+export class Http2Exchange extends LinkStream implements Downstream, ResponseOutput, TunnelOwner {
   readonly spoken = 'http2';
   readonly output = this;
   readonly kept: KeptRequest;
@@ -68,10 +60,13 @@ export class Http2Exchange
   /** The response is complete, and the rest of its request is still coming: since when, and how much of it came. */
   #answeredAt: number | null = null;
   #drained = 0;
-  /** A CONNECT (plain, or for WebSocket) that waits for its upstream connection, and what came meanwhile. */
-  #opening: { readonly early: ReadAhead; readonly key: string | null } | null = null;
-  #connect: Http2Connect | null = null;
-  #tunnel: StreamTunnel | null = null;
+  /** `timeouts.write` of the destination: how long an answer may wait for an app that reads nothing. */
+  #writeMs = 0;
+  /** How much waited to be sent when it was looked at last, and since when it is no less (monotonic ms). */
+  #waited = 0;
+  #waitedSince = 0;
+  /** Set by a CONNECT. */
+  #tunnelling: Http2Tunnelling | null = null;
 
   constructor(id: number, sendWindow: number, now: number, host: StreamHost) {
     super(id, sendWindow, now);
@@ -92,9 +87,8 @@ export class Http2Exchange
     try {
       planner.admit(head);
       if (head.method === METHOD_CONNECT && head.protocolEnd === head.protocolStart) {
-        this.#opening = { early: new ReadAhead(context.budget), key: null };
-        this.#connect = new Http2Connect(connectTarget(head, context).destination, this);
-        this.#connect.begin();
+        this.#tunnelling = new Http2Tunnelling(this, context);
+        this.#tunnelling.begin(head);
         return;
       }
       if (head.maxForwards === 0 && (head.method === METHOD_TRACE || head.method === METHOD_OPTIONS)) {
@@ -105,14 +99,13 @@ export class Http2Exchange
       const asked = head.method === METHOD_CONNECT ? this.#asUpgrade(head) : head;
       const plan = planner.plan(asked);
       this.#body = plan.body;
+      this.#writeMs = plan.destination.policy.timeouts.writeMs;
       const exchange = new Exchange(asked, plan, this, context.forward);
       this.#exchange = exchange;
       exchange.begin();
       if (endStream && exchange.unsafe) exchange.eventEnded(head, head.buffer, 0, 0);
     } catch (error) {
       this.#exchange = null;
-      this.#opening = null;
-      this.#connect = null;
       this.#destinationName = planner.nameOf(head);
       this.refuse(
         error instanceof CarpoolError ? error : new CarpoolError('INTERNAL', String(error), { cause: error }),
@@ -121,22 +114,9 @@ export class Http2Exchange
     }
   }
 
-  /** The Upgrade that asks an HTTP/1.1 server for what this extended CONNECT asks for (RFC 8441). */
   #asUpgrade(head: Head): Head {
-    const { context } = this.#host;
-    if (!context.config.http2.webSocket || !asksForWebSocket(head)) {
-      throw new CarpoolError('BAD_REQUEST', 'the only protocol that CONNECT may ask for by HTTP/2 is websocket', {
-        status: 501,
-        hint: 'Set http2.webSocket: true to let apps open WebSockets over HTTP/2.',
-      });
-    }
-    const key = webSocketKey();
-    const text = upgradeRequest(head, key);
-    const scanner = context.requestScanner;
-    if (scanner.scanRequest(text, 0, text.length) !== SCAN_DONE)
-      throw new CarpoolError('BAD_REQUEST', scanner.fault.rule);
-    this.#opening = { early: new ReadAhead(context.budget), key };
-    return scanner.head;
+    this.#tunnelling = new Http2Tunnelling(this, this.#host.context);
+    return this.#tunnelling.asUpgrade(head);
   }
 
   /** Answers a request that goes nowhere. */
@@ -151,12 +131,8 @@ export class Http2Exchange
   }
 
   onData(buffer: Buffer, start: number, end: number): void {
-    if (this.#tunnel !== null) {
-      this.#tunnel.data(buffer, start, end);
-      return;
-    }
-    if (this.#opening !== null) {
-      if (!this.#opening.early.add(buffer, start, end)) this.paused = true;
+    if (this.#tunnelling !== null && this.#answeredAt === null) {
+      this.#tunnelling.data(buffer, start, end);
       return;
     }
     if (this.#answeredAt !== null) {
@@ -175,7 +151,7 @@ export class Http2Exchange
   }
 
   onRemoteEnd(): void {
-    this.#tunnel?.appEnded();
+    this.#tunnelling?.appEnded();
     const exchange = this.#exchange;
     if (this.#answeredAt !== null) this.#exchange = null;
     if (this.#body) exchange?.requestEnd();
@@ -207,12 +183,7 @@ export class Http2Exchange
     const exchange = this.#exchange;
     this.#exchange = null;
     exchange?.abort(error);
-    this.#connect?.cancel();
-    this.#connect = null;
-    this.#opening?.early.take();
-    this.#opening = null;
-    this.#tunnel?.appLost();
-    this.#tunnel = null;
+    this.#tunnelling?.over();
     this.kept.close();
     this.pinned?.cancel();
   }
@@ -243,6 +214,10 @@ export class Http2Exchange
     return Buffer.from(`via: ${head.http2 ? '2' : `1.${head.minor}`} ${viaToken}\r\n`, 'latin1');
   }
 
+  ready(): boolean {
+    return this.closed || this.#host.out.ready(this);
+  }
+
   data(buffer: Buffer, start: number, end: number): boolean {
     return this.#host.out.data(this, buffer, start, end);
   }
@@ -256,7 +231,7 @@ export class Http2Exchange
   }
 
   onWritable(): void {
-    this.#tunnel?.writable();
+    this.#tunnelling?.writable();
     this.#exchange?.downstreamWritable();
   }
 
@@ -280,7 +255,12 @@ export class Http2Exchange
   }
 
   #send(status: number, { fields, body }: AnswerParts): void {
-    const { out } = this.#host;
+    const { out, context } = this.#host;
+    if (context.budget.exhausted && (this.sendWindow < body.length || out.window < body.length)) {
+      // There is no memory for an answer that has to wait: this says as much, and that nothing was done.
+      this.#host.reset(this, REFUSED_STREAM);
+      return;
+    }
     this.#headSent = true;
     const at = out.beginHeaders(fieldsBlockBound(fields));
     out.endHeaders(this, writeFields(out.buffer, at, status, fields), false);
@@ -292,49 +272,24 @@ export class Http2Exchange
 
   /** 101 to the Upgrade that stands for an extended CONNECT. */
   upgraded(head: Head, upstream: ByteSocket, rest: Buffer, destination: Destination, place: TunnelPlace): void {
-    const key = this.#opening?.key ?? null;
-    const fields = key === null ? null : acceptedFields(head, key);
-    if (fields !== null) {
-      this.#exchange = null;
-      this.#open(fields, upstream, rest, destination, place);
-      return;
-    }
-    upstream.destroy();
-    place.closed();
-    this.#answer(new CarpoolError('UPSTREAM_PROTOCOL', 'the 101 does not answer the Sec-WebSocket-Key of its request'));
+    if (this.#tunnelling?.upgraded(head, upstream, rest, destination, place) === true) this.#exchange = null;
+    else
+      this.#answer(
+        new CarpoolError('UPSTREAM_PROTOCOL', 'the 101 does not answer the Sec-WebSocket-Key of its request'),
+      );
   }
 
-  tunnelOpen(upstream: ByteSocket, destination: Destination, place: TunnelPlace): void {
-    this.#connect = null;
-    this.#open([], upstream, Buffer.alloc(0), destination, place);
-    destination.observer.requestEnded(2, 200, 0, 1);
-  }
-
-  connectFailed(error: CarpoolError, destination: Destination): void {
-    this.#connect = null;
-    this.#destinationName = destination.name;
-    destination.observer.error(error.code);
-    destination.observer.requestEnded(2, error.status, 0, 1);
-    this.#answer(error);
-    this.#finished();
-  }
-
-  #open(
-    fields: readonly (readonly [string, string])[],
-    upstream: ByteSocket,
-    toApp: Buffer,
-    destination: Destination,
-    place: TunnelPlace,
-  ): void {
-    const { out, context } = this.#host;
-    const toUpstream = this.#opening?.early.take() ?? null;
-    this.#opening = null;
+  sendTunnelHead(fields: readonly (readonly [string, string])[]): void {
+    const { out } = this.#host;
     this.#headSent = true;
     const at = out.beginHeaders(fieldsBlockBound(fields));
     out.endHeaders(this, writeFields(out.buffer, at, 200, fields), false);
-    const { streamIdleMs } = destination.policy.timeouts;
-    this.#tunnel = new StreamTunnel(this, upstream, streamIdleMs, { toApp, toUpstream }, context.tunnels, place);
-    if (this.remoteEnded) this.#tunnel.appEnded();
+  }
+
+  tunnelRefused(error: CarpoolError, destination: Destination): void {
+    this.#destinationName = destination.name;
+    this.#answer(error);
+    this.#finished();
   }
 
   sendBytes(buffer: Buffer, start: number, end: number): boolean {
@@ -347,20 +302,18 @@ export class Http2Exchange
   }
 
   cut(code: number): void {
-    this.#tunnel = null;
     this.#host.reset(this, code);
   }
 
   // --- the end
 
   exchangeEnded(): void {
-    if (this.#tunnel === null) this.#finished();
+    if (this.#tunnelling?.open !== true) this.#finished();
   }
 
   /** The answer is complete: where the request is not, its rest is read within bounds. */
   #finished(): void {
-    this.#opening?.early.take();
-    this.#opening = null;
+    this.#tunnelling?.over();
     if (this.closed || this.remoteEnded) {
       this.#exchange = null;
       this.kept.close();
@@ -382,7 +335,19 @@ export class Http2Exchange
 
   /** Once a second. */
   tick(now: number): void {
-    if (this.#answeredAt === null) this.#exchange?.tick(now);
-    else if (now - this.#answeredAt > DRAIN_MS && this.queue === null) this.#stopUpload();
+    if (this.#exchange !== null && this.#answeredAt === null) this.#exchange.tick(now);
+    else if (this.queue !== null) this.#watchQueue(this.queue.bytes, now);
+    else if (this.#answeredAt !== null && now - this.#answeredAt > DRAIN_MS) this.#stopUpload();
+  }
+
+  /** The answer is complete here, and not at the app: it must go on taking it. */
+  #watchQueue(bytes: number, now: number): void {
+    if (bytes !== this.#waited || this.#waitedSince === 0) {
+      this.#waited = bytes;
+      this.#waitedSince = now;
+      return;
+    }
+    if (now - this.#waitedSince >= (this.#writeMs || this.#host.context.config.defaults.timeouts.writeMs))
+      this.#stopUpload();
   }
 }

@@ -26,7 +26,7 @@ const EVERY_STREAM = 0x7fffffff;
 type Leaving =
   | { readonly state: 'no' }
   | { readonly state: 'warned'; readonly since: number }
-  | { readonly state: 'leaving' };
+  | { readonly state: 'leaving'; readonly last: number };
 
 /** One downstream HTTP/2 connection: a stream is a request, routed by its own `:authority`. */
 export class Http2Session extends Http2Link<Http2Exchange> implements DownstreamSession, StreamHost {
@@ -76,7 +76,7 @@ export class Http2Session extends Http2Link<Http2Exchange> implements Downstream
       this.connectionError(PROTOCOL_ERROR, 'a client opens streams with odd numbers');
       return;
     }
-    if (id <= this.lastStream || this.#leaving.state === 'leaving') {
+    if (id <= this.lastStream) {
       this.headersOfPast(id, buffer, start, end);
       return;
     }
@@ -84,6 +84,11 @@ export class Http2Session extends Http2Link<Http2Exchange> implements Downstream
     this.floods.streamOpened(this.clock.now());
     const head = this.decoded(this.blocks.readRequest(buffer, start, end, endStream));
     if (this.ended) return;
+    if (this.#leaving.state === 'leaving') {
+      // It crossed our GOAWAY, which has told that it was not acted on (RFC 9113 section 6.8).
+      this.refuse(id, REFUSED_STREAM);
+      return;
+    }
     if (this.streams.size >= this.#maxStreams) {
       this.refuse(id, REFUSED_STREAM);
       this.count(FLOOD_RESET);
@@ -152,7 +157,7 @@ export class Http2Session extends Http2Link<Http2Exchange> implements Downstream
   }
 
   protected lastPeerStream(): number {
-    return this.lastStream;
+    return this.#leaving.state === 'leaving' ? this.#leaving.last : this.lastStream;
   }
 
   protected lost(): void {
@@ -172,7 +177,7 @@ export class Http2Session extends Http2Link<Http2Exchange> implements Downstream
       this.out.goaway(EVERY_STREAM, NO_ERROR, null);
       this.#leaving = { state: 'warned', since: now };
     } else if (this.#leaving.state === 'warned' && now > this.#leaving.since) {
-      this.#leaving = { state: 'leaving' };
+      this.#leaving = { state: 'leaving', last: this.lastStream };
       this.out.goaway(this.lastStream, NO_ERROR, null);
       if (this.streams.size === 0) this.close(null);
     }

@@ -102,6 +102,10 @@ export class ResponseWriter implements ResponseOutput {
     outputSlab.length = writeResponseHead(head, options, outputSlab.buffer, outputSlab.length);
   }
 
+  ready(): boolean {
+    return !this.#socket.full;
+  }
+
   data(buffer: Buffer, start: number, end: number, stable: boolean): boolean {
     return this.#chunked
       ? sendChunk(this.#socket, buffer, start, end)

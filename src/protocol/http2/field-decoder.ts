@@ -108,6 +108,8 @@ export class FieldDecoder {
 
   /** A field that a table holds whole. */
   #entry(into: HeadBuilder, bytes: DataView, entries: Uint16Array, slot: number): void {
+    // A byte may stand for 4 KiB: what is over the limit already must not cost that (HPACK bombs).
+    if (into.discards) return;
     const entry = slot * ENTRY_WORDS;
     const nameLength = entries[entry + ENTRY_NAME] ?? 0;
     const valueLength = entries[entry + ENTRY_VALUE] ?? 0;

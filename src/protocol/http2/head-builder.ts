@@ -130,6 +130,11 @@ export class HeadBuilder {
     this.#facts.begin(FACTS_OF[of] ?? 'trailers');
   }
 
+  /** Nobody asks for the fields, or for no more of them: those that a table holds whole need not be copied. */
+  get discards(): boolean {
+    return this.#over || this.#of === OF_NOTHING;
+  }
+
   /** A regular field is about to come. @returns whether it is the first, so that `at` has moved */
   toFields(): boolean {
     if (this.#inFields) return false;
