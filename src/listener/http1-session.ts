@@ -11,6 +11,7 @@ import type { Destination } from '../routing/destination.ts';
 import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
 import { connectTarget, type TakeConnect } from './connect.ts';
 import type { DownstreamSession } from './downstream-session.ts';
+import { foreignAnswer } from './foreign-answer.ts';
 import { Lingering } from './lingering.ts';
 import type { ListenerContext } from './listener-context.ts';
 import { refusalRecord } from './refusal-record.ts';
@@ -37,6 +38,7 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
   #exchange: Exchange | null = null;
   #paused = false;
   #destinationName: string | null = null;
+  #hadRequest = false;
   #refusedMethod = '-';
   #halfClosed: Timer | null = null;
   /** The app's FIN has come. */
@@ -87,6 +89,14 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
   requestFault(fault: Fault, method: number): void {
     this.#nameRequest(null);
     this.output.beginUnreadable(method);
+    if (fault.foreign === true && !this.#hadRequest) {
+      // Whoever cannot read an answer of HTTP/1.1 may read one of HTTP/2: this port speaks both (RFC 9113 section 3.4).
+      this.#context.countError(fault.code);
+      const answer = foreignAnswer(fault.rule);
+      this.#socket.write(answer, 0, answer.length);
+      this.#linger();
+      return;
+    }
     this.#refuse(new CarpoolError(fault.code, fault.rule));
   }
 
@@ -98,6 +108,7 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
 
   /** A whole head: where does it go? */
   requestHead(head: Head, buffer: Buffer, end: number): number {
+    this.#hadRequest = true;
     const next = head.end;
     this.#nameRequest(null);
     this.output.begin(head);

@@ -26,7 +26,12 @@ import { FORM_ABSOLUTE, FORM_AUTHORITY, type Head } from './head.ts';
 export type FaultCode = 'BAD_REQUEST' | 'HEAD_TOO_LARGE' | 'URI_TOO_LONG' | 'EXPECTATION_FAILED' | 'TRANSFER_CODING';
 
 /** The rule that a head broke, in words for the one who sent it. */
-export type Fault = { readonly code: FaultCode; readonly rule: string };
+export type Fault = {
+  readonly code: FaultCode;
+  readonly rule: string;
+  /** The first line names a protocol that is not HTTP/1: its sender will not read an answer of HTTP/1.1 either. */
+  readonly foreign?: boolean;
+};
 
 /** What fields mean in the part that is read: some say something in requests alone, in trailers none says anything. */
 export type FieldsOf = 'request' | 'response' | 'trailers';

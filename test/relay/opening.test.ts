@@ -1,6 +1,7 @@
 import t from 'tap';
 import { PREFACE } from '../../src/protocol/http2/frame-types.ts';
 import { type OriginConnection, rawClient } from '../raw-origin.ts';
+import { startSidecar } from '../sidecar.ts';
 import { checkError, eventually, ownAnswer, startRelay } from './relay-fixture.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -139,4 +140,20 @@ t.test('TLS to the main port is told to be plain HTTP', async (t) => {
     close: true,
   });
   t.match(message, 'TLS handshake');
+});
+
+t.test('a first line of three words that is no request of HTTP is answered in HTTP/2, in words', async (t) => {
+  const { port } = await startSidecar(t);
+  const client = await rawClient(t, port);
+  client.write('INVALID CONNECTION PREFACE\r\n\r\n');
+  await client.until(({ ended }) => ended);
+  t.match(client.received, /^\0\0\0\x04.*carpool speaks HTTP\/1\.1 and HTTP\/2: the version must be/s);
+});
+
+t.test('a request with a mistyped version is answered in HTTP/1.1', async (t) => {
+  const { port } = await startSidecar(t);
+  const client = await rawClient(t, port);
+  client.write('GET http://orders.test/ HTPP/1.1\r\n\r\n');
+  await client.until(({ ended }) => ended);
+  t.match(client.received, /^HTTP\/1\.1 400 /);
 });

@@ -82,8 +82,7 @@ export class HeadScanner {
     if (buffer[at] !== SP) return this.#bad('the request target has a byte that is not allowed there');
     const targetEnd = at;
     const version = this.#version(buffer, at + 1, end);
-    if (version < 0)
-      return version === -1 ? this.#incomplete(start, end) : this.#bad('the version must be HTTP/1.1 or HTTP/1.0');
+    if (version < 0) return version === -1 ? this.#incomplete(start, end) : this.#badVersion(buffer, target, at, end);
     head.minor = version;
     at += 9;
     if (at + 1 >= end) {
@@ -171,6 +170,16 @@ export class HeadScanner {
     if (at + 7 >= end) return -1;
     const minor = (buffer[at + 7] ?? 0) - 48;
     return minor === 0 || minor === 1 ? minor : -2;
+  }
+
+  /** What stands behind the target `buffer[target..targetEnd)` is no version of HTTP/1. */
+  #badVersion(buffer: Buffer, target: number, targetEnd: number, end: number): typeof SCAN_FAULT {
+    const version = targetEnd + 1;
+    // A path, or a URI, is a request whose version is mistyped; three words are of another protocol.
+    let foreign = buffer[target] !== 47 && !equalsIgnoringCase(buffer, version, Math.min(version + 5, end), 'http/');
+    for (let at = target; at < targetEnd; at++) if (buffer[at] === COLON) foreign = false;
+    this.fault = { code: 'BAD_REQUEST', rule: 'the version must be HTTP/1.1 or HTTP/1.0', foreign };
+    return SCAN_FAULT;
   }
 
   /** Splits the request target (RFC 9112 section 3.2). */

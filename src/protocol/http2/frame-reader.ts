@@ -130,9 +130,9 @@ export class FrameReader {
     this.#state = role === 'server' ? OPENING : FRAME;
   }
 
-  /** Whether a field block has begun and its end has not come: it has a deadline (rule 25). */
+  /** Whether a field block, or the preface, has begun and its end has not come: it has a deadline (rule 25). */
   get blockUnderWay(): boolean {
-    return this.#block.stream !== 0 || this.#split.type === FRAME_HEADERS;
+    return this.#block.stream !== 0 || this.#split.type === FRAME_HEADERS || this.#state === OPENING;
   }
 
   /** While a field block is told: how many of its CONTINUATION frames were tiny without need. */
