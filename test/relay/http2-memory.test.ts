@@ -111,7 +111,7 @@ t.test(
       for (const app of apps) await app.settled();
       peak = Math.max(peak, held(relay));
     }
-    t.ok(peak < LIMIT + 20 * 65_536, `${peak} bytes at most`);
+    t.ok(peak < LIMIT + 20 * BEYOND, `${peak} bytes at most`);
     t.ok(peak > LIMIT / 2, 'memory was short');
     release();
     let waits = 0;

@@ -12,6 +12,8 @@ const AUTHORITY = 'orders.test:80';
 /** An HTTP/2 server that answers `name connection`, and holds streams to /long open until it is told. */
 type Server = {
   readonly name: string;
+  /** Shuts down all connections that it has now in order, as a server does that restarts: GOAWAY, and what it had taken finishes. */
+  goAway(): void;
   readonly port: number;
   calls: number;
   connections: number;
@@ -46,7 +48,16 @@ async function namedServer(t: Test, name: string): Promise<Server> {
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  const made: Server = { name, port: address.port, calls: 0, connections: 0, long };
+  const made: Server = {
+    name,
+    port: address.port,
+    calls: 0,
+    connections: 0,
+    long,
+    goAway: () => {
+      for (const session of all.splice(0)) session.close();
+    },
+  };
   return made;
 }
 
@@ -271,6 +282,21 @@ t.test('all endpoints change under 20 calls at a time, again and again, and none
     servers.reduce((sum, { calls }) => sum + calls, 0),
     load.calls.total,
   );
+});
+
+t.test('rule 23: servers that shut their connections down by GOAWAY, again and again, fail no call', async (t) => {
+  const servers = [await namedServer(t, 'a'), await namedServer(t, 'b')];
+  const load = await underLoad(t, servers);
+  const long = await openLong(load.streams, 4);
+  for (let round = 0; round < 20; round++) {
+    await load.calls.more(50);
+    servers[round % 2]?.goAway();
+  }
+  await load.calls.more(50);
+  await endLong(t, load.streams, long, servers);
+  await load.calls.stop();
+  t.same(load.calls.failures, []);
+  t.ok(servers.every(({ connections }) => connections > 5));
 });
 
 const share = (answers: ReadonlyMap<string, number>, name: string): number => {
