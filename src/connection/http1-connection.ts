@@ -25,6 +25,7 @@ const WORTH_NOTING_MS = 500;
 export class Http1Connection implements PooledConnection, UpstreamLease, ByteHandler, BodySink {
   /** What it did not act on it cannot say. */
   readonly refusable = false;
+  readonly settling = false;
   readonly spoken = 'http1';
   readonly id: number;
   readonly endpointId: string;

@@ -50,6 +50,7 @@ export class Http2Connection extends Http2Link<Http2Lease> implements PooledConn
   expiresAt = Number.POSITIVE_INFINITY;
   readonly #owner: ConnectionOwner;
   readonly #maxStreams: number;
+  readonly #peerStreams: number | null;
   readonly #pings: PingInterval;
   #answered: Http2Opening['answered'];
   #state: OpenState | 'closed' = 'idle';
@@ -66,6 +67,7 @@ export class Http2Connection extends Http2Link<Http2Lease> implements PooledConn
     this.id = options.id;
     this.#owner = options.owner;
     this.#maxStreams = options.maxStreams;
+    this.#peerStreams = options.peerStreams;
     this.secure = options.secure;
     this.#pings = options.pings;
     this.#answered = options.answered;
@@ -90,9 +92,15 @@ export class Http2Connection extends Http2Link<Http2Lease> implements PooledConn
     return this.socket.localPort;
   }
 
+  get settling(): boolean {
+    return !this.settled && this.#peerStreams === null && this.#state !== 'closed';
+  }
+
   get room(): number {
     if (this.#state === 'draining' || this.#state === 'closed' || this.lastStream > LAST_ID) return 0;
-    return Math.max(0, Math.min(this.#maxStreams, this.peerMaxStreams) - this.streams.size);
+    // What is sent over the peer's limit is refused, and costs its exchange a try.
+    const allowed = this.settled ? this.peerMaxStreams : Math.max(1, this.#peerStreams ?? 1);
+    return Math.max(0, Math.min(this.#maxStreams, allowed) - this.streams.size);
   }
 
   // --- the pool's side
@@ -220,6 +228,7 @@ export class Http2Connection extends Http2Link<Http2Lease> implements PooledConn
   // --- what the peer says of the connection
 
   protected limitChanged(): void {
+    if (this.settled) this.#owner.peerAllows(this.peerMaxStreams);
     if (this.#answered !== null) {
       if (this.settled) this.#tellAnswer('http2');
     } else if ((this.#state === 'active' || this.#state === 'idle') && this.room > 0) this.#owner.connectionFree(this);

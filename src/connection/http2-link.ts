@@ -25,6 +25,9 @@ import { ReceiveWindows } from './receive-windows.ts';
 /** A field block of so many bytes is read whatever the limit of heads is, so that its sender can be answered. */
 const LEAST_BLOCK_BYTES = 64 * 1024;
 
+/** A peer that has so much not read yet is not read either. */
+const MOST_QUEUED_BYTES = 256 * 1024;
+
 /** A connection that was quiet for so long needs no memory of heads. */
 const FORGET_AFTER_MS = 30_000;
 
@@ -70,6 +73,8 @@ export abstract class Http2Link<Stream extends LinkStream> extends LinkCore<Stre
   onBytes(buffer: Buffer, length: number): void {
     this.readAt = this.clock.now();
     this.reader.read(buffer, 0, length);
+    // Who asks on and takes no answers: DATA waits elsewhere, but heads and replies to PINGs would gather without bound.
+    if (this.socket.queued > MOST_QUEUED_BYTES) this.socket.pause();
     if (!this.ended) this.#windows.creditConnection();
   }
 
@@ -79,6 +84,7 @@ export abstract class Http2Link<Stream extends LinkStream> extends LinkCore<Stre
   }
 
   onDrain(): void {
+    this.socket.resume();
     this.out.pump();
   }
 

@@ -106,6 +106,8 @@ export interface PooledConnection {
   readonly localPort: number;
   /** How many more exchanges it could take now: 0 or 1 on HTTP/1.1; 0 while it drains, and where it is closed. */
   readonly room: number;
+  /** Its peer has not told yet how many exchanges it allows, nor has an earlier connection: there is room for one till then. */
+  readonly settling: boolean;
   /** Takes it for one exchange; only while there is room. */
   lease(now: number): UpstreamLease;
   /** No new exchange: an idle connection closes now, an active one when its last exchange has ended. Twice does nothing. */
@@ -140,6 +142,8 @@ export interface ConnectionOwner<Connection = PooledConnection> {
    * answer (`Http2Opening.answered` is null). Told before `connectionClosed`; the exchanges on it fail as unprocessed.
    */
   prefaceRefused(connection: Connection): void;
+  /** The peer of an HTTP/2 connection has told how many exchanges at a time it allows. */
+  peerAllows(exchanges: number): void;
   /** A response came over a connection that had been idle for `ms` before. */
   survivedIdle(ms: number): void;
   /** An advertised `Keep-Alive: timeout`, in milliseconds. */
@@ -161,6 +165,8 @@ export type Http2Opening = {
   readonly owner: ConnectionOwner;
   /** Exchanges at a time, as far as the peer allows; at least 1. */
   readonly maxStreams: number;
+  /** What the peer allowed on an earlier connection: taken for granted until it tells; null: not known. */
+  readonly peerStreams: number | null;
   readonly secure: boolean;
   /** Of its destination. */
   readonly pings: PingInterval;

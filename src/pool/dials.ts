@@ -62,7 +62,9 @@ export class Dials {
   /** Begins a connect to `endpoint`, whose place in the limits is taken already. */
   begin(endpoint: EndpointPool, lane: Lane, tunnel: boolean): DialHandle {
     const { timeouts, pool } = this.#pool.policy;
-    const seats = pool.enabled && endpoint.protocol.mayShare(lane) ? pool.maxStreams : 1;
+    const { peerStreams } = endpoint.protocol;
+    const streams = peerStreams === null ? pool.maxStreams : Math.max(1, Math.min(pool.maxStreams, peerStreams));
+    const seats = pool.enabled && endpoint.protocol.mayShare(lane) ? streams : 1;
     const bare = !this.#pool.secure && lane === 'http1';
     const handle = new DialHandle(endpoint, lane, seats, tunnel, bare);
     endpoint.dialing++;
@@ -197,6 +199,7 @@ export class Dials {
       socket,
       owner: endpoint,
       maxStreams: pool.enabled ? pool.maxStreams : 1,
+      peerStreams: endpoint.protocol.peerStreams,
       secure: this.#pool.secure,
       pings: this.#pings,
       answered,

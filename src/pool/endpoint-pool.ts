@@ -147,9 +147,14 @@ export class EndpointPool implements ConnectionOwner {
     return lane === spoken || lane === 'negotiate';
   }
 
-  /** Whether it has a connection on which the peer allows no exchange at all for now: then another one would not help. */
+  /**
+   * Whether it has a connection whose peer allows no exchange at all for now, so that another one would not help; or that will soon tell
+   * how many it allows.
+   */
   held(lane: Lane): boolean {
-    return lane !== 'http1' && this.idle.some(({ spoken, room }) => spoken === 'http2' && room === 0);
+    if (lane === 'http1') return false;
+    if (this.protocol.peerStreams === null) for (const { settling } of this.open) if (settling) return true;
+    return this.idle.some(({ spoken, room }) => spoken === 'http2' && room === 0);
   }
 
   /**
@@ -282,6 +287,10 @@ export class EndpointPool implements ConnectionOwner {
 
   prefaceRefused(): void {
     this.protocol.spoke('http1');
+  }
+
+  peerAllows(exchanges: number): void {
+    this.protocol.peerStreams = exchanges;
   }
 
   survivedIdle(ms: number): void {

@@ -20,6 +20,8 @@ export class EndpointProtocol {
   #declared = false;
   /** It has spoken HTTP/2. */
   #proven = false;
+  /** How many exchanges at a time it allowed on its last HTTP/2 connection; null: not known. */
+  peerStreams: number | null = null;
   #http1Until = Number.NEGATIVE_INFINITY;
   #silentEnds = 0;
   readonly #clock: Clock;

@@ -66,6 +66,7 @@ export class FakeHttp2 implements PooledConnection {
   state: PooledConnection['state'] = 'idle';
   retireReason: CloseReason | null = null;
   ticks = 0;
+  readonly settling = false;
   /** The most streams that it ever carried. */
   most = 0;
   /** What the peer allows. */
