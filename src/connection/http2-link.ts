@@ -49,7 +49,7 @@ export abstract class Http2Link<Stream extends LinkStream> extends LinkCore<Stre
   constructor(role: 'server' | 'client', socket: ByteSocket, context: LinkContext) {
     super(socket, context);
     this.readAt = context.clock.now();
-    this.#windows = new ReceiveWindows(this.out, context.account);
+    this.#windows = new ReceiveWindows(this.out, context.account, this.streams);
     this.blocks = new BlockReader(context.limits);
     this.reader = new FrameReader(role, this, Math.max(context.limits.maxHeadBytes, LEAST_BLOCK_BYTES));
     socket.setHandler(this);

@@ -5,7 +5,7 @@ export interface BufferAccount {
   /** Whether a peer may be let send `bytes` more before it has to wait; `unpromise` gives them back. */
   promise(bytes: number): boolean;
   unpromise(bytes: number): void;
-  /** Over three quarters of the budget: nothing more is asked for until there is room. */
+  /** So much of the budget is used that nothing more is asked for on behalf of those who take nothing. */
   readonly constrained: boolean;
 }
 

@@ -1,3 +1,4 @@
+import type { StreamTable } from '../protocol/http2/stream-table.ts';
 import type { LinkOutput } from './link-output.ts';
 import { type BufferAccount, FIRST_RECEIVE_WINDOW, type LinkStream } from './link-stream.ts';
 
@@ -11,10 +12,12 @@ const LARGEST = 1024 * 1024;
 export class ReceiveWindows {
   readonly #out: LinkOutput;
   readonly #account: BufferAccount;
+  readonly #streams: StreamTable<LinkStream>;
   #left = FIRST_RECEIVE_WINDOW;
   #target = FIRST_RECEIVE_WINDOW;
 
-  constructor(out: LinkOutput, account: BufferAccount) {
+  constructor(out: LinkOutput, account: BufferAccount, streams: StreamTable<LinkStream>) {
+    this.#streams = streams;
     this.#out = out;
     this.#account = account;
   }
@@ -43,15 +46,31 @@ export class ReceiveWindows {
   }
 
   /**
-   * Gives back what came on the connection, whosever it was, so that a stream whose receiver stands still holds up no other;
-   * nothing while memory is short.
+   * Gives back what came on the connection, whosever it was, so that a stream whose receiver stands still holds up no other. While memory is
+   * short only what streams got that go on: those that stand still are not to be filled, and the others are not to suffer.
    */
   creditConnection(): void {
-    if (this.#left > this.#target / 2 || this.#account.constrained) return;
+    if (this.#left > this.#target / 2) return;
+    if (this.#account.constrained) {
+      this.#creditMoving();
+      return;
+    }
     const larger = Math.min(this.#target * 2, LARGEST);
     if (larger > this.#target && this.#account.promise(larger - this.#target)) this.#target = larger;
-    const increment = this.#target - this.#left;
-    this.#left = this.#target;
+    this.#credit(this.#target - this.#left);
+  }
+
+  #creditMoving(): void {
+    let stalled = 0;
+    this.#streams.forEach((stream) => {
+      if (stream.paused) stalled += stream.receiveTarget - stream.receiveWindow;
+    });
+    const taken = this.#target - this.#left - stalled;
+    if (taken > 0 && taken >= (this.#target - stalled) / 2) this.#credit(taken);
+  }
+
+  #credit(increment: number): void {
+    this.#left += increment;
     this.#out.windowUpdate(0, increment);
   }
 }

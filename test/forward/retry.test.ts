@@ -1,6 +1,6 @@
 import t from 'tap';
 import { BufferBudget } from '../../src/forward/buffer-budget.ts';
-import { isStreaming, requestTimeoutMs } from '../../src/forward/deadlines.ts';
+import { grpcTimeoutMs, isStreaming, ownDeadlineMs, requestTimeoutMs } from '../../src/forward/deadlines.ts';
 import { KeptRequest } from '../../src/forward/kept-request.ts';
 import { mayRetry, type RetryQuestion } from '../../src/forward/retry.ts';
 import { Head } from '../../src/protocol/head.ts';
@@ -118,18 +118,51 @@ t.test('two kept requests never share bytes', async (t) => {
   t.equal(budget.used, 0);
 });
 
-t.test('over half of the budget is tight, the whole is exhausted', async (t) => {
-  const budget = new BufferBudget(100);
-  budget.charge(50);
-  t.same([budget.tight, budget.exhausted], [false, false]);
+t.test('over a quarter of the budget is tight, over three eighths constrained, the whole exhausted', async (t) => {
+  const budget = new BufferBudget(800);
+  const state = () => [budget.tight, budget.constrained, budget.exhausted];
+  budget.charge(200);
+  t.same(state(), [false, false, false]);
   budget.charge(1);
-  t.same([budget.tight, budget.exhausted], [true, false]);
-  budget.charge(49);
-  t.same([budget.tight, budget.exhausted], [true, true]);
-  budget.setMax(300);
-  t.same([budget.tight, budget.exhausted], [false, false]);
-  budget.release(100);
+  t.same(state(), [true, false, false]);
+  budget.charge(100);
+  t.same(state(), [true, true, false]);
+  budget.charge(499);
+  t.same(state(), [true, true, true]);
+  budget.setMax(4000);
+  t.same(state(), [false, false, false]);
+  budget.release(800);
   t.equal(budget.used, 0);
+});
+
+t.test('an eighth of the budget may be promised to peers, and nothing while memory is short', async (t) => {
+  const budget = new BufferBudget(800);
+  t.equal(budget.promise(100), true);
+  t.equal(budget.promise(1), false);
+  budget.unpromise(50);
+  t.equal(budget.promise(50), true);
+  budget.unpromise(100);
+  budget.charge(301);
+  t.equal(budget.promise(1), false);
+});
+
+t.test('grpc-timeout is digits and a unit; the shorter deadline counts', async (t) => {
+  for (const [text, ms] of [
+    ['1H', 3_600_000],
+    ['2M', 120_000],
+    ['3S', 3000],
+    ['250m', 250],
+    ['1500000u', 1500],
+    ['1n', 1],
+    ['0S', 1],
+    ['123456789S', 0],
+    ['5', 0],
+    ['5h', 0],
+  ] as const) {
+    t.equal(grpcTimeoutMs(text), ms, text);
+  }
+  const both = headOf('POST http://a/ HTTP/1.1\r\nHost: a\r\ngrpc-timeout: 2S\r\nX-Request-Timeout: 1\r\n\r\n');
+  t.equal(ownDeadlineMs(both), 1000);
 });
 
 t.test('X-Request-Timeout is read in seconds or with its unit', async (t) => {

@@ -9,7 +9,7 @@ const EVERY_STREAM = 0x7fffffff;
 
 /** Moves the clock until the app has been told so many times that the connection goes away. */
 async function untilGoaways(app: RawApp, advance: (ms: number) => void, count: number): Promise<void> {
-  while (app.goaways.length < count) {
+  while (app.goaways.length < count && !app.ended) {
     advance(100);
     await app.settled();
   }

@@ -253,6 +253,25 @@ t.test('rule 21: 20,000 requests of which half are given up after 150 ms are no 
   await relay.nothingLeft(t);
 });
 
+t.test(
+  'rule 21: an app whose upstream hangs gives up all of its calls, each at its deadline, and is no flood',
+  async (t) => {
+    const origin = await startOrigin(t, 'http2', ({ path }) => ({ body: path }));
+    const relay = await startBehind(t, origin.port, 'http2');
+    const app = await relay.client(t, { records: false });
+    for (let round = 0; round < 30 && !app.ended; round++) {
+      const given = Array.from({ length: 100 }, () => app.post('/given-up'));
+      await app.settled();
+      relay.clock.advance(150);
+      for (const stream of given) app.rstStream(stream, CANCEL);
+      await app.settled();
+    }
+    t.same(app.goaways, []);
+    t.equal((await app.answer(app.get('/after'))).status, 200);
+    await relay.nothingLeft(t);
+  },
+);
+
 t.test('rule 21: 10,000 small requests as fast as they go are no flood', async (t) => {
   const origin = await startOrigin(t, 'http2', ({ path }) => ({ body: path }));
   const relay = await startBehind(t, origin.port, 'http2');

@@ -28,7 +28,7 @@ async function patientServer(t: Test, settings: http2.Settings = {}): Promise<Pa
     sessions.set(session, { destroy: () => session.destroy(), streams: 0, most: 0 });
     session.on('error', () => {});
   });
-  server.on('stream', (stream, headers) => {
+  server.on('stream', (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => {
     const session = sessions.get(stream.session);
     if (session !== undefined) session.most = Math.max(session.most, ++session.streams);
     stream.on('error', () => {});

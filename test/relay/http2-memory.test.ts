@@ -1,3 +1,4 @@
+import http2 from 'node:http2';
 import t, { type Test } from 'tap';
 import { startOrigin } from '../http2/origins.ts';
 import { bodyOf, type RawApp } from '../http2/raw-app.ts';
@@ -10,7 +11,7 @@ const CONNECTIONS = 100;
 const STREAMS = 100;
 const BODY = 10_000;
 
-/** What a socket may have been let send when memory ran short: the connection's window, and a read event. */
+/** What a connection may have been let send when memory ran short: its first window, and a read event. */
 const BEYOND = 2 * 65_536;
 
 const held = (relay: Behind): number => relay.app.process().bufferedBytes;
@@ -129,7 +130,6 @@ t.test(
 
 /** A sidecar in front of an HTTP/2 server of Node's that reads no body before `released`. */
 async function slowTaker(t: Test, released: Promise<void>): Promise<Behind> {
-  const http2 = await import('node:http2');
   const server = http2.createServer({ settings: { initialWindowSize: 0 } });
   const sessions: { destroy(): void }[] = [];
   server.on('session', (session) => {
@@ -137,7 +137,7 @@ async function slowTaker(t: Test, released: Promise<void>): Promise<Behind> {
     session.on('error', () => {});
     void released.then(() => session.settings({ initialWindowSize: 65_535 }));
   });
-  server.on('stream', (stream) => {
+  server.on('stream', (stream: http2.ServerHttp2Stream) => {
     let bytes = 0;
     stream.on('error', () => {});
     stream.on('data', (piece: Buffer) => {

@@ -30,7 +30,7 @@ async function namedServer(t: Test, name: string): Promise<Server> {
     all.push(session);
     session.on('error', () => {});
   });
-  server.on('stream', (stream, headers) => {
+  server.on('stream', (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => {
     stream.on('error', () => {});
     stream.respond({ ':status': 200 });
     if (headers[':path'] === '/long') {
