@@ -169,8 +169,9 @@ export class Http1Connection implements PooledConnection, UpstreamLease, ByteHan
     this.#close('aborted');
   }
 
-  pin(destination: string): void {
+  pin(destination: string): boolean {
     this.#pinnedTo = destination;
+    return true;
   }
 
   leaseAgain(destination: string): boolean {

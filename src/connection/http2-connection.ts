@@ -264,7 +264,8 @@ export class Http2Connection extends Http2Link<Http2Lease> implements PooledConn
     this.#state = 'closed';
     if (this.#answered !== null) {
       // Whoever gave it up knows, and the others are told how the peer answered.
-      if (this.#closing === null || this.reader.notHttp2) this.#tellAnswer(this.reader.notHttp2 ? 'other' : 'closed');
+      if (this.#closing === null) this.#tellAnswer('closed');
+      else if (this.#closing.reason === 'protocol_error') this.#tellAnswer(this.reader.notHttp2 ? 'other' : 'broken');
       return;
     }
     const leases: Http2Lease[] = [];

@@ -96,7 +96,9 @@ export class Http2Lease extends LinkStream implements UpstreamLease {
   }
 
   /** Authentication of connections does not exist in HTTP/2: each request stands for itself. */
-  pin(): void {}
+  pin(): boolean {
+    return false;
+  }
 
   leaseAgain(): boolean {
     return false;
@@ -151,7 +153,16 @@ export class Http2Lease extends LinkStream implements UpstreamLease {
   tick(now: number): void {
     if (!this.remoteEnded || this.queue === null) return;
     this.#overSince ??= now;
-    if (now - this.#overSince >= UPLOAD_AFTER_ANSWER_MS) this.#connection.reset(this, CANCEL);
+    if (now - this.#overSince < UPLOAD_AFTER_ANSWER_MS) return;
+    this.#connection.reset(this, CANCEL);
+    this.#uploadOver();
+  }
+
+  /** Nobody takes the rest of an upload whose answer is complete: it is read on, within bounds, and goes nowhere. */
+  #uploadOver(): void {
+    const receiver = this.#receiver;
+    this.#receiver = null;
+    if (!this.localEnded) receiver?.requestWritable();
   }
 
   onWritable(): void {
@@ -160,7 +171,10 @@ export class Http2Lease extends LinkStream implements UpstreamLease {
 
   onReset(code: number): void {
     // The whole response is here: the peer only wants no more of the request (RFC 9113 section 8.1).
-    if (this.remoteEnded) return;
+    if (this.remoteEnded) {
+      this.#uploadOver();
+      return;
+    }
     const refused = code === REFUSED_STREAM || code === HTTP_1_1_REQUIRED;
     this.#fail(
       refused ? 'STREAM_REFUSED' : 'UPSTREAM_RESET',
@@ -187,7 +201,8 @@ export class Http2Lease extends LinkStream implements UpstreamLease {
   }
 
   connectionLost(code: ErrorCode, message: string): void {
-    if (!this.remoteEnded) this.#fail(code, message, false, true, null);
+    if (this.remoteEnded) this.#uploadOver();
+    else this.#fail(code, message, false, true, null);
   }
 
   #fail(

@@ -35,8 +35,11 @@ export interface UpstreamLease {
   resumeResponse(): void;
   /** Ends the exchange now; the connection cannot serve another, unless the protocol can cancel alone. */
   cancel(): void;
-  /** Binds the connection to one downstream connection (NTLM, Negotiate): it never goes back to the pool. */
-  pin(destination: string): void;
+  /**
+   * Binds the connection to one downstream connection (NTLM, Negotiate): it never goes back to the pool, and who bound it gives it up (`cancel`).
+   * @returns false: the protocol knows no such thing
+   */
+  pin(destination: string): boolean;
   /** Takes a pinned connection for the next request of its downstream connection. @returns false where it is of no use */
   leaseAgain(destination: string): boolean;
 }
@@ -151,10 +154,10 @@ export interface ConnectionOwner<Connection = PooledConnection> {
 }
 
 /**
- * How a peer answered HTTP/2's preface. `http2`: with SETTINGS. `other`: with bytes that are not HTTP/2. `closed`: not at
- * all, the connection ended.
+ * How a peer answered HTTP/2's preface. `http2`: with SETTINGS. `broken`: with a frame that breaks a rule. `other`: with bytes that
+ * are not HTTP/2. `closed`: not at all, the connection ended.
  */
-export type PrefaceAnswer = 'http2' | 'other' | 'closed';
+export type PrefaceAnswer = 'http2' | 'broken' | 'other' | 'closed';
 
 /** What an HTTP/2 connection is opened with, on a socket that stands (after TLS, where there is TLS). */
 export type Http2Opening = {
@@ -172,7 +175,7 @@ export type Http2Opening = {
   readonly pings: PingInterval;
   /**
    * Where it is not known that the peer speaks HTTP/2: told once, and never from within the call that opens; no lease is
-   * taken before. With `other` and `closed` the connection is gone, and its owner hears nothing of it, neither then nor
+   * taken before. With all but `http2` the connection is gone, and its owner hears nothing of it, neither then nor
    * when it was destroyed before the answer. Null: the connection can be leased at once.
    */
   readonly answered: ((answer: PrefaceAnswer) => void) | null;

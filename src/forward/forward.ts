@@ -130,8 +130,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   /** NTLM and Negotiate authenticate a connection, not a request: it must never serve anybody else (rule 17a). */
   #pin(lease: UpstreamLease): void {
     const { pinned } = this.#downstream;
-    if (pinned !== null && pinned !== lease) pinned.cancel();
-    lease.pin(this.#plan.destination.name);
+    if (!lease.pin(this.#plan.destination.name) || pinned === lease) return;
+    pinned?.cancel();
     this.#downstream.pinned = lease;
   }
 

@@ -155,6 +155,7 @@ export class Http2Exchange extends LinkStream implements Downstream, ResponseOut
     const exchange = this.#exchange;
     if (this.#answeredAt !== null) this.#exchange = null;
     if (this.#body) exchange?.requestEnd();
+    if (this.#answeredAt !== null) this.#letGo();
   }
 
   pauseRequest(): void {
@@ -184,8 +185,14 @@ export class Http2Exchange extends LinkStream implements Downstream, ResponseOut
     this.#exchange = null;
     exchange?.abort(error);
     this.#tunnelling?.over();
+    this.#letGo();
+  }
+
+  /** Gives back what is held for the request. */
+  #letGo(): void {
     this.kept.close();
     this.pinned?.cancel();
+    this.pinned = null;
   }
 
   // --- the answer
@@ -316,7 +323,7 @@ export class Http2Exchange extends LinkStream implements Downstream, ResponseOut
     this.#tunnelling?.over();
     if (this.closed || this.remoteEnded) {
       this.#exchange = null;
-      this.kept.close();
+      this.#letGo();
       if (!this.closed) this.#host.settle(this);
       return;
     }
@@ -329,7 +336,8 @@ export class Http2Exchange extends LinkStream implements Downstream, ResponseOut
     const exchange = this.#exchange;
     this.#exchange = null;
     exchange?.stopUpload();
-    this.kept.close();
+    this.#tunnelling?.over();
+    this.#letGo();
     this.#host.reset(this, this.localEnded && this.queue === null ? NO_ERROR : CANCEL);
   }
 

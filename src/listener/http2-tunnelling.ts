@@ -45,7 +45,10 @@ export class Http2Tunnelling implements StreamConnectOutcome {
 
   /** @throws CarpoolError where the CONNECT is refused at once */
   begin(head: Head): void {
-    const connect = new Http2Connect(connectTarget(head, this.#context).destination, this);
+    const { destination } = connectTarget(head, this.#context);
+    // What is spoken inside is not looked at: to any port it is a tunnel.
+    this.#context.tunnels.admit();
+    const connect = new Http2Connect(destination, this);
     this.#state = { state: 'opening', connect, key: null };
     connect.begin();
   }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { equalsIgnoringCase } from '../protocol/bytes.ts';
-import { FIELD_HOST } from '../protocol/field-names.ts';
+import { FIELD_CONTENT_LENGTH, FIELD_EXPECT, FIELD_HOST } from '../protocol/field-names.ts';
 import type { Head } from '../protocol/head.ts';
 
 /** RFC 6455 section 1.3. */
@@ -30,7 +30,10 @@ export function upgradeRequest(head: Head, key: string): Buffer {
   ];
   for (let index = 0; index < head.fieldCount; index++) {
     const name = head.nameText(index);
-    const dropped = head.dropped[index] === 1 || head.idAt(index) === FIELD_HOST;
+    const id = head.idAt(index);
+    // What follows is no body: a server that waited for one would take the next request on the connection for it.
+    const ofBody = id === FIELD_CONTENT_LENGTH || id === FIELD_EXPECT;
+    const dropped = head.dropped[index] === 1 || id === FIELD_HOST || ofBody;
     if (!dropped && name !== 'sec-websocket-key') lines.push(`${name}: ${head.valueText(index)}`);
   }
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
@@ -47,7 +50,8 @@ export function acceptedFields(head: Head, key: string): [string, string][] | nu
   for (let index = 0; index < head.fieldCount; index++) {
     const name = head.nameText(index).toLowerCase();
     if (name === 'sec-websocket-accept') proven = head.valueText(index) === expected;
-    else if (head.dropped[index] !== 1) fields.push([name, head.valueText(index)]);
+    // The answer that opens a tunnel has no length (RFC 9110 section 9.3.6).
+    else if (head.dropped[index] !== 1 && head.idAt(index) !== FIELD_CONTENT_LENGTH) fields.push([name, head.valueText(index)]);
   }
   return proven ? fields : null;
 }

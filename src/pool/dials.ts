@@ -167,14 +167,18 @@ export class Dials {
     const { endpoint } = handle;
     const riders = this.#ended(handle);
     endpoint.protocol.answered(answer);
-    if (answer !== 'closed') this.#sink.reachable(endpoint);
+    if (answer === 'http2' || answer === 'other') this.#sink.reachable(endpoint);
     if (answer === 'http2') this.#opened(endpoint, riders, connection);
     else if (answer === 'other') {
       const message = 'the endpoint does not speak HTTP/2';
       this.#sink.notHttp2(endpoint, riders, { errno: 'EPROTO', message, timedOut: false, tls: null });
     } else {
-      const message = 'the connection was closed at the preface of HTTP/2';
-      this.#sink.dialFailed(endpoint, riders, { errno: 'ECONNRESET', message, timedOut: false, tls: null });
+      const broken = answer === 'broken';
+      const message = broken
+        ? 'the endpoint answered the preface of HTTP/2 with a frame that breaks a rule'
+        : 'the connection was closed at the preface of HTTP/2';
+      const errno = broken ? 'EPROTO' : 'ECONNRESET';
+      this.#sink.dialFailed(endpoint, riders, { errno, message, timedOut: false, tls: null });
     }
   }
 

@@ -60,7 +60,7 @@ export class EndpointProtocol {
   /** It answered HTTP/2's preface. */
   answered(answer: PrefaceAnswer): void {
     if (answer === 'http2') this.spoke('http2');
-    else if (answer === 'other' || ++this.#silentEnds >= SILENT_ENDS) this.spoke('http1');
+    else if (answer === 'other' || (answer === 'closed' && ++this.#silentEnds >= SILENT_ENDS)) this.spoke('http1');
   }
 
   /** It has shown what it speaks where it could have spoken either. */

@@ -38,7 +38,9 @@ class FakeLease implements UpstreamLease {
   }
   pauseResponse(): void {}
   resumeResponse(): void {}
-  pin(): void {}
+  pin(): boolean {
+    return false;
+  }
   leaseAgain(): boolean {
     return false;
   }

@@ -219,7 +219,12 @@ t.test('a server that does not read holds the app back', async (t) => {
     sent += MIB;
   }
   await eventually(() => got >= size);
-  t.ok(relay.app.process().bufferedBytes < 4096, 'nothing of the body stays counted');
+  // What a socket's queue has left with is counted at the ticks.
+  await eventually(() => {
+    relay.clock.advance(1000);
+    return relay.app.process().bufferedBytes < 4096;
+  });
+  t.pass('nothing of the body stays counted');
 });
 
 t.test('a connection that carpool closes says so by close_notify', async (t) => {
