@@ -351,10 +351,8 @@ export class Http1Connection implements PooledConnection, UpstreamLease, ByteHan
   }
 
   onClose(error: NodeJS.ErrnoException | null): void {
-    this.#peerClosed(
-      error === null ? 'UPSTREAM_CLOSED' : 'UPSTREAM_RESET',
-      error === null ? 'the connection closed' : error.message,
-    );
+    if (error === null) this.#peerClosed('UPSTREAM_CLOSED', 'the connection closed');
+    else this.#peerClosed('UPSTREAM_RESET', error.message);
   }
 
   #peerClosed(code: 'UPSTREAM_CLOSED' | 'UPSTREAM_RESET', message: string): void {

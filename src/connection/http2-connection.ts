@@ -205,9 +205,9 @@ export class Http2Connection extends Http2Link<Http2Lease> implements PooledConn
     else if (endStream && !stream.closed) this.remoteEnd(stream);
   }
 
-  protected mayCarryData(stream: Http2Lease): string | null {
+  protected mayCarryData(stream: Http2Lease, length: number): string | null {
     this.heard();
-    return stream.mayCarryData;
+    return stream.mayCarryData(length);
   }
 
   protected streamGone(): void {

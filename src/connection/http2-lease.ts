@@ -106,10 +106,16 @@ export class Http2Lease extends LinkStream implements UpstreamLease {
 
   // --- the connection's side
 
-  /** Whether DATA may come now: the rule that it would break, or null. */
-  get mayCarryData(): string | null {
+  /** A server whose answer is complete may want no more of the request (RFC 9113 section 8.1). */
+  override get answered(): boolean {
+    return this.remoteEnded || super.answered;
+  }
+
+  /** Whether DATA of `length` bytes may come now: the rule that it would break, or null. */
+  mayCarryData(length: number): string | null {
     if (!this.responseStarted) return 'DATA came before the head of the response';
-    return this.#bodyAllowed ? null : 'DATA came in a response that has no body';
+    // An empty frame may end a response that has no body.
+    return this.#bodyAllowed || length === 0 ? null : 'DATA came in a response that has no body';
   }
 
   /** A response head has come. @returns the rule that it breaks, or null */

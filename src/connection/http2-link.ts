@@ -22,8 +22,8 @@ import { type LinkContext, LinkCore } from './link-core.ts';
 import type { LinkStream } from './link-stream.ts';
 import { ReceiveWindows } from './receive-windows.ts';
 
-/** A field block of so many bytes is read whatever the limit of heads is, so that its sender can be answered. */
-const LEAST_BLOCK_BYTES = 64 * 1024;
+/** A field block of so many bytes is read whatever the limit of heads is, so that its sender can be answered and the connection go on. */
+const LEAST_BLOCK_BYTES = 256 * 1024;
 
 /** A peer that has so much not read yet is not read either. */
 const MOST_QUEUED_BYTES = 256 * 1024;
@@ -51,7 +51,7 @@ export abstract class Http2Link<Stream extends LinkStream> extends LinkCore<Stre
     this.readAt = context.clock.now();
     this.#windows = new ReceiveWindows(this.out, context.account, this.streams);
     this.blocks = new BlockReader(context.limits);
-    this.reader = new FrameReader(role, this, Math.max(context.limits.maxHeadBytes, LEAST_BLOCK_BYTES));
+    this.reader = new FrameReader(role, this, Math.max(2 * context.limits.maxHeadBytes, LEAST_BLOCK_BYTES));
     socket.setHandler(this);
   }
 
@@ -61,8 +61,8 @@ export abstract class Http2Link<Stream extends LinkStream> extends LinkCore<Stre
   protected abstract headersOfNew(id: number, buffer: Buffer, start: number, end: number, endStream: boolean): void;
   /** A head has come for an open stream: a response, or trailers. */
   protected abstract headersOf(stream: Stream, buffer: Buffer, start: number, end: number, endStream: boolean): void;
-  /** Whether DATA may come on this stream now. @returns the rule that it breaks, or null */
-  protected abstract mayCarryData(stream: Stream): string | null;
+  /** Whether DATA of `length` bytes may come on this stream now. @returns the rule that it breaks, or null */
+  protected abstract mayCarryData(stream: Stream, length: number): string | null;
   /** The peer opens no new streams, or takes no more (RFC 9113 section 6.8). */
   protected abstract goingAway(lastStream: number, code: number, debug: string): void;
   /** The peer lets more or fewer streams be open. */
@@ -148,12 +148,12 @@ export abstract class Http2Link<Stream extends LinkStream> extends LinkCore<Stre
       this.malformed(stream, FLOW_CONTROL_ERROR, 'more DATA came than the stream’s window allows');
       return;
     }
-    const rule = this.mayCarryData(stream);
+    const length = end - start;
+    const rule = this.mayCarryData(stream, length);
     if (rule !== null) {
       this.malformed(stream, PROTOCOL_ERROR, rule);
       return;
     }
-    const length = end - start;
     if (stream.bodyLeft >= 0) {
       stream.bodyLeft -= length;
       if (stream.bodyLeft < 0 || (endStream && stream.bodyLeft > 0)) {
@@ -191,7 +191,7 @@ export abstract class Http2Link<Stream extends LinkStream> extends LinkCore<Stre
       if (this.neverOpened(id)) this.connectionError(PROTOCOL_ERROR, 'RST_STREAM for a stream that was never opened');
       return;
     }
-    const answered = stream.localEnded && stream.queue === null;
+    const { answered } = stream;
     this.remove(stream, PEER_RESET);
     stream.onReset(code);
     if (!answered && !this.ended && !this.floods.peerReset(this.clock.now(), stream.openedAt)) this.calm();
@@ -277,6 +277,8 @@ export abstract class Http2Link<Stream extends LinkStream> extends LinkCore<Stre
     if (!stream.paused) return;
     stream.paused = false;
     if (!stream.closed && !stream.remoteEnded) this.#windows.creditStream(stream);
+    // What it got counts as taken from now on; a peer that has no window left sends nothing that would bring us back here.
+    if (!this.ended) this.#windows.creditConnection();
   }
 
   /** Once a second. */

@@ -24,6 +24,9 @@ import type { ByteSocket } from '../transport/byte-socket.ts';
 import { TurnOutput } from '../transport/turn-output.ts';
 import { type BufferAccount, type LinkStream, SendQueue } from './link-stream.ts';
 
+/** So many streams that are gone may stand in line. */
+const LEAST_GONE = 32;
+
 /**
  * What one HTTP/2 connection sends: frames into its output of this turn, bodies as far as the windows and the socket let them,
  * the rest in queues that are served in turn (RFC 9113 section 5.2).
@@ -40,6 +43,8 @@ export class LinkOutput {
   readonly #floods: FloodBudget;
   /** Streams with a queue and an open window, first come first served. */
   #waiting: LinkStream[] = [];
+  /** How many of them are gone. */
+  #gone = 0;
   /** Where the last frame of `#lastStream` begins, while it stands in the output: END_STREAM may still be put on it. */
   #lastFrame = 0;
   #lastStream = 0;
@@ -229,7 +234,10 @@ export class LinkOutput {
       const stream = waiting[next++];
       if (stream === undefined) break;
       stream.waiting = false;
-      if (stream.closed) continue;
+      if (stream.closed) {
+        this.#gone--;
+        continue;
+      }
       // Those that are not done yet stand in line again, behind the others.
       if (stream.queue !== null) this.#serve(stream, stream.queue);
       else this.#unblock(stream);
@@ -282,10 +290,19 @@ export class LinkOutput {
 
   /** A stream is gone: what it would have sent is thrown away. */
   drop(stream: LinkStream): void {
+    if (stream.waiting) this.#leaveLine();
     if (stream.queue === null) return;
     this.#account.release(stream.queue.bytes + (stream.queuedTrailers?.length ?? 0));
     stream.queue = null;
     stream.queuedTrailers = null;
+  }
+
+  /** One that waits is gone. The line is cleared of such when they are most of it: with a window that stays shut nobody else does. */
+  #leaveLine(): void {
+    this.#gone++;
+    if (this.#pumping || this.#gone < LEAST_GONE || 2 * this.#gone < this.#waiting.length) return;
+    this.#waiting = this.#waiting.filter(({ closed }) => !closed);
+    this.#gone = 0;
   }
 
   flush(): void {

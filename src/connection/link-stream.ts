@@ -103,6 +103,11 @@ export abstract class LinkStream {
     this.sendWindow = sendWindow;
   }
 
+  /** What was asked of us is done: a reset of the peer's takes no work back. */
+  get answered(): boolean {
+    return this.localEnded && this.queue === null;
+  }
+
   /** A piece of the body, without padding; valid during the call. */
   abstract onData(buffer: Buffer, start: number, end: number): void;
   /** The peer's direction has ended; called once, last of its direction. */

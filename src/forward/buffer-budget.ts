@@ -4,7 +4,7 @@ import { queuedBytes } from '../transport/byte-socket.ts';
  * From this share of the budget on nothing more is asked for on behalf of those who take nothing. What peers were let send before comes still, and
  * new exchanges cost memory of their own: measured with 100 connections of 100 streams that stand still, all of which find room so.
  */
-const CONSTRAINED_SHARE = 3 / 8;
+const CONSTRAINED_SHARE = 1 / 4;
 
 /**
  * The budget over everything that is held in memory for exchanges (`limits.bufferBytes`): replay copies, requests that
@@ -59,7 +59,7 @@ export class BufferBudget {
     return this.used > this.#max / 4;
   }
 
-  /** Over three eighths: peers that can be held back are, for what they may send already still comes. */
+  /** Over a quarter: peers that can be held back are, for what they may send already still comes. */
   get constrained(): boolean {
     return this.used > this.#max * CONSTRAINED_SHARE;
   }

@@ -204,6 +204,12 @@ export class Http2Exchange extends LinkStream implements Downstream, ResponseOut
 
   head(head: Head, _bodyKind: number): void {
     if (this.closed) return;
+    if (this.#tunnelling !== null && head.status < 300) {
+      // On this stream 2xx would say that the WebSocket is open (RFC 8441 section 5).
+      const message = `the upstream answered ${head.status} and did not switch to the WebSocket protocol`;
+      this.#answer(new CarpoolError('UPSTREAM_PROTOCOL', message));
+      return;
+    }
     this.#headSent = true;
     this.#writeHead(head, head.status === 204);
   }
@@ -226,6 +232,8 @@ export class Http2Exchange extends LinkStream implements Downstream, ResponseOut
   }
 
   data(buffer: Buffer, start: number, end: number): boolean {
+    // An answer of our own has taken the place of this one.
+    if (this.localEnded) return true;
     return this.#host.out.data(this, buffer, start, end);
   }
 
@@ -344,8 +352,10 @@ export class Http2Exchange extends LinkStream implements Downstream, ResponseOut
   /** Once a second. */
   tick(now: number): void {
     if (this.#exchange !== null && this.#answeredAt === null) this.#exchange.tick(now);
-    else if (this.queue !== null) this.#watchQueue(this.queue.bytes, now);
-    else if (this.#answeredAt !== null && now - this.#answeredAt > DRAIN_MS) this.#stopUpload();
+    else if (this.queue !== null) {
+      // A tunnel that is open has a time of its own, timeouts.streamIdle.
+      if (this.localEnded || this.#tunnelling?.open !== true) this.#watchQueue(this.queue.bytes, now);
+    } else if (this.#answeredAt !== null && now - this.#answeredAt > DRAIN_MS) this.#stopUpload();
   }
 
   /** The answer is complete here, and not at the app: it must go on taking it. */

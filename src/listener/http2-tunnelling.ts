@@ -69,6 +69,8 @@ export class Http2Tunnelling implements StreamConnectOutcome {
     const scanner = this.#context.requestScanner;
     if (scanner.scanRequest(text, 0, text.length) !== SCAN_DONE)
       throw new CarpoolError('BAD_REQUEST', scanner.fault.rule);
+    // Its cookies are joined as those of other requests that came by HTTP/2, and Via says so.
+    scanner.head.http2 = true;
     this.#state = { state: 'opening', connect: null, key };
     return scanner.head;
   }

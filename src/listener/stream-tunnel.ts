@@ -30,9 +30,8 @@ export class StreamTunnel implements ByteHandler, OpenTunnel {
   #moved = true;
   #quietSince = 0;
   #open = true;
-  /** END_STREAM was sent, and came. */
+  /** END_STREAM was sent. */
   #sentEnd = false;
-  #gotEnd = false;
 
   constructor(
     stream: TunnelStream,
@@ -67,7 +66,6 @@ export class StreamTunnel implements ByteHandler, OpenTunnel {
     this.#moved = true;
     this.#sentEnd = true;
     this.#stream.sendEnd();
-    this.#settle();
   }
 
   onDrain(): void {
@@ -90,9 +88,7 @@ export class StreamTunnel implements ByteHandler, OpenTunnel {
   }
 
   appEnded(): void {
-    this.#gotEnd = true;
     this.#upstream.end();
-    this.#settle();
   }
 
   writable(): void {
@@ -106,11 +102,7 @@ export class StreamTunnel implements ByteHandler, OpenTunnel {
     this.#ended();
   }
 
-  // --- the end
-
-  #settle(): void {
-    if (this.#sentEnd && this.#gotEnd) this.#ended();
-  }
+  // --- the end: with both ends said the upstream closes, as soon as it has taken all
 
   tick(now: number): void {
     if (this.#moved || this.#quietSince === 0) {

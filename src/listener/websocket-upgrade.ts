@@ -51,7 +51,8 @@ export function acceptedFields(head: Head, key: string): [string, string][] | nu
     const name = head.nameText(index).toLowerCase();
     if (name === 'sec-websocket-accept') proven = head.valueText(index) === expected;
     // The answer that opens a tunnel has no length (RFC 9110 section 9.3.6).
-    else if (head.dropped[index] !== 1 && head.idAt(index) !== FIELD_CONTENT_LENGTH) fields.push([name, head.valueText(index)]);
+    else if (head.dropped[index] !== 1 && head.idAt(index) !== FIELD_CONTENT_LENGTH)
+      fields.push([name, head.valueText(index)]);
   }
   return proven ? fields : null;
 }

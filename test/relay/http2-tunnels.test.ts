@@ -192,6 +192,41 @@ t.test('what a server answers instead of a WebSocket passes on', async (t) => {
   stream.close();
 });
 
+t.test('a plain 200 instead of a WebSocket is no open WebSocket', async (t) => {
+  const plain = http.createServer();
+  plain.on('upgrade', (_request, socket) => {
+    socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
+  });
+  plain.listen(0, '127.0.0.1');
+  await once(plain, 'listening');
+  t.teardown(() => plain.close());
+  const { port: plainPort } = plain.address() as AddressInfo;
+  const { port, app } = await startSidecar(t, { http2: { webSocket: true } });
+  const session = connect(t, port);
+  await once(session, 'remoteSettings');
+  const stream = session.request(
+    {
+      ':method': 'CONNECT',
+      ':protocol': 'websocket',
+      ':path': '/',
+      ':scheme': 'http',
+      ':authority': `127.0.0.1:${plainPort}`,
+      'sec-websocket-version': '13',
+    },
+    { endStream: false },
+  );
+  const [headers] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders];
+  t.equal(headers[':status'], 502);
+  let body = '';
+  stream.on('data', (piece: Buffer) => {
+    body += piece.toString();
+  });
+  await once(stream, 'end');
+  t.match(JSON.parse(body), { code: 'UPSTREAM_PROTOCOL' });
+  stream.close();
+  await eventually(() => app.process().exchanges === 0 && app.process().tunnels === 0);
+});
+
 t.test('without http2.webSocket the setting is not announced, and an extended CONNECT is refused', async (t) => {
   const { port } = await startSidecar(t);
   const session = connect(t, port);

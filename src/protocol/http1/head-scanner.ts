@@ -107,7 +107,11 @@ export class HeadScanner {
     if (version < 0)
       return version === -1
         ? this.#incomplete(start, end)
-        : this.#bad('the status line must begin with HTTP/1.1 or HTTP/1.0');
+        : this.#bad(
+            buffer[start] === 0
+              ? 'the upstream seems to speak HTTP/2 and not HTTP/1.1: set protocol: http2 for this destination'
+              : 'the status line must begin with HTTP/1.1 or HTTP/1.0',
+          );
     head.minor = version;
     let at = start + 8;
     if (at + 4 >= end) return this.#incomplete(start, end);
