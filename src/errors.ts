@@ -159,7 +159,7 @@ export const ERRORS = {
     'never',
     504,
     'http_response_timeout',
-    'The whole exchange took longer than timeouts.total, or than the X-Request-Timeout that the request itself carries.',
+    'The whole exchange took longer than timeouts.total, or than the X-Request-Timeout or grpc-timeout that the request itself carries.',
   ),
   UPSTREAM_PROTOCOL: row(
     'upstream',

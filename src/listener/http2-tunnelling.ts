@@ -58,10 +58,14 @@ export class Http2Tunnelling implements StreamConnectOutcome {
    * @throws CarpoolError where it asks for something else
    */
   asUpgrade(head: Head): Head {
-    if (!this.#context.config.http2.webSocket || !asksForWebSocket(head)) {
-      throw new CarpoolError('BAD_REQUEST', 'the only protocol that CONNECT may ask for by HTTP/2 is websocket', {
+    if (!asksForWebSocket(head)) {
+      const message = 'the only protocol that CONNECT may ask for by HTTP/2 is websocket';
+      throw new CarpoolError('BAD_REQUEST', message, { status: 501, hint: 'Open other protocols by CONNECT alone.' });
+    }
+    if (!this.#context.config.http2.webSocket) {
+      throw new CarpoolError('BAD_REQUEST', 'WebSocket over HTTP/2 is switched off', {
         status: 501,
-        hint: 'Set http2.webSocket: true to let apps open WebSockets over HTTP/2.',
+        hint: 'Set http2.webSocket: true, or let the app open WebSockets by HTTP/1.1.',
       });
     }
     const key = webSocketKey();
