@@ -13,7 +13,7 @@ import { eventually } from './relay-fixture.ts';
  * run), nothing is left when both have gone, and requests of others are served.
  */
 
-const RUNS = 1000;
+const RUNS = 200;
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 
 type Make = (stream: number) => Buffer;
