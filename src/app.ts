@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ControlSocket } from './admin/control-socket.ts';
-import type { Controller, Inspector, ProcessStats } from './admin/inspector.ts';
+import type { Inspector, ProcessStats } from './admin/inspector.ts';
 import type { OperatorPort } from './admin/operator-port.ts';
 import type { Clock } from './clock.ts';
 import type { LoadedConfig } from './config/load.ts';
@@ -23,6 +23,8 @@ import type { DestinationStats } from './pool/stats.ts';
 import { Head } from './protocol/head.ts';
 import { HeadScanner } from './protocol/http1/head-scanner.ts';
 import { Router } from './routing/router.ts';
+import { SideServices } from './side-services.ts';
+import { Steering } from './steering.ts';
 import { AccessLog } from './telemetry/access-log.ts';
 import { configuredLabel, DestinationLabels } from './telemetry/destination-labels.ts';
 import { EventLog } from './telemetry/event-log.ts';
@@ -64,7 +66,7 @@ export type AppAddresses = {
 type AppState = 'starting' | 'ready' | 'draining' | 'stopped';
 
 /** Builds and wires everything: the one place that knows all parts, and the order in which they start and stop. */
-export class App implements Inspector, Controller {
+export class App implements Inspector {
   readonly log: SidecarLog;
   readonly #options: AppOptions;
   readonly #clock: Clock;
@@ -84,6 +86,9 @@ export class App implements Inspector, Controller {
   readonly #sources: EndpointSources;
   readonly #ticker: Ticker;
   readonly #watcher: ConfigWatcher;
+  /** What the control socket may do. */
+  readonly steering: Steering;
+  readonly #side: SideServices;
   readonly #eventLoop = new EventLoopMonitor();
   readonly #files = fileDescriptorLimit();
   #rules: AddressRules;
@@ -173,6 +178,9 @@ export class App implements Inspector, Controller {
       onRefused: (_problems, lines) => this.#refused(lines),
       onWarning: (message) => this.log.logger.warn(message),
     });
+    const shared = { router: this.#router, sources: this.#sources, events: this.#events };
+    this.steering = new Steering({ ...shared, watcher: this.#watcher, log: this.log });
+    this.#side = new SideServices(config, { ...shared, clock, env: options.env, random: Math.random });
   }
 
   // --- start
@@ -203,10 +211,14 @@ export class App implements Inspector, Controller {
     this.#ticker.start();
     this.#state = 'ready';
     this.#sources.prepare();
+    this.#side.start(this.#sideFault);
     return { listener: { host: bound.host, port: bound.port }, operator, localPorts };
   }
 
   #ownPorts: OwnListener[] = [];
+
+  readonly #sideFault = (name: string, error: unknown): void =>
+    this.log.logger.error({ err: error }, `${name} could not be begun`);
 
   async #startAdmin(): Promise<OwnListener | null> {
     const { operator, control } = this.#config;
@@ -216,7 +228,13 @@ export class App implements Inspector, Controller {
     ]);
     const onFault = (error: unknown, path: string): void =>
       this.log.logger.error({ err: error, path }, 'a fault while answering an operator');
-    this.#control = new ControlSocket({ ...control, controller: this, inspector: this, clock: this.#clock, onFault });
+    this.#control = new ControlSocket({
+      ...control,
+      controller: this.steering,
+      inspector: this,
+      clock: this.#clock,
+      onFault,
+    });
     const started = await this.#control.start();
     for (const warning of started.warnings) this.log.logger.warn(warning);
     if (!operator.enabled) return null;
@@ -256,6 +274,7 @@ export class App implements Inspector, Controller {
     this.#sessions.tick(now);
     this.#tunnels.tick(now);
     this.#router.tick(now);
+    this.#side.tick(now);
     const { poolLogIntervalMs } = this.#config.telemetry;
     if (poolLogIntervalMs > 0 && now - this.#lastPoolLog >= poolLogIntervalMs) {
       if (this.#lastPoolLog > 0) this.#logPools();
@@ -288,6 +307,7 @@ export class App implements Inspector, Controller {
     this.#listening.config = { ...config, listener: { ...config.listener, maxConnections: limits.downstream } };
     this.#ticker.setInterval(tickIntervalMs(config));
     this.#router.reconfigure(config);
+    this.#side.reconfigure(config, this.#sideFault);
     this.#reloads = { ...this.#reloads, applied: this.#reloads.applied + 1, lastError: null };
     for (const line of lines) logger.info(line);
   }
@@ -341,6 +361,7 @@ export class App implements Inspector, Controller {
     if (cut > 0) this.log.logger.warn({ cut }, 'the grace is over: exchanges and tunnels were cut');
     this.#sessions.destroy();
     this.#tunnels.closeAll();
+    this.#side.close();
     this.#router.close('now');
     this.#sources.close();
     await Promise.all([this.#operator?.stop(), this.#control?.stop()]);
@@ -376,31 +397,8 @@ export class App implements Inspector, Controller {
       limits: { maxConnections: this.#capacity.max, bufferBytes: this.#budget.max, fileDescriptors: this.#files },
       bufferedBytes: this.#budget.used,
       kubernetes: this.#sources.stats(),
+      fleet: this.#side.fleet,
       reloads: this.#reloads,
     };
-  }
-
-  // --- Controller
-
-  async reload(): Promise<{ applied: boolean; lines: readonly string[] }> {
-    this.#sources.askAgain();
-    const outcome = this.#watcher.reload();
-    return { applied: outcome.outcome !== 'refused', lines: outcome.lines };
-  }
-
-  setLogLevel(level: string): boolean {
-    return this.log.setLevel(level);
-  }
-
-  evict(selection: { destination: string | null; idleOnly: boolean }): number | null {
-    let found = selection.destination === null;
-    let count = 0;
-    for (const destination of this.#router.destinations) {
-      const wanted = selection.destination;
-      if (wanted !== null && destination.name !== wanted && destination.identity.label !== wanted) continue;
-      found = true;
-      count += destination.pool.evict('admin', selection.idleOnly);
-    }
-    return found ? count : null;
   }
 }

@@ -102,6 +102,13 @@ export class DestinationObserver {
   readonly retries = new Map<string, number>();
   bytesUp = 0;
   bytesDown = 0;
+  /** Requests that a rate limit refused, and those that it made wait. */
+  rateLimitRefused = 0;
+  rateLimitQueued = 0;
+  /** Active health checks, by outcome: `passed`, `failed`. */
+  readonly healthChecks = new Map<string, number>();
+  /** In `mode: observe`: requests that would have found an idle connection. */
+  wouldReuse = 0;
 
   constructor(label: string) {
     this.label = label;
@@ -126,7 +133,8 @@ export class DestinationObserver {
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
   }
 
-  retried(reason: string, outcome: 'success' | 'failure' | 'not_allowed'): void {
+  /** `not_allowed`: it could not be sent again. `budget`: the retry budget was used up. */
+  retried(reason: string, outcome: 'success' | 'failure' | 'not_allowed' | 'budget'): void {
     const key = `${reason} ${outcome}`;
     this.retries.set(key, (this.retries.get(key) ?? 0) + 1);
   }
@@ -159,7 +167,31 @@ export type CarpoolEvent =
   | { type: 'tls_files_changed'; destination: string }
   | { type: 'tls_files_refused'; destination: string; message: string }
   | { type: 'idle_learned'; destination: string; endpoint: string; seconds: number }
-  | { type: 'destination_added' | 'destination_removed'; destination: string };
+  | { type: 'destination_added' | 'destination_removed'; destination: string }
+  /** The breaker of a destination as a whole. */
+  | { type: 'breaker_opened'; destination: string; forMs: number; cause: string }
+  | { type: 'breaker_half_open' | 'breaker_closed'; destination: string }
+  /** Active health checks. */
+  | { type: 'check_failed'; destination: string; endpoint: string; message: string }
+  | { type: 'check_passed'; destination: string; endpoint: string }
+  | { type: 'destination_paused' | 'destination_resumed'; destination: string }
+  | { type: 'destination_reconnected'; destination: string; connections: number }
+  /** `pool.scaling: load` moved the limit. */
+  | { type: 'limit_scaled'; destination: string; from: number; to: number; utilization: number }
+  /** The pool health monitor: a threshold is passed, or no more. `value` against `threshold`. */
+  | { type: 'pool_strained'; destination: string; signal: PoolSignal; value: number; threshold: number; hint: string }
+  | { type: 'pool_relieved'; destination: string; signal: PoolSignal }
+  /** This sidecar's share of a fleet's budget is another one. */
+  | { type: 'fleet_share'; destination: string; share: number; budget: number; peers: number }
+  /** The coordinator does not answer, and what is used instead; or it answers again. */
+  | { type: 'fleet_failover'; coordinator: string; message: string }
+  | { type: 'fleet_restored'; coordinator: string }
+  /** A file of `headers.set` or of the parent proxy's credentials cannot be used. */
+  | { type: 'secret_file_refused'; destination: string; file: string; message: string }
+  | { type: 'secret_file_changed'; destination: string; file: string };
+
+/** What the pool health monitor watches: requests that wait, the share of errors, the share of the limit in use. */
+export type PoolSignal = 'pending' | 'errors' | 'utilization';
 
 /** Takes events; the log and the status page listen. */
 export interface EventSink {

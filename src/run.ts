@@ -77,7 +77,7 @@ function signalled(app: App): Promise<void> {
       else void app.close().then(resolve);
     });
     process.on('SIGHUP', () => {
-      void app.reload();
+      void app.steering.reload();
     });
   });
 }

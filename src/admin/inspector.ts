@@ -23,6 +23,15 @@ export type KubernetesStats = {
   readonly problems: readonly { readonly message: string; readonly hint: string }[];
 };
 
+export type FleetStats = {
+  readonly coordinator: 'kubernetes' | 'redis';
+  /** `failover`: the coordinator is away, and the even share is used. */
+  readonly state: 'starting' | 'connected' | 'failover';
+  /** Sidecars that share the budget, this one among them, as far as known. */
+  readonly peers: number;
+  readonly problem: string | null;
+};
+
 export type ProcessStats = {
   readonly version: string;
   readonly uptimeMs: number;
@@ -35,6 +44,8 @@ export type ProcessStats = {
   readonly bufferedBytes: number;
   /** Kubernetes discovery, or null: off. */
   readonly kubernetes: KubernetesStats | null;
+  /** Who divides the fleet's budget, or null: nobody. */
+  readonly fleet: FleetStats | null;
   /** Outcome counts of configuration reloads. */
   readonly reloads: { readonly applied: number; readonly refused: number; readonly lastError: string | null };
 };
@@ -49,4 +60,13 @@ export interface Controller {
    * @returns how many were retired, or null where no destination has that name
    */
   evict(selection: { destination: string | null; idleOnly: boolean; state?: ConnectionState }): number | null;
+  /**
+   * Running exchanges finish, new ones wait (pool.pauseTimeout), until `resume`. Null: no destination has that name; a name of the configuration, or
+   * `host:port`, may be paused before its first request. @returns whether it was not paused before
+   */
+  pause(destination: string): boolean | null;
+  /** @returns whether it was paused, or null */
+  resume(destination: string): boolean | null;
+  /** Replaces all connections of a destination: each retires when its exchanges have ended. @returns how many, or null */
+  reconnect(destination: string): number | null;
 }

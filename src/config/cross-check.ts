@@ -1,6 +1,8 @@
 import { isLoopback, showHostPattern } from './addresses.ts';
 import type { Origin } from './layers.ts';
 import { type Problem, reportProblem } from './problems.ts';
+import { checkEgress, checkFleet, checkPolicy, type Refuse, type Warn } from './resilience-check.ts';
+import { POLICY_SETTINGS } from './schema.ts';
 import type { Config, DestinationConfig, PoolPolicy, TlsPolicy } from './types.ts';
 
 /** Takes what is found. */
@@ -48,12 +50,21 @@ export function crossCheck(config: Config, places: readonly number[], findings: 
   checkNames(config.destinations, places, refuse);
   checkPool(config.defaults.pool, 'defaults.pool', limits.maxConnections, refuse, warn);
   checkTls(config.defaults.tls, 'defaults.tls', refuse);
+  checkPolicy(config.defaults, 'defaults', refuse, warn);
+  checkFleet(config, places, refuse, warn);
+  checkEgress(config, warn);
   for (const [index, destination] of config.destinations.entries()) {
     const path = `destinations[${places[index]}]`;
     // A pair that comes whole from `defaults` was told there.
     const own = (...names: string[]): boolean => names.some((name) => findings.provenance.has(`${path}.${name}`));
     if (own('pool.minConnections', 'pool.maxConnections'))
       checkPool(destination.policy.pool, `${path}.pool`, limits.maxConnections, refuse, warn);
+    if (own(...RESILIENCE)) checkPolicy(destination.policy, path, refuse, warn);
+    if (destination.to !== null && destination.endpoints !== null)
+      refuse(
+        [`${path}.to`, `${path}.endpoints`],
+        'stands beside endpoints: its requests can go to one of the two only',
+      );
     if (own('tls.cert', 'tls.key')) checkTls(destination.policy.tls, `${path}.tls`, refuse);
     if (destination.basePath !== '' && destination.localPort === null)
       warn(`${path}.basePath`, 'does nothing without localPort');
@@ -65,11 +76,13 @@ export function crossCheck(config: Config, places: readonly number[], findings: 
   }
 }
 
-type Refuse = (paths: readonly string[], message: string) => void;
-type Warn = (path: string, message: string) => void;
+/** The settings that `checkPolicy` looks at. */
+const RESILIENCE = POLICY_SETTINGS.map(({ path }) => path).filter((path) =>
+  /^(retry|sticky|rateLimit|headers)\.|^balancer$/.test(path),
+);
 
 function checkPool(pool: PoolPolicy, path: string, all: number, refuse: Refuse, warn: Warn): void {
-  if (pool.minConnections > pool.maxConnections)
+  if (pool.minConnections !== 'auto' && pool.minConnections > pool.maxConnections)
     refuse(
       [`${path}.minConnections`, `${path}.maxConnections`],
       `is ${pool.minConnections}, more than maxConnections (${pool.maxConnections})`,

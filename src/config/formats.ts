@@ -7,6 +7,7 @@ import {
   readBoolean,
   readChoice,
   readCount,
+  readCountOrWord,
   readDestinations,
   readDuration,
   readEndpoints,
@@ -26,6 +27,17 @@ import {
 } from './readers.ts';
 import type { FormatName, SettingSpec } from './setting.ts';
 import { SIZE_PATTERN, showSize } from './size.ts';
+import {
+  readChoices,
+  readFieldName,
+  readFieldNames,
+  readHeaderSet,
+  readNoProxy,
+  readProxyUrl,
+  readRedisUrl,
+  readStatuses,
+  readTargets,
+} from './traffic-readers.ts';
 
 /**
  * The formats that the schema names, one row each: how a raw value is read, how a text becomes a raw value, how a value
@@ -46,6 +58,13 @@ type Format = {
 
 const numberFromText = (text: string): unknown => (/^-?[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : text);
 const listFromText = (text: string): unknown => (text === 'none' ? [] : text.split(',').map((entry) => entry.trim()));
+const jsonFromText = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+};
 const showNumber =
   (show: (value: number) => string) =>
   (value: unknown): string =>
@@ -94,6 +113,96 @@ export const FORMATS = {
     type: 'whole number',
     json: (spec) => ({ type: 'integer', minimum: spec.min ?? 0, maximum: spec.max ?? 1e9 }),
     fromText: numberFromText,
+  },
+  countOrWord: {
+    read: readCountOrWord,
+    type: 'whole number',
+    json: (spec) => ({
+      anyOf: [{ type: 'integer', minimum: spec.min ?? 0, maximum: spec.max ?? 1e9 }, { const: spec.word }],
+    }),
+    fromText: numberFromText,
+  },
+  choices: {
+    read: readChoices,
+    type: 'list of',
+    json: (spec) => ({ type: 'array', items: { enum: spec.choices ?? [] } }),
+    fromText: listFromText,
+    show: showList(String),
+  },
+  statuses: {
+    read: readStatuses,
+    type: 'list of statuses',
+    json: () => ({ type: 'array', items: { type: 'integer', minimum: 400, maximum: 599 } }),
+    fromText: (given) => (given === 'none' ? [] : given.split(',').map((entry) => numberFromText(entry.trim()))),
+    show: showList(String),
+  },
+  fieldName: { read: readFieldName, type: 'name of a field', json: () => ({ type: 'string', minLength: 1 }) },
+  fieldNames: {
+    read: readFieldNames,
+    type: 'list of names of fields',
+    json: () => ({ type: 'array', items: text }),
+    fromText: listFromText,
+    show: showList(String),
+  },
+  headerSet: {
+    read: readHeaderSet,
+    type: 'names with values',
+    json: () => ({
+      type: 'object',
+      additionalProperties: {
+        anyOf: [
+          { type: ['string', 'number', 'boolean'] },
+          {
+            type: 'object',
+            properties: { file: { type: 'string', pattern: '^/' }, prefix: text },
+            required: ['file'],
+            additionalProperties: false,
+          },
+        ],
+      },
+    }),
+    fromText: (given) => (given === 'none' ? {} : jsonFromText(given)),
+    // Names alone: the values may be secrets.
+    show: showList((field) => String(typeof field === 'object' && field !== null ? Reflect.get(field, 'name') : '')),
+  },
+  targets: {
+    read: readTargets,
+    type: 'host:port, or a list of them with weights',
+    json: () => ({
+      anyOf: [
+        { type: 'string', pattern: ':[0-9]{1,5}$' },
+        {
+          type: 'array',
+          minItems: 1,
+          items: {
+            type: 'object',
+            properties: {
+              host: { type: 'string', pattern: ':[0-9]{1,5}$' },
+              weight: { type: 'integer', minimum: 0, maximum: 1_000_000 },
+            },
+            required: ['host'],
+            additionalProperties: false,
+          },
+        },
+      ],
+    }),
+    show: showList((target) => {
+      const host: unknown = typeof target === 'object' && target !== null ? Reflect.get(target, 'host') : '';
+      return `${showHostPattern({ host: String(host), port: number(target, 'port') })} × ${number(target, 'weight')}`;
+    }),
+  },
+  redisUrl: {
+    read: readRedisUrl,
+    type: 'redis:// address',
+    json: () => ({ type: 'string', pattern: '^rediss?://' }),
+  },
+  proxyUrl: { read: readProxyUrl, type: 'http:// address', json: () => ({ type: 'string', pattern: '^https?://' }) },
+  noProxy: {
+    read: readNoProxy,
+    type: 'list of names and addresses',
+    json: () => ({ type: 'array', items: text }),
+    fromText: listFromText,
+    show: showList(String),
   },
   ratio: {
     read: readRatio,
@@ -190,7 +299,6 @@ export function formatOf(name: FormatName): Required<Format> {
 /** Throws `NotAllowed` where `raw` cannot be the value of a setting; null is a value only of nullable ones. */
 export function checkRaw(raw: unknown, spec: SettingSpec): void {
   if (raw === null && spec.nullable) return;
-  if (typeof raw === 'string' && spec.later?.includes(raw)) refuse('not in this version of carpool');
   if (raw === null) refuse('give it a value, or leave the line out for the default');
   formatOf(spec.format).read(raw, spec);
 }

@@ -1,4 +1,13 @@
-import { BALANCERS, PRESETS, PROTOCOLS, VANISHED } from './choices.ts';
+import { BALANCERS, MODES, PRESETS, PROTOCOLS, SCALINGS, VANISHED } from './choices.ts';
+import {
+  BREAKER_SCHEMA,
+  HEADERS_SCHEMA,
+  HEALTH_CHECK_SCHEMA,
+  RATE_LIMIT_SCHEMA,
+  RETRY_SCHEMA,
+  SCALING_SCHEMA,
+  STICKY_SCHEMA,
+} from './resilience-schema.ts';
 import type { SettingGroup } from './setting.ts';
 import { TLS_SCHEMA } from './tls-schema.ts';
 
@@ -8,20 +17,18 @@ import { TLS_SCHEMA } from './tls-schema.ts';
  */
 export const POLICY_SCHEMA = {
   preset: {
-    doc: 'A set of values to start from: `classic` has the tight limits and time-outs of pooling guides. What is set beside it wins.',
+    doc: 'A set of values to start from: `classic` has the tight limits and time-outs of pooling guides, `external-api` the retries that APIs on the internet ask for. What is set beside it wins.',
     format: 'choice',
     choices: PRESETS,
-    later: ['external-api'],
     default: null,
     nullable: true,
     absent: 'none',
     applies: 'at once',
   },
   balancer: {
-    doc: 'How an endpoint is chosen: `p2c` takes the less busy of two random ones, `round_robin` takes turns, `least_loaded` takes the one with the fewest requests.',
+    doc: 'How an endpoint is chosen: `p2c` takes the less busy of two random ones, `round_robin` takes turns, `least_loaded` takes the one with the fewest requests, `sticky` sends what has the same key to the same endpoint, from every sidecar (see `sticky`).',
     format: 'choice',
     choices: BALANCERS,
-    later: ['sticky'],
     default: 'p2c',
     applies: 'at once',
   },
@@ -80,10 +87,10 @@ export const POLICY_SCHEMA = {
       applies: 'at once',
     },
     minConnections: {
-      doc: 'Connections that are kept warm, spread over the endpoints.',
-      format: 'count',
+      doc: 'Connections that are kept warm, spread over the endpoints. `auto` learns how many from recent peaks, and from those at the same time of earlier periods (scaling.window).',
+      format: 'countOrWord',
+      word: 'auto',
       max: 65_535,
-      later: ['auto'],
       default: 0,
       applies: 'at once',
     },
@@ -140,6 +147,20 @@ export const POLICY_SCHEMA = {
       max: 1_000_000,
       zero: 'none waits',
       default: 1000,
+      applies: 'at once',
+    },
+    scaling: {
+      doc: '`load` moves the limit with the load, from half of maxConnections to 1.5 times as many: under 30 % of it in use ×0.5, under 70 % ×1, else ×1.5, each step kept for scaling.cooldown.',
+      format: 'choice',
+      choices: SCALINGS,
+      default: 'off',
+      applies: 'at once',
+    },
+    pauseTimeout: {
+      doc: 'How long a request waits while an operator has paused the destination (`carpool pause`).',
+      format: 'duration',
+      zero: 'not at all',
+      default: '60s',
       applies: 'at once',
     },
     maxStreams: {
@@ -214,33 +235,13 @@ export const POLICY_SCHEMA = {
       applies: 'at once',
     },
   },
-  retry: {
-    replayBytes: {
-      doc: 'How much of a request body is kept so that a safe retry can send it again.',
-      format: 'size',
-      max: 64 * 1024 * 1024,
-      zero: 'none',
-      default: '64KiB',
-      applies: 'at once',
-    },
-  },
-  breaker: {
-    failures: {
-      doc: 'Failures of one endpoint in a row (connect errors, resets, time-outs, 502, 503, 504) after which it is taken out of rotation. Never more than half of the endpoints are out.',
-      format: 'count',
-      min: 1,
-      max: 1_000_000,
-      default: 5,
-      applies: 'at once',
-    },
-    recovery: {
-      doc: 'How long it stays out before one request may try it.',
-      format: 'duration',
-      min: 100,
-      default: '60s',
-      applies: 'at once',
-    },
-  },
+  retry: RETRY_SCHEMA,
+  breaker: BREAKER_SCHEMA,
+  healthCheck: HEALTH_CHECK_SCHEMA,
+  rateLimit: RATE_LIMIT_SCHEMA,
+  sticky: STICKY_SCHEMA,
+  scaling: SCALING_SCHEMA,
+  headers: HEADERS_SCHEMA,
   eviction: {
     grace: {
       doc: 'How long requests and tunnels that run through an endpoint may go on after discovery has dropped it. News alone cuts nothing sooner.',
@@ -276,6 +277,35 @@ export const DESTINATION_SCHEMA = {
     nullable: true,
     absent: 'found by DNS',
     applies: 'at once',
+  },
+  to: {
+    doc: 'Where its requests go instead: another `host:port`, or a list of `{ host: host:port, weight: n }` that share them by weight (canaries). What the app wrote in Host, and the name of its certificate, stay as they are.',
+    format: 'targets',
+    default: null,
+    nullable: true,
+    absent: 'where it is called',
+    applies: 'at once',
+  },
+  mode: {
+    doc: 'As `mode` at the top, for this destination.',
+    format: 'choice',
+    choices: MODES,
+    default: null,
+    nullable: true,
+    absent: 'as at the top',
+    applies: 'at once',
+  },
+  fleet: {
+    maxConnections: {
+      doc: 'As `fleet.maxConnections` at the top, for this destination.',
+      format: 'count',
+      min: 1,
+      max: 10_000_000,
+      default: null,
+      nullable: true,
+      absent: 'as at the top',
+      applies: 'at once',
+    },
   },
   localPort: {
     doc: 'A port on loopback that serves this destination alone, for apps that honour no proxy variable: use `http://127.0.0.1:PORT` as base URL.',

@@ -3,6 +3,7 @@ import {
   readAutoBoolean,
   readBasePath,
   readBoolean,
+  readCountOrWord,
   readDuration,
   readEndpoints,
   readHostPattern,
@@ -15,7 +16,18 @@ import {
   readTokens,
 } from './readers.ts';
 import type { Setting, SettingSpec } from './setting.ts';
-import type { HostPattern } from './types.ts';
+import {
+  readChoices,
+  readFieldName,
+  readFieldNames,
+  readHeaderSet,
+  readNoProxy,
+  readProxyUrl,
+  readRedisUrl,
+  readStatuses,
+  readTargets,
+} from './traffic-readers.ts';
+import type { HeaderValue, HostPattern, WeightedTarget } from './types.ts';
 
 /**
  * Typed access to raw values that were checked before. Throws an ordinary Error when a path is not in the schema or a
@@ -55,6 +67,23 @@ export class RawReader {
   readonly addressRanges = (path: string): readonly string[] => readAddressRanges(this.#raw(path));
   readonly ports = (path: string): readonly { from: number; to: number }[] => readPortRanges(this.#raw(path));
   readonly endpoints = (path: string): readonly { address: string; port: number }[] => readEndpoints(this.#raw(path));
+
+  readonly statuses = (path: string): readonly number[] => readStatuses(this.#raw(path));
+  readonly fieldName = (path: string): string => readFieldName(this.#raw(path));
+  readonly fieldNames = (path: string): readonly string[] => readFieldNames(this.#raw(path));
+  readonly headerSet = (path: string): readonly HeaderValue[] => readHeaderSet(this.#raw(path));
+  readonly targets = (path: string): readonly WeightedTarget[] => readTargets(this.#raw(path));
+  readonly redisUrl = (path: string): string => readRedisUrl(this.#raw(path));
+  readonly proxyUrl = (path: string): string => readProxyUrl(this.#raw(path));
+  readonly noProxy = (path: string): readonly string[] => readNoProxy(this.#raw(path));
+
+  /** A count; null for the setting's word. */
+  readonly countOrWord = (path: string): number | null => readCountOrWord(this.#raw(path), this.#spec(path));
+
+  readonly choices = <T extends string>(path: string, choices: readonly T[]): readonly T[] => {
+    const named = readChoices(this.#raw(path), this.#spec(path));
+    return choices.filter((each) => named.includes(each));
+  };
 
   /** Counts, ports and ratios: what is a number in YAML too. */
   readonly number = (path: string): number => {

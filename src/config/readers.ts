@@ -63,6 +63,13 @@ export function readCount(raw: unknown, spec: SettingSpec): number {
   return raw;
 }
 
+/** A count; null for the setting's word (`auto`). */
+export function readCountOrWord(raw: unknown, spec: SettingSpec): number | null {
+  if (raw === spec.word) return null;
+  if (typeof raw === 'number') return readCount(raw, spec);
+  return refuse(`must be a whole number from ${spec.min ?? 0} to ${spec.max ?? 1e9}, or ${spec.word}`);
+}
+
 export function readRatio(raw: unknown): number {
   if (typeof raw !== 'number' || !(raw >= 0 && raw <= 1)) return refuse('must be a number from 0 to 1');
   return raw;

@@ -9,6 +9,7 @@ import type { Setting, SettingSpec } from './setting.ts';
 /** Headings and a sentence for each group, in the order of the page. */
 const SECTIONS: readonly { readonly prefix: string; readonly title: string; readonly text: string }[] = [
   { prefix: 'profile', title: 'Profile', text: '' },
+  { prefix: 'mode', title: 'Mode', text: '' },
   { prefix: 'listener.', title: 'listener', text: 'Where the app’s calls come in, and how large their heads may be.' },
   { prefix: 'operator.', title: 'operator', text: 'The read-only port for Prometheus, probes and people.' },
   { prefix: 'control.', title: 'control', text: 'Where commands come in. Never on an address of the pod.' },
@@ -18,6 +19,16 @@ const SECTIONS: readonly { readonly prefix: string; readonly title: string; read
   { prefix: 'discovery.', title: 'discovery', text: 'How endpoints are found.' },
   { prefix: 'limits.', title: 'limits', text: 'Bounds for the whole process.' },
   { prefix: 'via.', title: 'via', text: 'The Via field of HTTP.' },
+  {
+    prefix: 'fleet.',
+    title: 'fleet',
+    text: 'A budget of connections for all sidecars of a workload together: see [fleet.md](fleet.md).',
+  },
+  {
+    prefix: 'egress.',
+    title: 'egress',
+    text: 'How the outside is reached: see [egress.md](egress.md).',
+  },
   {
     prefix: 'defaults.',
     title: 'defaults, and each destination',
@@ -37,11 +48,14 @@ const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\
 const code = (text: string): string => `\`${text}\``;
 
 function raw(value: unknown): string {
-  return typeof value === 'string' ? value : Array.isArray(value) ? `[${value.map(String).join(', ')}]` : String(value);
+  if (typeof value === 'string') return value;
+  if (Array.isArray(value)) return `[${value.map(String).join(', ')}]`;
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
 function typeOf(spec: SettingSpec): string {
   if (spec.format === 'choice') return (spec.choices ?? []).map(code).join(', ');
+  if (spec.format === 'choices') return `list of ${(spec.choices ?? []).map(code).join(', ')}`;
   const name = formatOf(spec.format).type;
   const word = spec.word === undefined ? '' : `, or ${code(spec.word)}`;
   if (spec.format !== 'count') return name + word;

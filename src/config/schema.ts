@@ -1,5 +1,6 @@
-import { ACCESS_LOGS, LOG_LEVELS, ORIGIN_FORMS, PROFILES, VIA_MODES } from './choices.ts';
+import { ACCESS_LOGS, LOG_LEVELS, MODES, ORIGIN_FORMS, PROFILES, VIA_MODES } from './choices.ts';
 import { DISCOVERY_SCHEMA } from './discovery-schema.ts';
+import { EGRESS_SCHEMA, FLEET_SCHEMA } from './fleet-schema.ts';
 import { DESTINATION_SCHEMA, POLICY_SCHEMA } from './policy-schema.ts';
 import { flatten, isSpec, type Setting, type SettingGroup, type SettingSpec } from './setting.ts';
 
@@ -9,10 +10,17 @@ import { flatten, isSpec, type Setting, type SettingGroup, type SettingSpec } fr
  */
 const TREE = {
   profile: {
-    doc: '`development` has 20 connections a destination, an access log of errors, and log level debug; `production` has the defaults.',
+    doc: '`development` has 20 connections a destination, an access log of errors, log level debug, one try and no health checks; `production` has the defaults, and health checks every 15 s where they are on.',
     format: 'choice',
     choices: PROFILES,
     default: 'production',
+    applies: 'at once',
+  },
+  mode: {
+    doc: '`observe` pools nothing, and counts what pooling would have saved: to look before one leaps.',
+    format: 'choice',
+    choices: MODES,
+    default: 'pool',
     applies: 'at once',
   },
   listener: {
@@ -241,6 +249,8 @@ const TREE = {
       applies: 'at once',
     },
   },
+  fleet: FLEET_SCHEMA,
+  egress: EGRESS_SCHEMA,
   defaults: POLICY_SCHEMA,
   destinations: {
     doc: 'Destinations with settings of their own.',

@@ -7,6 +7,16 @@ export type FormatName =
   | 'boolean'
   | 'autoBoolean'
   | 'choice'
+  | 'choices'
+  | 'countOrWord'
+  | 'statuses'
+  | 'fieldName'
+  | 'fieldNames'
+  | 'headerSet'
+  | 'targets'
+  | 'redisUrl'
+  | 'proxyUrl'
+  | 'noProxy'
   | 'port'
   | 'host'
   | 'path'
@@ -55,8 +65,6 @@ export type SettingSpec = {
   readonly choices?: readonly string[];
   /** A word beside the format's own values, e.g. `auto`. */
   readonly word?: string;
-  /** Values that the product has but this version has not. */
-  readonly later?: readonly string[];
 };
 
 /** A group of settings in the schema tree. */

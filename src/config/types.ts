@@ -4,7 +4,13 @@
  * into this. Objects are frozen: a reload makes a new `Config`, it never changes one.
  */
 
-export type Balancer = 'p2c' | 'round_robin' | 'least_loaded';
+export type Balancer = 'p2c' | 'round_robin' | 'least_loaded' | 'sticky';
+export type Mode = 'pool' | 'observe';
+export type RetryKind = 'reset' | 'timeout' | 'status';
+export type HealthKind = 'tcp' | 'http' | 'grpc';
+export type RateExceeded = 'refuse' | 'queue';
+export type StickyKey = 'header' | 'cookie' | 'address';
+export type Coordinator = 'kubernetes' | 'redis';
 export type AccessLogMode = 'off' | 'errors' | 'sampled' | 'all';
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
@@ -17,7 +23,12 @@ export type PoolPolicy = {
   readonly maxConnections: number;
   /** 0: no cap of its own. */
   readonly maxIdle: number;
-  readonly minConnections: number;
+  /** `auto`: learned. */
+  readonly minConnections: number | 'auto';
+  /** `load`: the limit follows the load. */
+  readonly scaling: 'off' | 'load';
+  /** How long a request waits while its destination is paused. */
+  readonly pauseTimeoutMs: number;
   /** A cap set by the user, or null: 50 s until something is known, then up to 300 s. */
   readonly idleTimeoutMs: number | null;
   /** 0: no limit. */
@@ -45,9 +56,58 @@ export type TimeoutPolicy = {
 };
 
 export type RetryPolicy = {
-  /** Bytes of a request body that are kept so that a safe retry can send them again. */
+  /** Tries of a request in all; null: only what is safe by its kind, and one more after the reset of a new connection. */
+  readonly attempts: number | null;
+  readonly on: readonly RetryKind[];
+  readonly statusCodes: readonly number[];
+  /** Also for methods that are not idempotent: 429, and others where they come with Retry-After. */
+  readonly unsafeStatuses: readonly number[];
+  readonly backoffBaseMs: number;
+  readonly backoffMaxMs: number;
+  readonly idempotencyKey: boolean;
+  /** Share of the requests of the last 10 s. */
+  readonly budget: number;
+  readonly budgetMinimum: number;
+  /** Bytes of a request body that are kept so that a retry can send them again. */
   readonly replayBytes: number;
 };
+
+export type HealthCheckPolicy = {
+  readonly enabled: boolean;
+  readonly kind: HealthKind;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly threshold: number;
+  /** Begins with a slash, or empty: the root. */
+  readonly path: string;
+  readonly port: number | null;
+  readonly service: string | null;
+};
+
+export type RateLimitPolicy = {
+  /** 0: no limit. */
+  readonly requestsPerMinute: number;
+  readonly burst: number | null;
+  readonly exceeded: RateExceeded;
+  readonly maxWaitMs: number;
+};
+
+export type StickyPolicy = { readonly by: StickyKey; readonly name: string | null };
+
+export type ScalingPolicy = { readonly cooldownMs: number; readonly windowMs: number };
+
+/** A field that requests get; its value is written here, or in a file (then with `prefix` before what the file holds). */
+export type HeaderValue = {
+  /** In lower case. */
+  readonly name: string;
+  readonly value: string | null;
+  readonly file: string | null;
+  readonly prefix: string;
+};
+
+export type HeadersPolicy = { readonly set: readonly HeaderValue[]; readonly remove: readonly string[] };
+
+export type WeightedTarget = { readonly host: string; readonly port: number; readonly weight: number };
 
 export type EvictionPolicy = {
   /** How long exchanges and tunnels of an endpoint that is gone may go on; 0: until they are done. */
@@ -58,6 +118,8 @@ export type EjectionPolicy = {
   /** Consecutive failures of one endpoint before it is taken out for `recoveryMs`. */
   readonly failures: number;
   readonly recoveryMs: number;
+  /** Failures in a row over all endpoints that open the destination's breaker; null: it has none. */
+  readonly destinationFailures: number | null;
 };
 
 /** TLS to the upstream; files are read when a connection needs them, and again when they change. */
@@ -85,6 +147,14 @@ export type DestinationPolicy = {
   readonly timeouts: TimeoutPolicy;
   readonly retry: RetryPolicy;
   readonly breaker: EjectionPolicy;
+  readonly healthCheck: HealthCheckPolicy;
+  readonly rateLimit: RateLimitPolicy;
+  readonly sticky: StickyPolicy;
+  readonly scaling: ScalingPolicy;
+  readonly headers: HeadersPolicy;
+  readonly mode: Mode;
+  /** Connections from all sidecars of the workload together; null: no budget. */
+  readonly fleetMaxConnections: number | null;
   readonly eviction: EvictionPolicy;
   /** What becomes of connections to an address that left the DNS answer; null: by the name (cluster domain or not). */
   readonly vanished: Vanished | null;
@@ -102,6 +172,11 @@ export type DestinationConfig = {
   readonly basePath: string;
   /** Static endpoints, or null: found by discovery. */
   readonly endpoints: readonly { readonly address: string; readonly port: number }[] | null;
+  /** Where requests go instead, or null. */
+  readonly to: readonly WeightedTarget[] | null;
+  /** What the entry says itself; `policy` has what is in force. */
+  readonly mode: Mode | null;
+  readonly fleet: { readonly maxConnections: number | null };
   readonly policy: DestinationPolicy;
 };
 
@@ -190,6 +265,31 @@ export type Config = {
     readonly destinations: number;
   };
   readonly via: { readonly mode: ViaMode; readonly maxSelf: number };
+  readonly mode: Mode;
+  readonly fleet: {
+    readonly coordinator: Coordinator | null;
+    readonly maxConnections: number | null;
+    /** `name` or `name.namespace`. */
+    readonly service: string | null;
+    readonly workload: string | null;
+    readonly minShare: number;
+    readonly failoverTimeoutMs: number;
+    readonly redis: {
+      readonly url: string | null;
+      readonly username: string | null;
+      readonly passwordFile: string | null;
+      readonly ca: string | null;
+      readonly prefix: string;
+    };
+  };
+  readonly egress: {
+    readonly parentProxy: {
+      readonly url: string | null;
+      readonly noProxy: readonly string[];
+      readonly credentialsFile: string | null;
+      readonly ca: string | null;
+    };
+  };
   readonly defaults: DestinationPolicy;
   readonly destinations: readonly DestinationConfig[];
   readonly telemetry: {

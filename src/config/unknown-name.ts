@@ -2,32 +2,6 @@ import { nearest, sameName } from './nearest.ts';
 import { SETTINGS } from './schema.ts';
 import type { SettingGroup } from './setting.ts';
 
-/**
- * Settings of carpool that this version has not: whoever copies them from elsewhere is told so, instead of being sent
- * after a similar name. Those that a destination has too are named without `defaults.`.
- */
-const LATER = new Set([
-  'fleet',
-  'egress',
-  'scaling',
-  'mode',
-  'rateLimit',
-  'healthCheck',
-  'headers',
-  'to',
-  'sticky',
-  'pool.scaling',
-  'retry.attempts',
-  'retry.backoffBase',
-  'retry.backoffMax',
-  'retry.statuses',
-  'retry.statusCodes',
-  'retry.on',
-  'retry.unsafeStatuses',
-  'retry.idempotencyKey',
-  'breaker.destinationFailures',
-]);
-
 /** Names of pooling guides, and of places where one might look for a setting, with ours. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   max_keepalive_connections: 'pool.maxIdle',
@@ -39,16 +13,19 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'breaker.failureThreshold': 'breaker.failures',
   'breaker.recoveryTimeout': 'breaker.recovery',
   'discovery.dns.vanished': 'vanished',
+  'retry.statuses': 'retry.statusCodes',
+  'retry.maxAttempts': 'retry.attempts',
+  'retry.base': 'retry.backoffBase',
+  'healthCheck.type': 'healthCheck.kind',
+  'healthCheck.unhealthyThreshold': 'healthCheck.threshold',
+  check_interval: 'healthCheck.interval',
+  unhealthy_threshold: 'healthCheck.threshold',
+  health_check_timeout: 'healthCheck.timeout',
+  requests_per_minute: 'rateLimit.requestsPerMinute',
 };
 
 /** `destinations[3].to` and `defaults.to` → `to`. */
 const inPolicy = (path: string): string => path.replace(/^(defaults|destinations\[\d+\])\./, '');
-
-/** Whether the name belongs to a feature that comes later. */
-function comesLater(path: string): boolean {
-  const name = inPolicy(path);
-  return LATER.has(path) || LATER.has(name);
-}
 
 /** The right name for a wrong one: what a guide's name is here, a neighbour, or the same name elsewhere. */
 function rightName(path: string, name: string, group: SettingGroup): string | null {
@@ -71,7 +48,6 @@ function rightName(path: string, name: string, group: SettingGroup): string | nu
 
 /** The message about a name that is not in the schema. */
 export function unknownName(path: string, name: string, group: SettingGroup): string {
-  if (comesLater(path)) return 'is not in this version of carpool';
   const right = rightName(path, name, group);
   return right === null
     ? `is no setting; here are: ${Object.keys(group).slice(0, 24).join(', ')}`

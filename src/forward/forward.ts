@@ -26,6 +26,7 @@ const MAX_KEPT_WHILE_WAITING = 64 * 1024;
 export class Exchange implements LeaseWaiter, ResponseReceiver {
   readonly unsafe: boolean;
   readonly tunnel = false;
+  readonly sticky = -1;
   readonly need: ProtocolNeed;
   /** An earlier attempt died on a stale connection: this one gets a fresh one. */
   fresh = false;

@@ -19,6 +19,7 @@ export class ConnectOpaque implements ByteHandler, DownstreamSession, LeaseWaite
   readonly unsafe = true;
   readonly fresh = true;
   readonly tunnel = true;
+  readonly sticky = -1;
   readonly need = 'as_http1';
   readonly #socket: ByteSocket;
   readonly #context: ListenerContext;

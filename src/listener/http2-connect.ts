@@ -16,6 +16,7 @@ export class Http2Connect implements LeaseWaiter {
   readonly unsafe = true;
   readonly fresh = true;
   readonly tunnel = true;
+  readonly sticky = -1;
   readonly need = 'as_http1';
   readonly #destination: Destination;
   #outcome: StreamConnectOutcome | null;

@@ -30,12 +30,12 @@ export class Choice {
   }
 
   /** An endpoint that was not tried yet where there is one; null: there is none at all. */
-  pick(tried: readonly EndpointPool[], now: number): EndpointPool | null {
+  pick(tried: readonly EndpointPool[], now: number, key: number): EndpointPool | null {
     const all = this.#rotation.candidates;
     if (all.length === 0) return null;
     const balancer = this.#affinity ?? this.#balancer;
-    if (tried.length === 0) return balancer.pick(all, now);
+    if (tried.length === 0) return balancer.pick(all, now, key);
     const others = all.filter((endpoint) => !tried.includes(endpoint));
-    return balancer.pick(others.length > 0 ? others : all, now);
+    return balancer.pick(others.length > 0 ? others : all, now, key);
   }
 }

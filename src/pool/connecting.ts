@@ -208,7 +208,7 @@ export class Connecting implements DialSink {
     const now = this.#context.clock.now();
     for (const entry of this.#pool.pending.all()) {
       if (!this.#limited(entry)) continue;
-      const endpoint = this.#pool.pick(entry.tried, now);
+      const endpoint = this.#pool.pick(entry.tried, now, entry.waiter.sticky);
       const lease = endpoint === null ? null : this.#pool.take(endpoint, entry.waiter, now);
       if (endpoint === null || lease === null) continue;
       this.#leave(entry, now);
@@ -315,7 +315,7 @@ export class Connecting implements DialSink {
       if (!this.#pool.pending.has(entry)) continue;
       entry.tried.push(failed);
       if (entry.dials.size > 0 || this.#rideAlong(entry, next)) continue;
-      const endpoint = entry.tries < MAX_TRIES ? this.#pool.pick(entry.tried, now) : null;
+      const endpoint = entry.tries < MAX_TRIES ? this.#pool.pick(entry.tried, now, entry.waiter.sticky) : null;
       // What is wrong with TLS is wrong there the next time too.
       const vain = failure.tls !== null && endpoint !== null && entry.tried.includes(endpoint);
       if (endpoint === null || vain) this.#lost(entry, failed, failure);
@@ -323,7 +323,7 @@ export class Connecting implements DialSink {
         const { tunnel, need } = entry.waiter;
         const lane = tunnel ? 'http1' : endpoint.spokenFor(need);
         const ride = tunnel ? null : this.#dials.rideTo(endpoint, lane);
-        const full = !tunnel && this.#pool.counted >= this.#pool.policy.pool.maxConnections;
+        const full = !tunnel && this.#pool.counted >= this.#pool.limit.current;
         if (ride !== null) this.#board(entry, ride);
         else if (next !== null || full) this.#deadlines.room(entry);
         else {
@@ -364,7 +364,7 @@ export class Connecting implements DialSink {
   /** Another connect for a request, where there is an endpoint that it has not tried. @returns it, or null */
   #dialElsewhere(entry: Pending): DialHandle | null {
     const now = this.#context.clock.now();
-    const endpoint = this.#pool.pick(entry.tried, now);
+    const endpoint = this.#pool.pick(entry.tried, now, entry.waiter.sticky);
     if (endpoint === null || entry.tried.includes(endpoint) || this.#share(entry, endpoint, now)) return null;
     if (!this.#connect(entry, endpoint)) return null;
     return [...entry.dials].at(-1) ?? null;
@@ -383,7 +383,7 @@ export class Connecting implements DialSink {
       if (!this.#limited(entry)) continue;
       const { tunnel } = entry.waiter;
       if (tunnel ? tunnelsFull : full && !mayShare) continue;
-      const endpoint = this.#pool.pick(entry.tried, now);
+      const endpoint = this.#pool.pick(entry.tried, now, entry.waiter.sticky);
       if (endpoint === null) return;
       if ((!full || tunnel) && this.#connect(entry, endpoint)) continue;
       if (tunnel) tunnelsFull = true;

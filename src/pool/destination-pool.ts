@@ -8,6 +8,8 @@ import type { CloseReason, DestinationObserver } from '../observer.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import { Choice } from './choice.ts';
 import { Connecting } from './connecting.ts';
+import { ConnectionLimit } from './connection-limit.ts';
+import type { Demand } from './demand.ts';
 import type { EndpointParent, EndpointPool, EndpointState } from './endpoint-pool.ts';
 import { EndpointEvidence } from './evidence.ts';
 import { IdleTime } from './idle-time.ts';
@@ -37,6 +39,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
   readonly idleTime: IdleTime;
   readonly rotation: Rotation;
   readonly pending: PendingQueue;
+  readonly limit: ConnectionLimit;
   readonly #context: PoolContext;
   readonly #observer: DestinationObserver;
   /** Feed it with what exchanges tell. */
@@ -65,6 +68,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
     this.#policy = policy;
     this.#observer = observer;
     this.#context = context;
+    this.limit = new ConnectionLimit(policy.pool.maxConnections);
     this.idleTime = new IdleTime(policy.pool.idleTimeoutMs);
     this.rotation = new Rotation(context.clock);
     this.#choice = new Choice(this.rotation, balancer);
@@ -110,7 +114,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
    */
   acquire(waiter: LeaseWaiter, tried: readonly EndpointPool[] = NOBODY): boolean {
     const now = this.#context.clock.now();
-    const endpoint = this.pick(tried, now);
+    const endpoint = this.pick(tried, now, waiter.sticky);
     if (endpoint !== null) {
       const lease = this.take(endpoint, waiter, now);
       if (lease !== null) {
@@ -139,8 +143,8 @@ export class DestinationPool implements EndpointParent, PoolCore {
   }
 
   /** The endpoint that the balancer picks, one that was not tried yet where there is one; null: there is none. */
-  pick(tried: readonly EndpointPool[], now: number): EndpointPool | null {
-    return this.#choice.pick(tried, now);
+  pick(tried: readonly EndpointPool[], now: number, key = -1): EndpointPool | null {
+    return this.#choice.pick(tried, now, key);
   }
 
   noEndpoints(): CarpoolError {
@@ -149,12 +153,9 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   /** Whether pool.maxConnections leaves room, after closing the oldest idle connection of another endpoint if need be. */
   room(endpoint: EndpointPool): boolean {
-    if (this.counted < this.#policy.pool.maxConnections) return true;
+    if (this.counted < this.limit.current) return true;
     // Its own idle ones are the last to go: they were not fit for this request, but may be for another.
-    return (
-      (this.#closeOldestIdle(endpoint) || this.#closeOldestIdle(null)) &&
-      this.counted < this.#policy.pool.maxConnections
-    );
+    return (this.#closeOldestIdle(endpoint) || this.#closeOldestIdle(null)) && this.counted < this.limit.current;
   }
 
   #closeOldestIdle(except: EndpointPool | null): boolean {
@@ -198,7 +199,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
   /** How full it is, in words for an error. */
   occupancy(): string {
     const totals = this.totals();
-    return `${totals.active + totals.idle + totals.connecting} connections (limit ${this.#policy.pool.maxConnections}), ${totals.active} active, ${totals.idle} idle, ${totals.connecting} connecting, ${this.pending.size} requests waiting (limit ${this.#policy.pool.maxPending}); ${this.#context.capacity.used} of ${this.#context.capacity.max} connections in all`;
+    return `${totals.active + totals.idle + totals.connecting} connections (limit ${this.limit.current}), ${totals.active} active, ${totals.idle} idle, ${totals.connecting} connecting, ${this.pending.size} requests waiting (limit ${this.#policy.pool.maxPending}); ${this.#context.capacity.used} of ${this.#context.capacity.max} connections in all`;
   }
 
   // --- what endpoint pools tell
@@ -238,6 +239,8 @@ export class DestinationPool implements EndpointParent, PoolCore {
     const { pool } = this.#policy;
     if (!pool.enabled) return 'not_reusable';
     if (pool.maxRequests > 0 && connection.requests >= pool.maxRequests) return 'max_requests';
+    // The limit was lowered: what is above it goes as soon as it is free.
+    if (this.limit.current < this.limit.configured && this.counted > this.limit.current) return 'rebalance';
     return this.#closed && this.pending.size === 0 ? 'shutdown' : null;
   }
 
@@ -306,8 +309,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   /** Opens a connection that nobody waits for. @returns whether there was room */
   warm(endpoint: EndpointPool): boolean {
-    if (this.#closed || this.counted >= this.#policy.pool.maxConnections || !this.#context.capacity.takeFree())
-      return false;
+    if (this.#closed || this.counted >= this.limit.current || !this.#context.capacity.takeFree()) return false;
     this.#connecting.warm(endpoint);
     return true;
   }
@@ -317,7 +319,25 @@ export class DestinationPool implements EndpointParent, PoolCore {
     this.#policy = policy;
     if (balancer !== null) this.#choice.setBalancer(balancer);
     this.idleTime.setConfigured(policy.pool.idleTimeoutMs);
+    this.limit.configure(policy.pool.maxConnections);
+    this.limitChanged();
+  }
+
+  /** `limit` is another one: what it allows now is opened, and idle connections above it close. */
+  limitChanged(): void {
+    while (this.counted > this.limit.current && this.#closeOldestIdle(null));
     this.#connecting.pump();
+  }
+
+  /** What it has and wants. */
+  get demand(): Demand {
+    let open = 0;
+    let busy = 0;
+    for (const endpoint of this.allEndpoints) {
+      open += endpoint.open.size + endpoint.dialing + endpoint.tunnels.size;
+      busy += endpoint.busy - endpoint.draining + endpoint.dialing;
+    }
+    return { counted: this.counted, open, busy, waiting: this.pending.limited, peak: this.needed };
   }
 
   giveUpIdle(): boolean {
@@ -330,6 +350,11 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   levelled(now: number): number {
     return this.#rebalance.level(now);
+  }
+
+  get floor(): number {
+    const { minConnections } = this.#policy.pool;
+    return minConnections === 'auto' ? 0 : minConnections;
   }
 
   get needed(): number {

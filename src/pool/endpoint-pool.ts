@@ -342,6 +342,7 @@ export class EndpointPool implements ConnectionOwner {
       connectMs: this.lastConnectMs,
       consecutiveFailures: this.health.consecutiveFailures,
       ejectedForMs: this.health.remainingMs,
+      check: null,
       idle: { effectiveMs: idleTime.effectiveMs, source: idleTime.source },
       dialing: { http1: this.dialing - this.dialingHttp2, http2: this.dialingHttp2 },
       connections,

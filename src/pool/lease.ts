@@ -17,6 +17,8 @@ export interface LeaseWaiter {
    * already. After an attempt that the upstream provably did not act on (GOAWAY, REFUSED_STREAM) it is not needed.
    */
   readonly fresh: boolean;
+  /** What requests for the same endpoint have in common (balancer `sticky`): a hash from 0 to 2³¹ − 1; -1: nothing. */
+  readonly sticky: number;
   /** What it wants spoken. */
   readonly need: ProtocolNeed;
   /** It wants a connection of its own that is no part of the pool: `tunnelReady` is called in place of `leased`. */
@@ -29,8 +31,8 @@ export interface LeaseWaiter {
 
 /** Chooses among endpoints (routing/balancers.ts). */
 export interface Balancer {
-  /** @param candidates at least one */
-  pick(candidates: readonly EndpointPool[], now: number): EndpointPool;
+  /** @param candidates at least one @param key the request's `sticky` */
+  pick(candidates: readonly EndpointPool[], now: number, key: number): EndpointPool;
 }
 
 /** What all destinations share. */

@@ -4,6 +4,7 @@ import type { Lane, PooledConnection, Spoken, UpstreamLease } from '../connectio
 import type { CarpoolError } from '../errors.ts';
 import type { CloseReason } from '../observer.ts';
 import type { CapacityUser } from './capacity.ts';
+import type { ConnectionLimit } from './connection-limit.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { IdleTime } from './idle-time.ts';
 import type { LeaseWaiter } from './lease.ts';
@@ -27,13 +28,15 @@ export interface PoolCore extends CapacityUser {
   readonly secure: boolean;
   /** How TLS is made on a connection that is to be opened in this lane, or null: in clear. */
   secureDial(lane: Lane): SecureDial | null;
-  /** Connections that count in `pool.maxConnections`. */
+  /** How many connections it may have. */
+  readonly limit: ConnectionLimit;
+  /** Connections that count in it. */
   readonly counted: number;
   /** The endpoint that the balancer picks, one that was not tried yet where there is one; null: there is none. */
-  pick(tried: readonly EndpointPool[], now: number): EndpointPool | null;
+  pick(tried: readonly EndpointPool[], now: number, key?: number): EndpointPool | null;
   /** Leases an open connection of `endpoint` that is fit for this request, or null. */
   take(endpoint: EndpointPool, waiter: LeaseWaiter, now: number): UpstreamLease | null;
-  /** Whether `pool.maxConnections` leaves room, after closing an idle connection if need be. */
+  /** Whether the limit leaves room, after closing an idle connection if need be. */
   room(endpoint: EndpointPool): boolean;
   /** Why a connection must go instead of staying, or null. */
   whyRetire(connection: PooledConnection, now: number): CloseReason | null;
@@ -51,6 +54,8 @@ export interface PoolCore extends CapacityUser {
   settleLeaving(endpoint: EndpointPool): void;
   /** Whether discovery still names this endpoint, and not another in its place. */
   holds(endpoint: EndpointPool): boolean;
+  /** How many connections are kept warm: `pool.minConnections`, or what was learned. */
+  readonly floor: number;
   /** How many connections the peak of the last half minute needed. */
   readonly needed: number;
   /** How many connections are kept for the sake of an even spread, after new endpoints came; 0: none. */

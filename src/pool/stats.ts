@@ -1,5 +1,6 @@
 import type { Spoken } from '../connection/upstream.ts';
 import type { DiscoveryState } from '../discovery/discovery.ts';
+import type { PoolSignal } from '../observer.ts';
 
 /** Snapshots for /stats, /health/*, the CLI and the gauges. Made on demand, off the hot path. */
 
@@ -23,7 +24,7 @@ export type EndpointStats = {
   readonly id: string;
   readonly address: string;
   readonly port: number;
-  readonly state: 'ready' | 'suspended' | 'unready' | 'terminating' | 'removed' | 'ejected';
+  readonly state: 'ready' | 'suspended' | 'unready' | 'terminating' | 'removed' | 'ejected' | 'failing';
   /** Whether it takes requests now: terminating ones do where nothing better is left, and so does an ejected last one. */
   readonly inRotation: boolean;
   readonly outstanding: number;
@@ -31,11 +32,21 @@ export type EndpointStats = {
   readonly connectMs: number | null;
   readonly consecutiveFailures: number;
   readonly ejectedForMs: number;
+  /** What active health checks say, or null: there are none. */
+  readonly check: 'passing' | 'failing' | 'pending' | null;
   /** The safe idle time learned or advertised, in milliseconds, and where it comes from. */
   readonly idle: { readonly effectiveMs: number; readonly source: 'default' | 'configured' | 'advertised' | 'learned' };
   /** Connects under way, by what they are to speak; where ALPN decides that, as what it may be. */
   readonly dialing: Readonly<Record<Spoken, number>>;
   readonly connections: readonly ConnectionStats[];
+};
+
+/** The breaker of a destination as a whole. */
+export type BreakerStats = {
+  readonly state: 'off' | 'closed' | 'open' | 'half_open';
+  readonly failures: number;
+  /** Until it lets a request try; 0 where it is not open. */
+  readonly triedAgainInMs: number;
 };
 
 export type DestinationStats = {
@@ -49,6 +60,14 @@ export type DestinationStats = {
   readonly idle: number;
   readonly draining: number;
   readonly pending: number;
+  /** The limit in force, and what it comes from. */
   readonly maxConnections: number;
+  readonly limit: { readonly configured: number; readonly scaled: number | null; readonly share: number | null };
+  /** Connections that are kept warm: configured, or learned. */
+  readonly floor: number;
+  readonly paused: boolean;
+  readonly breaker: BreakerStats;
+  /** What the pool health monitor warns of now. */
+  readonly signals: readonly PoolSignal[];
   readonly endpoints: readonly EndpointStats[];
 };

@@ -80,7 +80,7 @@ export class Sweep {
   get needed(): number {
     let since = 0;
     for (const endpoint of this.#pool.endpoints) since += endpoint.peak;
-    return Math.max(this.#peak, this.#previousPeak, since, this.#pool.policy.pool.minConnections, 1);
+    return Math.max(this.#peak, this.#previousPeak, since, this.#pool.floor, 1);
   }
 
   /** Closes idle connections that the peak of the last half minute did not need. */
@@ -107,7 +107,7 @@ export class Sweep {
 
   /** Idle connections of a kept-warm pool that are so old that their replacements are open. */
   #aging(now: number): number {
-    if (this.#pool.policy.pool.minConnections === 0) return 0;
+    if (this.#pool.floor === 0) return 0;
     let aging = 0;
     for (const endpoint of this.#pool.endpoints) {
       for (const connection of endpoint.idle) if (now >= connection.expiresAt - REPLACE_BEFORE_MS) aging++;
@@ -115,10 +115,10 @@ export class Sweep {
     return aging;
   }
 
-  /** Keeps `pool.minConnections` open, and opens the replacement of an aging connection before its time. */
+  /** Keeps the warm floor open, and opens the replacement of an aging connection before its time. */
   #keepWarm(now: number): void {
-    const { minConnections } = this.#pool.policy.pool;
-    if (minConnections === 0) return;
+    const { floor } = this.#pool;
+    if (floor === 0) return;
     let fresh = 0;
     for (const endpoint of this.#pool.endpoints) {
       fresh += endpoint.dialing;
@@ -126,7 +126,7 @@ export class Sweep {
         if (connection.state !== 'draining' && now < connection.expiresAt - REPLACE_BEFORE_MS) fresh++;
       }
     }
-    for (; fresh < minConnections; fresh++) {
+    for (; fresh < floor; fresh++) {
       const endpoint = fewestConnections(this.#pool.rotation.candidates);
       if (endpoint === null || !this.#pool.warm(endpoint)) return;
     }

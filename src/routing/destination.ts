@@ -183,6 +183,23 @@ export class Destination implements EndpointSink {
     if (this.#closed) this.#unsubscribe();
   }
 
+  // --- steering
+
+  /** New requests wait until `resume`; running ones finish. @returns whether it was not paused before */
+  pause(): boolean {
+    return false;
+  }
+
+  /** @returns whether it was paused */
+  resume(): boolean {
+    return false;
+  }
+
+  /** Replaces all its connections: each retires when its exchanges have ended. @returns how many */
+  reconnect(): number {
+    return this.pool.evict('admin', false);
+  }
+
   // --- upkeep
 
   setPolicy(policy: DestinationPolicy): void {
@@ -252,7 +269,16 @@ export class Destination implements EndpointSink {
       discovery: this.#subscription?.describe() ?? { source: 'dns', state: 'resolving', error: null, ageMs: null },
       ...totals,
       pending: this.pool.pending.size + waiting,
-      maxConnections: this.#policy.pool.maxConnections,
+      maxConnections: this.pool.limit.current,
+      limit: {
+        configured: this.pool.limit.configured,
+        scaled: this.pool.limit.scaled,
+        share: this.pool.limit.share,
+      },
+      floor: this.pool.floor,
+      paused: false,
+      breaker: { state: 'off', failures: 0, triedAgainInMs: 0 },
+      signals: [],
       endpoints: this.pool.stats(),
     };
   }

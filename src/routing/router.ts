@@ -143,7 +143,7 @@ export class Router {
     for (const entry of this.#config.destinations) {
       const { match, policy } = entry;
       if (match.host.includes('*') || match.port === null) continue;
-      if (policy.pool.minConnections > 0 || entry.localPort !== null) this.find(match.host, match.port);
+      if (policy.pool.minConnections !== 0 || entry.localPort !== null) this.find(match.host, match.port);
     }
   }
 

@@ -28,14 +28,14 @@ export function withSlowStart(balancer: Balancer, others: Balancer, slowStartMs:
   };
 
   return {
-    pick(candidates, now) {
+    pick(candidates, now, key) {
       picks++;
-      const picked = balancer.pick(candidates, now);
+      const picked = balancer.pick(candidates, now, key);
       if (picked.newSince === null) return picked;
       const part = share(picked, now);
       if (part >= 1 || earned(picked, part / candidates.length)) return picked;
       const old = candidates.filter((endpoint) => share(endpoint, now) >= 1);
-      return old.length > 0 ? others.pick(old, now) : picked;
+      return old.length > 0 ? others.pick(old, now, key) : picked;
     },
   };
 }

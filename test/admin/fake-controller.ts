@@ -16,4 +16,16 @@ export class FakeController implements Controller {
     this.calls.push(selection);
     return selection.destination === 'unknown:80' ? null : 3;
   }
+  pause(destination: string): boolean | null {
+    this.calls.push(['pause', destination]);
+    return destination === 'unknown:80' ? null : destination !== 'paused:80';
+  }
+  resume(destination: string): boolean | null {
+    this.calls.push(['resume', destination]);
+    return destination === 'unknown:80' ? null : destination === 'paused:80';
+  }
+  reconnect(destination: string): number | null {
+    this.calls.push(['reconnect', destination]);
+    return destination === 'unknown:80' ? null : 2;
+  }
 }

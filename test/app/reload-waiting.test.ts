@@ -13,7 +13,7 @@ const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 async function reload(sidecar: Sidecar, changes: Record<string, unknown>): Promise<readonly string[]> {
   const now: unknown = parse(readFileSync(sidecar.configFile, 'utf8'));
   writeFileSync(sidecar.configFile, stringify({ ...(typeof now === 'object' ? now : {}), ...changes }));
-  const { applied, lines } = await sidecar.app.reload();
+  const { applied, lines } = await sidecar.app.steering.reload();
   if (!applied) throw new Error(lines.join('\n'));
   return lines;
 }

@@ -127,7 +127,7 @@ t.test('the JSON schema and carpool agree on what is right and what is wrong', a
     'destinations: [{ match: a, endpoints: [10.0.0.1] }]',
     'destinations: { match: a }',
     'destinations: [a]',
-    'fleet: {}',
+    'fleet: { coordinator: etcd }',
     'security: { connectPorts: 443 }',
     'telemetry: { accessLogSample: 2 }',
     'control: { socket: relative }',

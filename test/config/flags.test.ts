@@ -49,7 +49,7 @@ t.test('a flag that is wrong is named, with what would be right', async (t) => {
   ]);
   t.same(problems(['destinations[0].match=a']), ['--set: destinations[0].match can be set in the file only']);
   t.same(problems(['destinations=a']), ['--set: destinations can be set in the file only']);
-  t.same(problems(['fleet.coordinator=redis']), ['--set: fleet.coordinator is not in this version of carpool']);
+  t.match(problems(['fleet.coordinator=etcd'])[0], /fleet.coordinator is "etcd"/);
   t.match(problems(['']), [/^--set: is no setting/]);
   t.match(problems(['listener.port=x']), [/^--set: listener\.port is "x": must be a port/]);
   const { flags } = flagsFrom({ logLevel: 'loud' }, {});

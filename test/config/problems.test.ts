@@ -137,24 +137,55 @@ t.test('an unknown name is told with the right one: a neighbour, another place, 
   }
 });
 
-t.test('what comes in a later version is told as that, and not as a typing error', async (t) => {
-  const yaml = `
-fleet: { coordinator: kubernetes }
-egress: {}
-mode: observe
-defaults: { retry: { attempts: 3 }, pool: { scaling: load, minConnections: auto }, breaker: { destinationFailures: 3 } }
-destinations:
-  - match: a
-    preset: external-api
-    balancer: sticky
-    rateLimit: { requestsPerMinute: 60 }
-    healthCheck: {}
-    headers: {}
-    to: b
-`;
-  const lines = problemsOf(t, yaml);
-  t.equal(lines.length, 13);
-  for (const line of lines) t.match(line, /not in this version of carpool$/);
+t.test('a policy that contradicts itself is refused, and says what to set', async (t) => {
+  const cases: [yaml: string, expected: string][] = [
+    ['defaults: { retry: { statusCodes: [503] } }', 'retry.attempts is not set: set it to the tries in all'],
+    ['defaults: { retry: { attempts: 1, unsafeStatuses: [429] } }', 'retry.attempts is 1'],
+    ['defaults: { retry: { attempts: 3, statusCodes: [503], on: [reset] } }', 'retry.on has no status'],
+    ['defaults: { retry: { backoffBase: 2s, backoffMax: 1s } }', 'is longer than retry.backoffMax'],
+    ['defaults: { retry: { attempts: 3, budget: 0, budgetMinimum: 0 } }', 'needs a retry.budget'],
+    ['defaults: { breaker: { failures: 0 } }', 'defaults.breaker.failures is 0'],
+    ['defaults: { breaker: { destinationFailures: 0 } }', 'defaults.breaker.destinationFailures is 0'],
+    ['defaults: { sticky: { by: header }, balancer: sticky }', 'needs defaults.sticky.name'],
+    ['defaults: { rateLimit: { burst: 5 } }', 'needs defaults.rateLimit.requestsPerMinute'],
+    ['defaults: { headers: { set: { x-a: b }, remove: [X-A] } }', 'has x-a, which headers.set has too'],
+    ['fleet: { maxConnections: 100 }', 'needs fleet.coordinator'],
+    ['fleet: { maxConnections: 100, coordinator: redis }', 'needs fleet.redis.url'],
+    ['fleet: { maxConnections: 100, coordinator: kubernetes }', 'needs fleet.service'],
+    ['destinations: [{ match: "a:1", fleet: { maxConnections: 5 } }]', 'needs fleet.coordinator'],
+    ['destinations: [{ match: "a:1", to: "b:1", endpoints: ["10.0.0.1:1"] }]', 'stands beside endpoints'],
+    ['destinations: [{ match: "a:1", retry: { statusCodes: [503] } }]', 'destinations[0].retry.statusCodes'],
+  ];
+  for (const [yaml, expected] of cases) {
+    const lines = problemsOf(t, yaml);
+    t.equal(lines.length, 1, `${yaml}: ${lines.join('\n')}`);
+    t.ok(lines[0]?.includes(expected), `${yaml}: ${lines[0]}`);
+  }
+});
+
+t.test('values of traffic settings that cannot be are refused by themselves', async (t) => {
+  const cases: [yaml: string, expected: string][] = [
+    ['defaults: { retry: { statusCodes: [200], attempts: 3 } }', 'must be an HTTP status from 400 to 599'],
+    ['defaults: { retry: { on: [sometimes] } }', 'must be one of reset, timeout, status'],
+    ['defaults: { headers: { set: { host: x } } }', 'host concerns the framing or one hop'],
+    ['defaults: { headers: { set: { x-a: "a\\nb" } } }', 'must be one line'],
+    ['defaults: { headers: { set: { x-a: { file: rel } } } }', 'needs file: with an absolute path'],
+    ['defaults: { headers: { remove: ["a b"] } }', 'must be the name of a header field'],
+    ['destinations: [{ match: a, to: b }]', 'must be host:port'],
+    ['destinations: [{ match: a, to: [{ host: "b:1", weight: 0 }] }]', 'a weight above 0'],
+    ['destinations: [{ match: a, to: [{ host: "b:1" }, { host: "b:1" }] }]', 'has b:1 twice'],
+    ['fleet: { redis: { url: "http://a" } }', 'must be redis://'],
+    ['fleet: { redis: { url: "redis://:secret@a" } }', 'must not hold a user or a password'],
+    ['egress: { parentProxy: { url: "http://user:pw@proxy:3128" } }', 'must not hold a user or a password'],
+    ['egress: { parentProxy: { url: "http://proxy:3128/x" } }', 'without a path'],
+    ['defaults: { pool: { minConnections: some } }', 'or auto'],
+  ];
+  for (const [yaml, expected] of cases) {
+    const lines = problemsOf(t, yaml);
+    t.equal(lines.length, 1, `${yaml}: ${lines.join('\n')}`);
+    t.ok(lines[0]?.includes(expected), `${yaml}: ${lines[0]}`);
+    t.notMatch(lines[0] ?? '', /secret|user:pw/, yaml);
+  }
 });
 
 t.test('a key that stands twice is told with both the place and the rest of the problems', async (t) => {

@@ -8,7 +8,7 @@ import { endpointAt, openOf, policyWith, poolContext, TestRequest, testPool } fr
 async function reloadWith(sidecar: Sidecar, destinations: readonly unknown[]): Promise<void> {
   const settings = parse(readFileSync(sidecar.configFile, 'utf8'));
   writeFileSync(sidecar.configFile, stringify({ ...settings, destinations }));
-  const { applied, lines } = await sidecar.app.reload();
+  const { applied, lines } = await sidecar.app.steering.reload();
   if (!applied) throw new Error(lines.join('\n'));
 }
 

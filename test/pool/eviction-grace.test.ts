@@ -110,7 +110,7 @@ t.test('through the whole sidecar: exchange and CONNECT tunnel are cut so that t
   await until(() => old.requests.length === 1 && sidecar.app.process().tunnels === 1);
   const settings = parse(readFileSync(sidecar.configFile, 'utf8'));
   writeFileSync(sidecar.configFile, stringify({ ...settings, destinations: [toOrigins([next], policy)] }));
-  t.ok((await sidecar.app.reload()).applied);
+  t.ok((await sidecar.app.steering.reload()).applied);
   for (let second = 0; second < 9; second++) sidecar.clock.advance(1000);
   t.equal(statsOf(sidecar).draining, 1);
   t.equal(sidecar.app.process().tunnels, 1);

@@ -138,6 +138,11 @@ const NO_STATS: DestinationStats = {
   draining: 0,
   pending: 0,
   maxConnections: 0,
+  limit: { configured: 0, scaled: null, share: null },
+  floor: 0,
+  paused: false,
+  breaker: { state: 'off', failures: 0, triedAgainInMs: 0 },
+  signals: [],
   endpoints: [],
 };
 

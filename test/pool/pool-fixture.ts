@@ -128,6 +128,7 @@ export class TestRequest implements LeaseWaiter, ResponseReceiver {
   readonly unsafe: boolean;
   readonly fresh: boolean;
   readonly tunnel: boolean;
+  sticky = -1;
   readonly need: ProtocolNeed;
   readonly path: string;
   lease: UpstreamLease | null = null;

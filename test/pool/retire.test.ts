@@ -245,16 +245,20 @@ t.test('evict closes the idle connections; all: active ones when they are done',
   a.send('/active');
   await until(() => origin.requests.length === 3);
   const active = origin.requests[2]?.connection;
-  t.equal(sidecar.app.evict({ destination: 'orders.shop:8080', idleOnly: true }), 1);
+  t.equal(sidecar.app.steering.evict({ destination: 'orders.shop:8080', idleOnly: true }), 1);
   t.same((({ active, idle, draining }) => ({ active, idle, draining }))(statsOf(sidecar)), {
     active: 1,
     idle: 0,
     draining: 0,
   });
-  t.equal(sidecar.app.evict({ destination: null, idleOnly: false }), 1);
-  t.equal(sidecar.app.evict({ destination: null, idleOnly: false }), 0, 'a second time there is nothing to evict');
+  t.equal(sidecar.app.steering.evict({ destination: null, idleOnly: false }), 1);
+  t.equal(
+    sidecar.app.steering.evict({ destination: null, idleOnly: false }),
+    0,
+    'a second time there is nothing to evict',
+  );
   t.match(statsOf(sidecar), { active: 0, idle: 0, draining: 1 });
-  t.equal(sidecar.app.evict({ destination: 'unknown', idleOnly: false }), null);
+  t.equal(sidecar.app.steering.evict({ destination: 'unknown', idleOnly: false }), null);
   b.send('/new');
   await until(() => origin.requests.length === 4);
   t.not(origin.requests[3]?.connection, active, 'a new request does not take the draining one');
@@ -275,7 +279,7 @@ t.test('draining connections do not count in maxConnections', async (t) => {
   await until(() => origin.requests.length === 1);
   b.send('/b');
   await until(() => statsOf(sidecar).pending === 1);
-  sidecar.app.evict({ destination: null, idleOnly: false });
+  sidecar.app.steering.evict({ destination: null, idleOnly: false });
   await until(() => origin.requests.length === 2);
   t.equal(origin.requests[1]?.connection.index, 1, 'the waiting request got a new connection beside the draining one');
   origin.requests[1]?.connection.write(ok('b'));

@@ -108,7 +108,7 @@ t.test('rule 17a: a pinned connection that is retired between two requests close
   const client = await relay.client();
   const first = await useOnce(relay, client);
   await exchange(relay, client, first, '/auth', '', CHALLENGE);
-  relay.app.evict({ destination: relay.target, idleOnly: false });
+  relay.app.steering.evict({ destination: relay.target, idleOnly: false });
   await first.until(({ ended }) => ended);
   t.same([relay.stats().active, relay.stats().draining], [0, 0]);
   await useOnce(relay, client);

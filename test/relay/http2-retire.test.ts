@@ -150,7 +150,7 @@ async function underLoad(t: Test, servers: readonly Server[], policy: Record<str
       const config: { destinations: { endpoints: string[] }[] } = parse(readFileSync(sidecar.configFile, 'utf8'));
       for (const entry of config.destinations) entry.endpoints = endpointsOf(next);
       writeFileSync(sidecar.configFile, stringify(config));
-      t.match(await sidecar.app.reload(), { applied: true });
+      t.match(await sidecar.app.steering.reload(), { applied: true });
     },
   };
 }
@@ -227,7 +227,7 @@ t.test('evict closes what is idle and drains what is busy: no call fails, long s
   const long = await openLong(load.streams, 6);
   const before = [...load.calls.answers.keys()];
   for (let round = 0; round < 5; round++) {
-    t.ok((load.sidecar.app.evict({ destination: AUTHORITY, idleOnly: false }) ?? 0) >= 1);
+    t.ok((load.sidecar.app.steering.evict({ destination: AUTHORITY, idleOnly: false }) ?? 0) >= 1);
     await load.calls.more(100);
   }
   t.ok(a.connections + b.connections > before.length + 4, 'calls went to new connections');

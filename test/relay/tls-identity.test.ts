@@ -42,7 +42,7 @@ async function reconfigure(relay: TlsRelay, change: Record<string, unknown>): Pr
   const settings = parse(readFileSync(relay.configFile, 'utf8'));
   Object.assign(settings.destinations[0].tls, change);
   writeFileSync(relay.configFile, stringify(settings));
-  const { applied, lines } = await relay.app.reload();
+  const { applied, lines } = await relay.app.steering.reload();
   if (!applied) throw new Error(lines.join('\n'));
 }
 

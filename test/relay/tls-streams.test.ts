@@ -234,7 +234,7 @@ t.test('a connection that carpool closes says so by close_notify', async (t) => 
   await relay.fetch(`https://${API}/`);
   const { socket } = await origin.connection(0);
   socket.once('end', () => ends.push(endedByCloseNotify(socket)));
-  relay.app.evict({ destination: null, idleOnly: true });
+  relay.app.steering.evict({ destination: null, idleOnly: true });
   await eventually(() => ends.length > 0);
   t.same(ends, [true]);
 });

@@ -38,6 +38,9 @@ t.test('a literal name wins over a star, a port over none, then the first', asyn
     localPort: null,
     basePath: '',
     endpoints: null,
+    to: null,
+    mode: null,
+    fleet: { maxConnections: null },
     policy: defaults,
   });
   const entries = [

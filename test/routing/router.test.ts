@@ -12,7 +12,8 @@ const DENIED = '169.254.169.254';
 
 function entry(host: string, port: number | null, changes: Partial<DestinationConfig> = {}): DestinationConfig {
   const { defaults } = defaultConfig();
-  const base = { name: null, localPort: null, basePath: '', endpoints: null, policy: defaults };
+  const own = { name: null, localPort: null, basePath: '', endpoints: null, to: null, mode: null };
+  const base = { ...own, fleet: { maxConnections: null }, policy: defaults };
   return { ...base, match: { host, port }, ...changes };
 }
 

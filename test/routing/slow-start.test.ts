@@ -26,7 +26,7 @@ for (const name of NAMES) {
     ] as const) {
       let picked = 0;
       for (let index = 0; index < 8000; index++)
-        if (balancer.pick(among, fresh.newSince + part * SLOW_MS) === fresh) picked++;
+        if (balancer.pick(among, fresh.newSince + part * SLOW_MS, -1) === fresh) picked++;
       const even = 2000;
       t.ok(Math.abs(picked - even * share) < even * 0.05, `${picked} of ${even} after ${part} of the time`);
     }
@@ -41,7 +41,7 @@ for (const name of NAMES) {
     fresh.newSince = clock.now();
     const balancer = makeBalancer(name, seededRandom(7), SLOW_MS);
     let picked = 0;
-    for (let index = 0; index < 3000; index++) if (balancer.pick(among, clock.now()) === fresh) picked++;
+    for (let index = 0; index < 3000; index++) if (balancer.pick(among, clock.now(), -1) === fresh) picked++;
     t.ok(picked > 80 && picked < 120, `${picked} of 1000`);
   });
 
@@ -51,7 +51,7 @@ for (const name of NAMES) {
     for (const each of among) each.newSince = clock.now();
     const balancer = makeBalancer(name, seededRandom(7), SLOW_MS);
     let picked = 0;
-    for (let index = 0; index < 1000; index++) if (balancer.pick(among, clock.now()) === among[0]) picked++;
+    for (let index = 0; index < 1000; index++) if (balancer.pick(among, clock.now(), -1) === among[0]) picked++;
     t.ok(picked > 400 && picked < 600, `${picked} of 1000`);
   });
 }

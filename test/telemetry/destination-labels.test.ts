@@ -46,6 +46,9 @@ t.test('the label of a configured destination is its name, or its pattern as wri
     localPort: null,
     basePath: '',
     endpoints: null,
+    to: null,
+    mode: null,
+    fleet: { maxConnections: null },
     policy: testConfig().defaults,
   };
   t.equal(configuredLabel(config), '*.shop:8080');

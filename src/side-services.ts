@@ -1,0 +1,89 @@
+import type { FleetStats } from './admin/inspector.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config/types.ts';
+import type { EndpointSources } from './endpoint-sources.ts';
+import type { EventSink } from './observer.ts';
+import type { Router } from './routing/router.ts';
+
+/** Something that runs beside the requests: it is loaded only where the configuration asks for it. */
+export interface SideService {
+  /** About once a second. */
+  tick(now: number): void;
+  /** A reload was applied. */
+  reconfigure(config: Config): void;
+  close(): void;
+}
+
+/** What all side services share. */
+export type SideContext = {
+  readonly clock: Clock;
+  readonly router: Router;
+  readonly events: EventSink;
+  readonly sources: EndpointSources;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly random: () => number;
+};
+
+/** How a service comes to be: whether a configuration wants it, and how its code is loaded. */
+type Kind = {
+  readonly name: string;
+  readonly wanted: (config: Config) => boolean;
+  readonly open: (config: Config, context: SideContext) => Promise<SideService>;
+};
+
+const KINDS: readonly Kind[] = [];
+
+type Slot = { readonly kind: Kind; service: SideService | null; opening: boolean };
+
+/** Active health checks and the share of a fleet's budget: opened when a configuration first wants them, ticked, closed. */
+export class SideServices {
+  readonly #context: SideContext;
+  readonly #slots: readonly Slot[] = KINDS.map((kind) => ({ kind, service: null, opening: false }));
+  #config: Config;
+  #closed = false;
+
+  constructor(config: Config, context: SideContext) {
+    this.#config = config;
+    this.#context = context;
+  }
+
+  /** Who divides the fleet's budget, or null. */
+  get fleet(): FleetStats | null {
+    return null;
+  }
+
+  /** @param onFault told where the code of a service could not be loaded or begun */
+  start(onFault: (name: string, error: unknown) => void): void {
+    for (const slot of this.#slots) {
+      if (slot.service !== null || slot.opening || !slot.kind.wanted(this.#config)) continue;
+      slot.opening = true;
+      slot.kind.open(this.#config, this.#context).then(
+        (service) => {
+          slot.opening = false;
+          if (this.#closed) return service.close();
+          slot.service = service;
+          service.reconfigure(this.#config);
+        },
+        (error: unknown) => {
+          slot.opening = false;
+          onFault(slot.kind.name, error);
+        },
+      );
+    }
+  }
+
+  reconfigure(config: Config, onFault: (name: string, error: unknown) => void): void {
+    this.#config = config;
+    for (const { service } of this.#slots) service?.reconfigure(config);
+    this.start(onFault);
+  }
+
+  tick(now: number): void {
+    for (const { service } of this.#slots) service?.tick(now);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { service } of this.#slots) service?.close();
+  }
+}
