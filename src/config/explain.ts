@@ -28,6 +28,9 @@ function destinationPath(setting: Setting): string {
   return POLICY_PATHS.has(setting.path) ? `policy.${configPath(setting)}` : configPath(setting);
 }
 
+const modeChanges = (before: DestinationConfig, after: DestinationConfig): boolean =>
+  before.policy.mode !== after.policy.mode;
+
 /** A preset is not in a `Config`: what it changes is. */
 const isPreset = ({ path }: Setting): boolean => path === 'preset' || path === 'defaults.preset';
 
@@ -40,7 +43,7 @@ export function explain(before: Config, after: Config): Explanation {
   for (const setting of SETTINGS) {
     if (setting.path === 'destinations' || isPreset(setting)) continue;
     const change = changeOf(setting, valueAt(before, configPath(setting)), valueAt(after, configPath(setting)));
-    if (change === null) continue;
+    if (change === null || (setting.path === 'defaults.pool.enabled' && before.mode !== after.mode)) continue;
     lines[setting.spec.applies].push(`${setting.path}: ${change}`);
     if (setting.path.startsWith('defaults.')) inherited.set(setting.path.slice('defaults.'.length), change);
   }
@@ -78,10 +81,11 @@ function explainDestinations(
       continue;
     }
     for (const setting of DESTINATION_SETTINGS) {
-      if (isPreset(setting)) continue;
+      // What only observes pools nothing: the mode's line says it.
+      if (isPreset(setting) || (setting.path === 'pool.enabled' && modeChanges(previous, destination))) continue;
       const at = destinationPath(setting);
       const change = changeOf(setting, valueAt(previous, at), valueAt(destination, at));
-      // What a destination takes from `defaults` was told there.
+      // What a destination takes from `defaults`, or from the top, was told there.
       if (change !== null && inherited.get(setting.path) !== change)
         lines[setting.spec.applies].push(`destinations[${match}].${setting.path}: ${change}`);
     }

@@ -1,7 +1,7 @@
 import convict from 'convict';
 import { checkRaw } from './formats.ts';
 import { SCHEMA, SETTINGS } from './schema.ts';
-import { isSettingSpec, isSpec, type SettingGroup, valueAt } from './setting.ts';
+import { isSettingSpec, isSpec, type SettingGroup, type SettingSpec, valueAt } from './setting.ts';
 
 /** Where a value comes from. */
 export type Origin = {
@@ -22,9 +22,14 @@ for (const name of new Set(SETTINGS.map(({ spec }) => spec.format)))
     name,
     // Convict hands the leaf of the schema back, with our attributes.
     validate: (raw: unknown, leaf: object) => {
-      if (isSettingSpec(leaf)) checkRaw(raw, leaf);
+      if (isSettingSpec(leaf)) checkRaw(unboxed(raw, leaf), leaf);
     },
   });
+
+// Convict takes a value that is an object for a group of settings: it sees such values in a list of their own.
+const boxed = (raw: unknown, spec: SettingSpec): unknown => (spec.format === 'headerSet' ? [raw] : raw);
+const unboxed = (raw: unknown, spec: SettingSpec): unknown =>
+  spec.format === 'headerSet' && Array.isArray(raw) ? raw[0] : raw;
 
 /** `{ 'a.b': 1 }` → `{ a: { b: 1 } }`. */
 function nest(values: ReadonlyMap<string, unknown>): Record<string, unknown> {
@@ -33,7 +38,7 @@ function nest(values: ReadonlyMap<string, unknown>): Record<string, unknown> {
     for (const [name, node] of Object.entries(group)) {
       const path = prefix + name;
       if (!isSpec(node)) built[name] = build(node, `${path}.`);
-      else if (values.has(path)) built[name] = values.get(path);
+      else if (values.has(path)) built[name] = boxed(values.get(path), node);
     }
     return built;
   };
@@ -55,5 +60,8 @@ export function mergeLayers(layers: readonly Layer[]): {
   }
   store.validate({ allowed: 'strict' });
   const merged = store.getProperties();
-  return { values: new Map(SETTINGS.map(({ path }) => [path, valueAt(merged, path)])), provenance };
+  return {
+    values: new Map(SETTINGS.map(({ path, spec }) => [path, unboxed(valueAt(merged, path), spec)])),
+    provenance,
+  };
 }

@@ -64,8 +64,14 @@ export function schemaProblems(schema: unknown, value: unknown, root: unknown = 
           Object.hasOwn(rule, name) ? schemaProblems(rule[name], inner, root, `${at}/${name}`) : [],
         );
       case 'additionalProperties': {
-        const { properties } = schema;
-        if (rule !== false || !isObject(properties)) throw new Error('additionalProperties');
+        const { properties = {} } = schema;
+        if (!isObject(properties)) throw new Error('additionalProperties');
+        if (rule !== false)
+          return isObject(value)
+            ? Object.entries(value).flatMap(([name, inner]) =>
+                Object.hasOwn(properties, name) ? [] : schemaProblems(rule, inner, root, `${at}/${name}`),
+              )
+            : [];
         return isObject(value)
           ? Object.keys(value).flatMap((name) => wrong(!Object.hasOwn(properties, name), `has ${name}`))
           : [];

@@ -61,6 +61,8 @@ t.test('without a file, variables or flags every setting has the default of the 
     shutdown: { graceMs: 30_000 },
   });
   t.same(config.defaults, {
+    mode: 'pool',
+    fleetMaxConnections: null,
     balancer: 'p2c',
     slowStartMs: 0,
     protocol: 'auto',
@@ -71,6 +73,8 @@ t.test('without a file, variables or flags every setting has the default of the 
       maxConnections: 1024,
       maxIdle: 0,
       minConnections: 0,
+      scaling: 'off',
+      pauseTimeoutMs: 60_000,
       idleTimeoutMs: null,
       maxAgeMs: 300_000,
       maxAgeGraceMs: 0,
@@ -91,8 +95,33 @@ t.test('without a file, variables or flags every setting has the default of the 
       streamIdleMs: 3_600_000,
       totalMs: 0,
     },
-    retry: { replayBytes: 65_536 },
-    breaker: { failures: 5, recoveryMs: 60_000 },
+    retry: {
+      attempts: null,
+      on: ['reset', 'timeout', 'status'],
+      statusCodes: [],
+      unsafeStatuses: [],
+      backoffBaseMs: 500,
+      backoffMaxMs: 60_000,
+      idempotencyKey: false,
+      budget: 0.2,
+      budgetMinimum: 10,
+      replayBytes: 65_536,
+    },
+    breaker: { failures: 5, recoveryMs: 60_000, destinationFailures: null },
+    healthCheck: {
+      enabled: false,
+      kind: 'tcp',
+      intervalMs: 15_000,
+      timeoutMs: 5000,
+      threshold: 3,
+      path: '',
+      port: null,
+      service: null,
+    },
+    rateLimit: { requestsPerMinute: 0, burst: null, exceeded: 'refuse', maxWaitMs: 30_000 },
+    sticky: { by: 'address', name: null },
+    scaling: { cooldownMs: 300_000, windowMs: 3_600_000 },
+    headers: { set: [], remove: [] },
     eviction: { graceMs: 300_000 },
   });
   t.same(config.destinations, []);
@@ -213,6 +242,9 @@ t.test('a destination has a label, static endpoints, a local port and a base pat
       { address: '10.0.0.5', port: 9000 },
       { address: 'fd00::6', port: 9000 },
     ],
+    to: null,
+    mode: null,
+    fleet: { maxConnections: null },
   });
   t.same(warnings, []);
 });

@@ -98,7 +98,7 @@ t.test('every kind of wrong value is told with what is allowed', async (t) => {
     ['destinations: [{ match: a, basePath: "/v1?x" }]', 'destinations[0].basePath is "/v1?x": must be a path prefix'],
     ['defaults: { breaker: { failures: 0 } }', 'defaults.breaker.failures is 0: must be a whole number from 1 to'],
     ['defaults: { pool: { maxConnections: null } }', 'defaults.pool.maxConnections is empty: give it a value'],
-    ['- a', 'is a list: must be a group of settings (profile, listener'],
+    ['- a', 'is a list: must be a group of settings (profile, mode, listener'],
     ['just text', 'is "just text": must be a group of settings'],
   ];
   for (const [yaml, expected] of cases) {

@@ -10,15 +10,33 @@ import { certificates } from '../discovery/kubernetes/certificates.ts';
 function another(spec: SettingSpec): string {
   switch (spec.format) {
     case 'duration':
-      return '7s';
+      return `${Math.max(7, (spec.min ?? 0) / 1000 + 1)}s`;
     case 'size':
       return '1MiB';
     case 'count':
+    case 'countOrWord':
       return String(Number(spec.default) + 1);
     case 'ratio':
       return '0.5';
     case 'boolean':
       return String(!spec.default);
+    case 'choices':
+      return 'reset';
+    case 'statuses':
+      return '429';
+    case 'fieldName':
+    case 'fieldNames':
+      return 'x-another';
+    case 'headerSet':
+      return '{"x-a":{"file":"/k"},"x-b":"c"}';
+    case 'redisUrl':
+      return 'redis://10.0.0.1:6379/2';
+    case 'proxyUrl':
+      return 'http://proxy:3128';
+    case 'noProxy':
+      return '.another,10.0.0.0/9';
+    case 'basePath':
+      return '/another';
     case 'choice':
       return spec.choices?.find((choice) => choice !== spec.default) ?? '';
     case 'port':
@@ -49,11 +67,23 @@ const settable = SETTINGS.filter(
   ({ path }) => path !== 'destinations' && path !== 'profile' && path !== 'defaults.preset',
 );
 
-/** Settings that are refused without another. */
-const PARTNERS: Readonly<Record<string, string>> = {
-  'control.port': 'control.tokenFile',
-  'defaults.tls.cert': 'defaults.tls.key',
-  'defaults.tls.key': 'defaults.tls.cert',
+type Partner = readonly [path: string, text?: string];
+
+/** Settings that are refused without others. */
+const FLEET: readonly Partner[] = [
+  ['fleet.coordinator', 'kubernetes'],
+  ['fleet.service', 'shop'],
+];
+const PARTNERS: Readonly<Record<string, readonly Partner[]>> = {
+  'control.port': [['control.tokenFile']],
+  'defaults.tls.cert': [['defaults.tls.key']],
+  'defaults.tls.key': [['defaults.tls.cert']],
+  'defaults.retry.statusCodes': [['defaults.retry.attempts', '3']],
+  'defaults.retry.unsafeStatuses': [['defaults.retry.attempts', '3']],
+  'defaults.sticky.by': [['defaults.sticky.name', 'x-key']],
+  'defaults.rateLimit.burst': [['defaults.rateLimit.requestsPerMinute', '60']],
+  'fleet.coordinator': [['fleet.service', 'shop']],
+  'fleet.maxConnections': FLEET,
 };
 
 t.test('every setting reaches the configuration, by its variable and by --set alike, and alone', async (t) => {
@@ -69,8 +99,8 @@ t.test('every setting reaches the configuration, by its variable and by --set al
   };
   for (const setting of settable) {
     const text = files[setting.path] ?? another(setting.spec);
-    const partner = PARTNERS[setting.path];
-    const need = partner === undefined ? [] : [{ flag: '--set', path: partner, text: files[partner] ?? '' }];
+    const partners = PARTNERS[setting.path] ?? [];
+    const need = partners.map(([path, given]) => ({ flag: '--set', path, text: given ?? files[path] ?? '' }));
     const byFlag = loadConfig({ file: null, env: {}, flags: [...need, { flag: '--set', path: setting.path, text }] });
     const byEnv = loadConfig({ file: null, env: { [setting.spec.env ?? '']: text }, flags: need });
     t.same(byFlag.config, byEnv.config, setting.path);
@@ -79,7 +109,7 @@ t.test('every setting reaches the configuration, by its variable and by --set al
 
     const { applied, newConnections, restart } = explain(plain, byFlag.config);
     const told = [...applied, ...newConnections, ...restart].filter(
-      (line) => partner === undefined || !line.startsWith(partner),
+      (line) => !partners.some(([path]) => line.startsWith(path)),
     );
     t.equal(told.length, 1, `${setting.path}: ${told.join(' / ')}`);
     t.ok(told[0]?.startsWith(`${setting.path}: `), setting.path);
@@ -87,9 +117,10 @@ t.test('every setting reaches the configuration, by its variable and by --set al
 });
 
 t.test('every value of the configuration comes from a setting', async (t) => {
-  const paths = new Set(SETTINGS.map(configPath));
+  // What stands at the top and in an entry is resolved into every policy.
+  const paths = new Set([...SETTINGS.map(configPath), 'defaults.mode', 'defaults.fleetMaxConnections']);
   const leaves = (value: unknown, path: string): string[] =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !paths.has(path)
       ? Object.entries(value).flatMap(([name, inner]) => leaves(inner, path === '' ? name : `${path}.${name}`))
       : [path];
   t.same(
