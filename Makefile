@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SETUP := node_modules/.carpool-setup
 SOURCES := $(shell find src -name '*.ts' 2>/dev/null)
 
-.PHONY: run test e2e check bench bench-pooling bench-faults build docs format clean help
+.PHONY: run test e2e check bench bench-pooling bench-faults bench-resilience build docs format clean help
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,10 @@ bench-pooling: dist/carpool.js ## with and without pooling
 bench-faults: dist/carpool.js ## stopped, resetting and silent endpoints; upstreams that close idle connections
 	bench/setup.sh
 	node bench/faults.ts $(ARGS)
+
+bench-resilience: dist/carpool.js ## upstreams that fail: retries, ejection, with and without pooling, and what it costs where nothing fails
+	bench/setup.sh
+	node bench/resilience.ts $(ARGS)
 
 clean: ## removes what was made
 	rm -rf dist node_modules .tap bench/.work

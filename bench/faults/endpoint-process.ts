@@ -24,8 +24,8 @@ export class EndpointProcess {
   private constructor(children: Children, script: EndpointScript) {
     this.port = script.port;
     this.#children = children;
-    const { port, behaviour, backlog, answerAfterMs, idleCloseMs, closeLagMs } = script;
-    const args = [port, behaviour, backlog, answerAfterMs, idleCloseMs, closeLagMs].map(String);
+    const { port, behaviour, backlog, answerAfterMs, idleCloseMs, closeLagMs, faultShare } = script;
+    const args = [port, behaviour, backlog, answerAfterMs, idleCloseMs, closeLagMs, faultShare].map(String);
     this.#child = fork(new URL('./endpoint.ts', import.meta.url), args, { detached: true, stdio: 'inherit' });
     this.#running = children.adopt(`endpoint-${port}`, this.#child);
   }

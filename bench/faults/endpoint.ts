@@ -4,6 +4,9 @@ import { type Behaviour, type EndpointReport, type EndpointScript, isOrder } fro
 import { type ReadRequest, RequestReader } from './request-reader.ts';
 
 const BODY = 'a'.repeat(1024);
+const UNAVAILABLE = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy';
+/** After an answer: the connection is in the pool by then, idle or taken again. */
+const RESET_IDLE_AFTER_MS = 3;
 const HEAD = `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${BODY.length}\r\n\r\n`;
 
 /** A scripted endpoint, in a process of its own so that it can be stopped like a process. Started by EndpointProcess. */
@@ -12,6 +15,10 @@ class ScriptedEndpoint {
   readonly #applied = new Map<string, number>();
   readonly #seen = new Map<string, number>();
   #connections = 0;
+  #requests = 0;
+  /** Grows by the share with each request; a fault is due when it passes a whole number. */
+  #due = 0;
+  #faults = 0;
   behaviour: Behaviour;
 
   constructor(script: EndpointScript) {
@@ -26,7 +33,7 @@ class ScriptedEndpoint {
   }
 
   report(): EndpointReport {
-    return { connections: this.#connections, applied: [...this.#applied] };
+    return { connections: this.#connections, requests: this.#requests, applied: [...this.#applied] };
   }
 
   #serve(socket: Socket): void {
@@ -42,8 +49,37 @@ class ScriptedEndpoint {
     });
   }
 
+  /** Whether this request (or connection) is one of the share that meets a fault. */
+  #meetsFault(): boolean {
+    const before = Math.floor(this.#due);
+    this.#due += this.#script.faultShare;
+    return Math.floor(this.#due) > before;
+  }
+
+  /** What happens to this request, where the behaviour leaves it open. */
+  #kindOf(behaviour: Behaviour): Behaviour {
+    if (behaviour !== 'flaky' && behaviour !== 'flaky-mute') return behaviour;
+    if (!this.#meetsFault()) return 'ok';
+    if (behaviour === 'flaky-mute') return 'mute';
+    return this.#faults++ % 2 === 0 ? 'reset-before-head' : 'unavailable';
+  }
+
   #act(socket: Socket, idle: IdleClose, request: ReadRequest): void {
-    switch (this.behaviour) {
+    this.#requests++;
+    switch (this.#kindOf(this.behaviour)) {
+      case 'unavailable':
+        idle.stop();
+        socket.write(UNAVAILABLE);
+        idle.restart();
+        return;
+      case 'mute':
+        idle.stop();
+        return;
+      case 'reset-idle':
+        this.#apply(request);
+        this.#answer(socket, idle);
+        if (this.#meetsFault()) systemClock.setTimer(() => socket.resetAndDestroy(), RESET_IDLE_AFTER_MS);
+        return;
       case 'reset-before-head':
         socket.resetAndDestroy();
         return;
@@ -120,7 +156,7 @@ class IdleClose {
   }
 }
 
-const [port, behaviour, backlog, answerAfterMs, idleCloseMs, closeLagMs] = process.argv.slice(2);
+const [port, behaviour, backlog, answerAfterMs, idleCloseMs, closeLagMs, faultShare] = process.argv.slice(2);
 const chosen: unknown = { behaviour };
 const endpoint = new ScriptedEndpoint({
   port: Number(port),
@@ -129,6 +165,7 @@ const endpoint = new ScriptedEndpoint({
   answerAfterMs: Number(answerAfterMs),
   idleCloseMs: Number(idleCloseMs),
   closeLagMs: Number(closeLagMs),
+  faultShare: Number(faultShare),
 });
 process.on('message', (order) => {
   if (!isOrder(order)) return;

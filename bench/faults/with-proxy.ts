@@ -11,6 +11,7 @@ const HEALTHY: Omit<EndpointScript, 'port'> = {
   answerAfterMs: 0,
   idleCloseMs: 0,
   closeLagMs: 0,
+  faultShare: 0,
 };
 
 /** Starts the peer's endpoints (the first by its own script) and the proxy, runs the work, ends them all. */
