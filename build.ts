@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
 const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as { version: string };
@@ -36,11 +37,48 @@ const undiciParts: Plugin = {
         import calls from './node_modules/undici/lib/api/index.js';
         import fetching from './node_modules/undici/lib/web/fetch/index.js';
         export { default as Agent } from './node_modules/undici/lib/dispatcher/agent.js';
+        export { default as Client } from './node_modules/undici/lib/dispatcher/client.js';
         export { default as buildConnector } from './node_modules/undici/lib/core/connect.js';
         Object.assign(Dispatcher.prototype, calls);
         export const { fetch } = fetching;`,
       loader: 'js',
     }));
+  },
+};
+
+/** What stands for a part of the Redis client that carpool does not use. By path in its `dist/lib`. */
+const REDIS_STUBS: Readonly<Record<string, string>> = {
+  // Five hundred commands, of which the handshake needs three and carpool none: it sends EVALSHA as it is.
+  'commands/index': `
+    const load = (command) => command.default;
+    exports.default = {
+      AUTH: load(require('./AUTH')), CLIENT_SETNAME: load(require('./CLIENT_SETNAME')), READONLY: load(require('./READONLY')),
+    };`,
+  'command-metadata/index': 'exports.isCacheable = () => false; exports.defaultCommandMetadata = { lookup() {} };',
+  'client/multi-command': 'exports.default = { extend: () => class {} };',
+  'client/pool': 'exports.RedisClientPool = {};',
+  'client/legacy-mode': 'exports.RedisLegacyClient = class {};',
+  'opentelemetry/index': 'exports.ClientRegistry = { instance: { register() {}, unregister() {} } };',
+};
+
+/** Of the Redis client only the one connection: the rest (cluster, sentinel, all commands) is 480 KB and 6 MB of memory. */
+const redisParts: Plugin = {
+  name: 'redis-parts',
+  setup(build) {
+    build.onResolve({ filter: /^@redis\/client$/ }, () => ({ path: '@redis/client', namespace: 'redis-parts' }));
+    build.onLoad({ filter: /.*/, namespace: 'redis-parts' }, () => ({
+      resolveDir: import.meta.dirname,
+      contents: `
+        import client from './node_modules/@redis/client/dist/lib/client/index.js';
+        export const createClient = (options) => client.create(options);`,
+      loader: 'js',
+    }));
+    build.onLoad({ filter: /@redis\/client\/dist\/lib\/.*\.js$/ }, ({ path }) => {
+      const part = /dist\/lib\/(.*)\.js$/.exec(path)?.[1] ?? '';
+      const contents = REDIS_STUBS[part];
+      if (contents === undefined) return null;
+      return { contents: `exports.__esModule = true;${contents}`, loader: 'js', resolveDir: dirname(path) };
+    });
   },
 };
 
@@ -53,7 +91,7 @@ await build({
   entryPoints: { carpool: 'src/main.ts' },
   outdir: 'dist',
   bundle: true,
-  plugins: [undiciParts, requireBuiltins],
+  plugins: [undiciParts, redisParts, requireBuiltins],
   minifyWhitespace: true,
   minifySyntax: true,
   format: 'esm',

@@ -31,6 +31,8 @@ import { EventLog } from './telemetry/event-log.ts';
 import { EventLoopMonitor } from './telemetry/event-loop.ts';
 import { openLog, type SidecarLog } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
+import { PoolLog } from './telemetry/pool-log.ts';
+import { PoolMonitor } from './telemetry/pool-monitor.ts';
 import { ServerNameLog } from './telemetry/server-name-log.ts';
 import { Ticker, tickIntervalMs } from './ticker.ts';
 import { EventClock } from './transport/event-clock.ts';
@@ -76,6 +78,8 @@ export class App implements Inspector {
   readonly #capacity: Capacity;
   readonly #budget: BufferBudget;
   readonly #events: EventLog;
+  readonly #monitor: PoolMonitor;
+  readonly #poolLog: PoolLog;
   readonly #labels: DestinationLabels;
   /** Counts what belongs to no destination: requests that could not be read. */
   readonly #strays: DestinationObserver;
@@ -113,6 +117,8 @@ export class App implements Inspector {
       ...(options.logFd === undefined ? {} : { fd: options.logFd }),
     });
     this.#events = new EventLog({ logger: this.log.logger, clock });
+    this.#monitor = new PoolMonitor(this.#events);
+    this.#poolLog = new PoolLog(this.log.logger);
     this.#labels = new DestinationLabels({ clock, maxDestinations: config.telemetry.maxDestinations });
     this.#strays = this.#labels.open('-', '-');
     this.#accessLog = new AccessLog(config.telemetry, this.log.writer);
@@ -129,6 +135,7 @@ export class App implements Inspector {
         info: (message, fields) => logger.info(fields ?? {}, message),
         warn: (message, fields) => logger.warn(fields ?? {}, message),
       },
+      events: this.#events,
       env: options.env,
       version: options.version,
     });
@@ -152,7 +159,7 @@ export class App implements Inspector {
       observe: (name, entry) => this.#labels.open(name, entry === null ? null : configuredLabel(entry)),
       forget: (observer) => this.#labels.close(observer),
     });
-    this.#forward = { clock, budget: this.#budget, keptScanner: scanner(), accessLog: null };
+    this.#forward = { clock, budget: this.#budget, keptScanner: scanner(), random: Math.random, accessLog: null };
     this.#listening = {
       router: this.#router,
       forward: this.#forward,
@@ -180,7 +187,7 @@ export class App implements Inspector {
     });
     const shared = { router: this.#router, sources: this.#sources, events: this.#events };
     this.steering = new Steering({ ...shared, watcher: this.#watcher, log: this.log });
-    this.#side = new SideServices(config, { ...shared, clock, env: options.env, random: Math.random });
+    this.#side = new SideServices(config, { ...shared, clock, log: logger, env: options.env, random: Math.random });
   }
 
   // --- start
@@ -268,29 +275,13 @@ export class App implements Inspector {
 
   // --- while it runs
 
-  #lastPoolLog = 0;
-
   #tick(now: number): void {
     this.#sessions.tick(now);
     this.#tunnels.tick(now);
     this.#router.tick(now);
+    this.#monitor.tick(now, this.#router.destinations);
     this.#side.tick(now);
-    const { poolLogIntervalMs } = this.#config.telemetry;
-    if (poolLogIntervalMs > 0 && now - this.#lastPoolLog >= poolLogIntervalMs) {
-      if (this.#lastPoolLog > 0) this.#logPools();
-      this.#lastPoolLog = now;
-    }
-  }
-
-  #logPools(): void {
-    for (const destination of this.#router.destinations) {
-      const totals = destination.pool.totals();
-      if (totals.active + totals.idle + totals.connecting + totals.draining === 0) continue;
-      this.log.logger.info(
-        { destination: destination.name, ...totals, pending: destination.pool.pending.size },
-        'pool',
-      );
-    }
+    this.#poolLog.tick(now, this.#config.telemetry.poolLogIntervalMs, () => this.#router.destinations);
   }
 
   #reconfigure(config: Config, lines: readonly string[]): void {

@@ -11,9 +11,12 @@ import { parseIp } from './discovery/ip-address.ts';
 import { type Credentials, wantedCredentials } from './discovery/kubernetes/credentials.ts';
 import type { DiscoveryLog, Problem } from './discovery/kubernetes/discovery-log.ts';
 import { ApiError } from './discovery/kubernetes/kube-api.ts';
-import { KubernetesDiscovery } from './discovery/kubernetes/kubernetes-discovery.ts';
+import { type FollowedService, KubernetesDiscovery } from './discovery/kubernetes/kubernetes-discovery.ts';
 import { LiteralDiscovery, StaticDiscovery } from './discovery/static-discovery.ts';
-import { DiscoveryObserver } from './observer.ts';
+import { NoProxy } from './egress/no-proxy.ts';
+import { ParentProxy } from './egress/parent-proxy.ts';
+import { ParentProxySource } from './egress/parent-proxy-source.ts';
+import { DiscoveryObserver, type EventSink } from './observer.ts';
 
 /** Loading the API client takes some 60 ms of the event loop: not at the start, when the app waits for it. */
 const PREPARE_AFTER_MS = 1000;
@@ -21,13 +24,14 @@ const PREPARE_AFTER_MS = 1000;
 export type EndpointSourcesOptions = {
   readonly clock: Clock;
   readonly log: DiscoveryLog;
+  readonly events: EventSink;
   /** The process' variables: where the API server is. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** For the User-Agent that the API server sees. */
   readonly version: string;
 };
 
-/** Builds what finds endpoints, in the order in which it is asked: static, literal, Kubernetes, DNS. */
+/** Builds what finds endpoints, in the order in which it is asked: static, literal, Kubernetes, the parent proxy, DNS. */
 export class EndpointSources {
   readonly discovery: Discovery;
   readonly observer = new DiscoveryObserver();
@@ -48,15 +52,32 @@ export class EndpointSources {
       timing: dns,
       maxNames: config.limits.destinations,
     });
-    this.#kubernetes = this.#openKubernetes(config, options, () => lookup.clusterDomain);
-    const found = this.#kubernetes === null ? [this.#dns] : [this.#kubernetes, this.#dns];
-    this.discovery = new DiscoveryChain([new StaticDiscovery(), new LiteralDiscovery(), ...found]);
+    const parent = this.#openParentProxy(config, options);
+    const outside = parent === null ? [this.#dns] : [parent, this.#dns];
+    this.#kubernetes = this.#openKubernetes(config, options, () => lookup.clusterDomain, new DiscoveryChain(outside));
+    this.discovery = new DiscoveryChain([
+      new StaticDiscovery(),
+      ...(parent === null ? [] : [parent.addresses]),
+      new LiteralDiscovery(),
+      ...(this.#kubernetes === null ? [] : [this.#kubernetes]),
+      ...outside,
+    ]);
+  }
+
+  /** What reaches the outside by a parent proxy, or null: there is none. */
+  #openParentProxy(config: Config, { clock, events }: EndpointSourcesOptions): ParentProxySource | null {
+    const { parentProxy } = config.egress;
+    if (parentProxy.url === null) return null;
+    const proxy = new ParentProxy(parentProxy.url, parentProxy, config.defaults.tls, clock, events);
+    const inCluster = (host: string): boolean => this.#kubernetes?.certain(host) ?? false;
+    return new ParentProxySource(proxy, new NoProxy(parentProxy.noProxy), this.#dns, inCluster);
   }
 
   #openKubernetes(
     config: Config,
     { clock, log, env, version }: EndpointSourcesOptions,
     clusterDomain: () => string,
+    outside: Discovery,
   ): KubernetesDiscovery | null {
     const settings = config.discovery.kubernetes;
     const credentials = wantedCredentials(settings, { env, clock });
@@ -67,7 +88,8 @@ export class EndpointSources {
       settings,
       identity: () => identity(settings, credentials),
       clusterDomain,
-      dns: this.#dns,
+      dns: outside,
+      patient: config.egress.parentProxy.url !== null,
       openApi: async () => {
         const { ApiClient } = await import('./discovery/kubernetes/api-client.ts');
         return new ApiClient({
@@ -96,6 +118,11 @@ export class EndpointSources {
   reconfigure(config: Config): void {
     this.#dns.setTiming(config.discovery.dns);
     this.#allowed = config.security.allowAddresses.map(parseAddressRange);
+  }
+
+  /** As `KubernetesDiscovery.follow`; null also where Kubernetes discovery is off. */
+  followService(host: string, changed: () => void): FollowedService | null {
+    return this.#kubernetes?.follow(host, changed) ?? null;
   }
 
   /** Asks again for what was refused, absent or without an answer: rights may have been granted. */

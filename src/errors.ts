@@ -68,14 +68,14 @@ export const ERRORS = {
     'never',
     503,
     'destination_unavailable',
-    'The circuit breaker of this destination is open because its endpoints kept failing: look at their errors; it tries again by itself.',
+    'The circuit breaker of this destination is open because its endpoints kept failing: look at their errors (/health/circuit-breakers of the operator port); it tries again by itself.',
   ),
   RATE_LIMITED: row(
     'carpool',
     'never',
     429,
     'http_request_denied',
-    'The rate limit of this destination (rateLimit.requestsPerMinute) is used up: wait as Retry-After says, or raise it.',
+    'The rate limit of this destination (rateLimit.requestsPerMinute) is used up: wait as Retry-After says, raise it, or let requests wait for their turn (rateLimit.exceeded: queue).',
   ),
   POOL_PENDING_FULL: row(
     'carpool',
@@ -229,7 +229,7 @@ export const ERRORS = {
     'never',
     503,
     'proxy_configuration_error',
-    'An operator paused this destination: `carpool resume` lets its requests through again.',
+    'An operator paused this destination, and pool.pauseTimeout is over: `carpool resume` with its name lets requests through again.',
   ),
   INTERNAL: row(
     'carpool',

@@ -1,3 +1,5 @@
+import { ERRORS } from './errors.ts';
+
 /**
  * What the hot path tells telemetry: plain counters, bound to a destination when it is created, so that a request
  * costs a few additions and no label look-up. Metrics read them at scrape time; nothing here formats anything.
@@ -81,6 +83,14 @@ export const CODE_CLASSES = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const
 /** What the app spoke with carpool: the `protocol` label of `requests_total`. */
 export const REQUEST_PROTOCOLS = ['http1', 'http2'] as const;
 
+/** Statuses by which a request has failed for want of an upstream, whoever says so. */
+const isUnavailable = (status: number): boolean => status >= 502 && status <= 504;
+
+/** Carpool's own errors that have such a status. */
+const FAILURES: ReadonlySet<string> = new Set(
+  Object.entries(ERRORS).flatMap(([code, { status }]) => (isUnavailable(status) ? [code] : [])),
+);
+
 /** The counters of one metric label (one destination, or `other`). Written by forward and pool, read by telemetry. */
 export class DestinationObserver {
   /** Metric label. */
@@ -109,6 +119,12 @@ export class DestinationObserver {
   readonly healthChecks = new Map<string, number>();
   /** In `mode: observe`: requests that would have found an idle connection. */
   wouldReuse = 0;
+  /** For the pool health monitor, and never set back when counters move on: requests that ended, … */
+  ended = 0;
+  /** … those of them that were answered 502, 503 or 504, … */
+  unavailable = 0;
+  /** … and errors of carpool's own that have such a status, whatever the app saw by then. */
+  failures = 0;
 
   constructor(label: string) {
     this.label = label;
@@ -119,6 +135,8 @@ export class DestinationObserver {
     const index = (protocol * METHOD_CLASSES.length + methodClass) * CODE_CLASSES.length + ((status / 100) | 0);
     this.requests[index] = (this.requests[index] ?? 0) + 1;
     this.requestDuration.observe(ms);
+    this.ended++;
+    if (isUnavailable(status)) this.unavailable++;
   }
 
   connectionClosed(reason: CloseReason): void {
@@ -131,6 +149,7 @@ export class DestinationObserver {
 
   error(code: string): void {
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+    if (FAILURES.has(code)) this.failures++;
   }
 
   /** `not_allowed`: it could not be sent again. `budget`: the retry budget was used up. */
@@ -183,6 +202,8 @@ export type CarpoolEvent =
   | { type: 'pool_relieved'; destination: string; signal: PoolSignal }
   /** This sidecar's share of a fleet's budget is another one. */
   | { type: 'fleet_share'; destination: string; share: number; budget: number; peers: number }
+  /** There are more sidecars than connections for them: some have none. */
+  | { type: 'fleet_short'; destination: string; budget: number; peers: number }
   /** The coordinator does not answer, and what is used instead; or it answers again. */
   | { type: 'fleet_failover'; coordinator: string; message: string }
   | { type: 'fleet_restored'; coordinator: string }
@@ -212,4 +233,6 @@ export type AccessRecord = {
   readonly reused: boolean;
   readonly attempts: number;
   readonly error: string | null;
+  /** Why a request went nowhere, in words. */
+  readonly reason?: string;
 };

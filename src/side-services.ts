@@ -11,6 +11,8 @@ export interface SideService {
   tick(now: number): void;
   /** A reload was applied. */
   reconfigure(config: Config): void;
+  /** Who divides the fleet's budget, where that is what it does. */
+  fleet?(): FleetStats;
   close(): void;
 }
 
@@ -20,6 +22,7 @@ export type SideContext = {
   readonly router: Router;
   readonly events: EventSink;
   readonly sources: EndpointSources;
+  readonly log: { info(message: string): void };
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly random: () => number;
 };
@@ -31,7 +34,27 @@ type Kind = {
   readonly open: (config: Config, context: SideContext) => Promise<SideService>;
 };
 
-const KINDS: readonly Kind[] = [];
+const KINDS: readonly Kind[] = [
+  {
+    name: 'health checks',
+    wanted: ({ defaults, destinations }) =>
+      defaults.healthCheck.enabled || destinations.some(({ policy }) => policy.healthCheck.enabled),
+    open: async (_config, context) => {
+      const { HealthChecks } = await import('./health/health-checks.ts');
+      return new HealthChecks(context);
+    },
+  },
+  {
+    name: 'the fleet’s coordinator',
+    wanted: ({ fleet, destinations }) =>
+      fleet.coordinator !== null &&
+      (fleet.maxConnections !== null || destinations.some(({ fleet: own }) => own.maxConnections !== null)),
+    open: async (config, context) => {
+      const { openFleet } = await import('./fleet/fleet-service.ts');
+      return openFleet(config, context);
+    },
+  },
+];
 
 type Slot = { readonly kind: Kind; service: SideService | null; opening: boolean };
 
@@ -49,6 +72,7 @@ export class SideServices {
 
   /** Who divides the fleet's budget, or null. */
   get fleet(): FleetStats | null {
+    for (const { service } of this.#slots) if (service?.fleet !== undefined) return service.fleet();
     return null;
   }
 

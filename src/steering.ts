@@ -2,7 +2,6 @@ import type { Controller } from './admin/inspector.ts';
 import type { ConfigWatcher } from './config/reload.ts';
 import type { EndpointSources } from './endpoint-sources.ts';
 import type { EventSink } from './observer.ts';
-import type { Destination } from './routing/destination.ts';
 import type { Router } from './routing/router.ts';
 import type { SidecarLog } from './telemetry/log.ts';
 
@@ -34,32 +33,28 @@ export class Steering implements Controller {
 
   evict(selection: { destination: string | null; idleOnly: boolean }): number | null {
     const { destination, idleOnly } = selection;
-    const found = destination === null ? this.#context.router.destinations : this.#named(destination);
+    const found = destination === null ? this.#context.router.destinations : this.#context.router.named(destination);
     if (destination !== null && found.length === 0) return null;
     return found.reduce((sum, { pool }) => sum + pool.evict('admin', idleOnly), 0);
   }
 
   pause(destination: string): boolean | null {
-    const found = this.#named(destination);
+    const { router } = this.#context;
+    const found = router.named(destination, true);
     if (found.length === 0) return null;
-    return found.map((each) => each.pause()).includes(true);
+    return found.map((each) => router.pause(each)).includes(true);
   }
 
   resume(destination: string): boolean | null {
-    const found = this.#named(destination);
+    const { router } = this.#context;
+    const found = router.named(destination, true);
     if (found.length === 0) return null;
-    return found.map((each) => each.resume()).includes(true);
+    return found.map((each) => router.resume(each)).includes(true);
   }
 
   reconnect(destination: string): number | null {
-    const found = this.#named(destination);
+    const found = this.#context.router.named(destination);
     if (found.length === 0) return null;
     return found.reduce((sum, each) => sum + each.reconnect(), 0);
-  }
-
-  /** Those that have this name or label, the ones that close among them. */
-  #named(name: string): readonly Destination[] {
-    const { destinations } = this.#context.router;
-    return destinations.filter((each) => each.name === name || each.identity.label === name);
   }
 }

@@ -5,7 +5,12 @@ import type { FaultPeer } from './fault-peers.ts';
 const CLIENT_TIMEOUT_MS = 5000;
 
 /** Counts of one method. */
-export type Tally = { sent: number; failed: number };
+export type Tally = {
+  sent: number;
+  failed: number;
+  /** Failures by kind: a status, or why there was none. */
+  readonly kinds?: Record<string, number>;
+};
 
 /**
  * Clients that each hold one connection to the proxy and ask over it one request at a time; every POST has a path of
@@ -38,20 +43,23 @@ export class Lane {
     const connection = this.#usable();
     this.#tally.sent++;
     return new Promise((resolve) => {
-      const end = (good: boolean): void => {
+      const end = (good: boolean, kind: string): void => {
         if (!good) {
           this.#tally.failed++;
+          const { kinds } = this.#tally;
+          if (kinds !== undefined) kinds[kind] = (kinds[kind] ?? 0) + 1;
           this.failedPaths.push(path);
         }
         resolve();
       };
       const deadline = systemClock.setTimer(() => {
         connection.destroy();
-        end(false);
+        end(false, 'timeout');
       }, CLIENT_TIMEOUT_MS);
       connection.send(Buffer.from(text, 'latin1'), (outcome) => {
         deadline.cancel();
-        end(outcome.kind === 'answered' && outcome.status === 200);
+        const kind = outcome.kind === 'answered' ? String(outcome.status) : outcome.kind;
+        end(kind === '200', kind);
       });
     });
   }

@@ -48,8 +48,8 @@ export function measureIdleResets(
     script,
     async () => {},
     async (endpoints) => {
-      const gets: Tally = { sent: 0, failed: 0 };
-      const posts: Tally = { sent: 0, failed: 0 };
+      const gets: Tally = { sent: 0, failed: 0, kinds: {} };
+      const posts: Tally = { sent: 0, failed: 0, kinds: {} };
       const lanes = Array.from({ length: 40 }, (_, i) =>
         i % 2 === 0 ? new Lane(peer, 'GET', `g${i}`, gets) : new Lane(peer, 'POST', `p${i}`, posts),
       );

@@ -31,8 +31,19 @@ export function flakyTable(row: FlakyRow): string {
 
 export function idleResetTable({ gets, posts, twice, connections }: IdleResetRow): string {
   return formatTable(
-    ['GETs', 'failed', 'POSTs', 'failed', 'acted on twice', 'connections opened'],
-    [[gets.sent, gets.failed, posts.sent, posts.failed, twice, connections].map(String)],
+    ['GETs', 'failed', '', 'POSTs', 'failed', '', 'acted on twice', 'connections opened'],
+    [
+      [
+        gets.sent,
+        gets.failed,
+        JSON.stringify(gets.kinds),
+        posts.sent,
+        posts.failed,
+        JSON.stringify(posts.kinds),
+        twice,
+        connections,
+      ].map(String),
+    ],
   );
 }
 

@@ -44,12 +44,33 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       return evicted === null ? unknownDestination(destination ?? '') : json(200, { evicted });
     },
   },
+  '/pause': ofDestination('changed', (controller, destination) => controller.pause(destination)),
+  '/resume': ofDestination('changed', (controller, destination) => controller.resume(destination)),
+  '/reconnect': ofDestination('connections', (controller, destination) => controller.reconnect(destination)),
   '/stats': {
     method: 'GET',
     fields: [],
     run: ({ inspector }, _, query) => statsAnswer({ inspector }, { query, accept: undefined }),
   },
 };
+
+/** A command about one destination, which has to be named: what holds requests up is not done to all by mistake. */
+function ofDestination(
+  key: string,
+  run: (controller: Controller, destination: string) => boolean | number | null,
+): Command {
+  return {
+    method: 'POST',
+    fields: ['destination'],
+    run: ({ controller }, fields) => {
+      const destination = fields.get('destination');
+      if (typeof destination !== 'string' || destination.trim() === '')
+        return refused('destination must be a string: host:port, as the app calls it');
+      const done = run(controller, destination);
+      return done === null ? unknownDestination(destination) : json(200, { destination, [key]: done });
+    },
+  };
+}
 
 /** Looks up a command, or says what is wrong with the call. */
 export function findCommand(method: string, path: string): Command | Answer {

@@ -37,6 +37,8 @@ export function checkHealth(
 ): Health {
   const waiting: string[] = [];
   const full: string[] = [];
+  const paused: string[] = [];
+  const open: string[] = [];
   const failing: string[] = [];
   let count = 0;
   for (const destination of destinations) {
@@ -44,10 +46,12 @@ export function checkHealth(
     if (destination.pending > PENDING_WARN) waiting.push(destination.name);
     if (destination.active + destination.connecting > UTILIZATION_WARN * destination.maxConnections)
       full.push(destination.name);
+    if (destination.paused) paused.push(destination.name);
+    if (destination.breaker.state === 'open') open.push(destination.name);
     if (destination.discovery.state === 'failing') failing.push(destination.name);
   }
   const checks = {
-    pools: poolsCheck(count, waiting, full),
+    pools: poolsCheck(count, { waiting, full, paused, open }, sidecar),
     discovery: discoveryCheck(count, failing, sidecar),
     memory: memoryCheck(sidecar),
     eventLoop: eventLoopCheck(eventLoop),
@@ -61,10 +65,17 @@ function names(list: readonly string[]): string {
   return list.slice(0, NAMED).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }
 
-function poolsCheck(count: number, waiting: readonly string[], full: readonly string[]): Check {
+type Strained = Readonly<Record<'waiting' | 'full' | 'paused' | 'open', readonly string[]>>;
+
+function poolsCheck(count: number, { waiting, full, paused, open }: Strained, { fleet }: ProcessStats): Check {
   const words: string[] = [];
   if (waiting.length > 0) words.push(`more than ${PENDING_WARN} requests wait for a connection to ${names(waiting)}`);
-  if (full.length > 0) words.push(`over ${UTILIZATION_WARN * 100} % of pool.maxConnections in use for ${names(full)}`);
+  if (full.length > 0)
+    words.push(`over ${UTILIZATION_WARN * 100} % of the limit of connections in use for ${names(full)}`);
+  if (open.length > 0) words.push(`the circuit breaker is open for ${names(open)}`);
+  if (paused.length > 0) words.push(`paused by an operator: ${names(paused)}`);
+  if (fleet?.state === 'failover')
+    words.push(`the coordinator of the fleet is away${fleet.problem === null ? '' : `: ${fleet.problem}`}`);
   if (words.length > 0) return { status: 'warn', message: words.join('; ') };
   return { status: 'ok', message: `${count} destinations, none short of connections` };
 }

@@ -4,7 +4,7 @@ import type { DestinationStats } from '../pool/stats.ts';
 
 /** Connections of one destination by state, against their limit. */
 export function connectionsView(stats: DestinationStats): Record<string, unknown> {
-  const { connecting, active, idle, draining, pending, maxConnections } = stats;
+  const { connecting, active, idle, draining, pending, maxConnections, limit, floor, paused, signals } = stats;
   const inUse = connecting + active;
   return {
     destination: stats.name,
@@ -14,6 +14,10 @@ export function connectionsView(stats: DestinationStats): Record<string, unknown
     draining,
     pending,
     maxConnections,
+    limit,
+    floor,
+    paused,
+    signals,
     utilization: maxConnections === 0 ? 0 : Math.round((inUse / maxConnections) * 1000) / 1000,
     endpoints: stats.endpoints.map((endpoint) => ({
       endpoint: endpoint.id,
@@ -34,6 +38,7 @@ export function discoveryView(stats: DestinationStats): Record<string, unknown> 
       endpoint: endpoint.id,
       state: endpoint.state,
       inRotation: endpoint.inRotation,
+      check: endpoint.check,
       consecutiveFailures: endpoint.consecutiveFailures,
       ejectedForMs: endpoint.ejectedForMs,
       outstanding: endpoint.outstanding,
@@ -41,13 +46,17 @@ export function discoveryView(stats: DestinationStats): Record<string, unknown> 
   };
 }
 
-/** Ejection of endpoints: the circuit breaker that is always on. */
+/**
+ * The breaker of the destination, where it has one, and those of its endpoints, which are always on: `open` is out of
+ * rotation, `half_open` is on trial.
+ */
 export function breakerView(stats: DestinationStats): Record<string, unknown> {
   return {
     destination: stats.name,
+    breaker: stats.breaker,
     endpoints: stats.endpoints.map((endpoint) => ({
       endpoint: endpoint.id,
-      state: endpoint.state === 'ejected' ? 'open' : 'closed',
+      state: endpoint.state !== 'ejected' ? 'closed' : endpoint.ejectedForMs > 0 ? 'open' : 'half_open',
       consecutiveFailures: endpoint.consecutiveFailures,
       triedAgainInMs: endpoint.ejectedForMs,
     })),

@@ -5,7 +5,10 @@ export const PAGES: readonly { readonly path: string; readonly words: string }[]
   { path: '/health', words: 'pools, discovery, memory, event loop' },
   { path: '/health/connections', words: 'connections by destination and state' },
   { path: '/health/destinations', words: 'where endpoints come from and how each stands' },
-  { path: '/health/circuit-breakers', words: 'endpoints that are ejected after failures' },
+  {
+    path: '/health/circuit-breakers',
+    words: 'breakers of destinations, and endpoints that are ejected after failures',
+  },
   { path: '/livez', words: '200 while the process answers' },
   { path: '/readyz', words: '200 while requests are taken, 503 while starting or stopping' },
   { path: '/debug/latency', words: 'connect and response time by endpoint' },

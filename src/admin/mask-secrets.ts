@@ -18,7 +18,7 @@ export function maskSecrets(value: unknown, path: readonly string[] = []): unkno
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, maskSecrets(item, [...path, key])]));
 }
 
-/** Values that a destination adds to requests are API keys more often than not. */
+/** Values that a destination adds to requests are API keys more often than not. Names, and paths to values, are none. */
 function isHeaderValue(path: readonly string[]): boolean {
-  return path.at(-2) === 'set' && path.at(-3) === 'headers';
+  return path.at(-2) === 'set' && path.at(-3) === 'headers' && path.at(-1) !== 'name' && path.at(-1) !== 'file';
 }

@@ -1,8 +1,10 @@
 import { showHostPattern } from '../config/addresses.ts';
+import { showDuration } from '../config/duration.ts';
 import type { Environment } from '../config/environment.ts';
 import type { Flag } from '../config/flags.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { ConfigProblems, EXIT_CONFIG_INVALID } from '../config/problems.ts';
+import type { DestinationConfig, DestinationPolicy } from '../config/types.ts';
 
 /** What `carpool check` reads and writes besides the file. */
 export type CheckIo = {
@@ -43,12 +45,37 @@ function summary({ config, provenance }: LoadedConfig): string[] {
       operator.enabled ? `, operator port ${operator.port}` : ', no operator port'
     }`,
   ];
-  for (const { match, name, localPort, endpoints, policy } of destinations.slice(0, 20))
+  for (const { match, name, localPort, endpoints, to, policy } of destinations.slice(0, 20))
     lines.push(
       `destination ${showHostPattern(match)}${name === null ? '' : ` (${name})`}: ${policy.pool.maxConnections} connections${
         endpoints === null ? '' : `, ${endpoints.length} static endpoint${endpoints.length === 1 ? '' : 's'}`
-      }${localPort === null ? '' : `, local port ${localPort}`}`,
+      }${localPort === null ? '' : `, local port ${localPort}`}${[...targetWords(to), ...policyWords(policy)]
+        .map((words) => `, ${words}`)
+        .join('')}`,
     );
   if (destinations.length > 20) lines.push(`and ${destinations.length - 20} more destinations`);
   return lines;
+}
+
+function targetWords(to: DestinationConfig['to']): string[] {
+  if (to === null) return [];
+  return [
+    `to ${to.map(({ host, port, weight }) => `${showHostPattern({ host, port })}${to.length > 1 ? ` × ${weight}` : ''}`).join(' and ')}`,
+  ];
+}
+
+/** What of a policy is on that is off by default. */
+function policyWords(policy: DestinationPolicy): string[] {
+  const { protocol, tls, retry, breaker, healthCheck, rateLimit, balancer, sticky, mode, fleetMaxConnections } = policy;
+  const words: string[] = [];
+  if (protocol !== 'auto') words.push(protocol === 'http2' ? 'HTTP/2' : 'HTTP/1.1');
+  if (tls.originate) words.push(tls.cert === null ? 'TLS' : 'TLS with a client certificate');
+  if (mode === 'observe') words.push('observed only');
+  if (retry.attempts !== null) words.push(`${retry.attempts} ${retry.attempts === 1 ? 'try' : 'tries'}`);
+  if (breaker.destinationFailures !== null) words.push(`breaker after ${breaker.destinationFailures} failures`);
+  if (healthCheck.enabled) words.push(`${healthCheck.kind} checks every ${showDuration(healthCheck.intervalMs)}`);
+  if (rateLimit.requestsPerMinute > 0) words.push(`${rateLimit.requestsPerMinute} requests a minute`);
+  if (balancer === 'sticky') words.push(`sticky by ${sticky.name ?? 'address'}`);
+  if (fleetMaxConnections !== null) words.push(`${fleetMaxConnections} connections for the fleet`);
+  return words;
 }

@@ -40,8 +40,45 @@ export async function evict(target: Target, destination: string | null, idle: bo
   const reply = await post(target, '/evict', body, deps);
   if (reply.status !== 200) throw failure(reply);
   const count = numberAt(reply.fields, 'evicted');
-  deps.out(`${count} connection${count === 1 ? '' : 's'} retired${idle ? '' : '; busy ones finish what they carry'}\n`);
+  deps.out(`${connections(count)} retired${idle ? '' : '; busy ones finish what they carry'}\n`);
   return EXIT.ok;
+}
+
+/** `carpool pause DEST`: new requests wait until `resume`; saying it twice is no mistake. */
+export async function pause(target: Target, destination: string, deps: CliDeps): Promise<number> {
+  const changed = await steer(target, '/pause', destination, deps);
+  if (changed.get('changed') === true)
+    deps.out(
+      `${destination} is paused: running requests finish, new ones wait up to pool.pauseTimeout.\nLet them through again: carpool resume ${destination}\n`,
+    );
+  else deps.out(`${destination} was paused already\n`);
+  return EXIT.ok;
+}
+
+/** `carpool resume DEST` */
+export async function resume(target: Target, destination: string, deps: CliDeps): Promise<number> {
+  const changed = await steer(target, '/resume', destination, deps);
+  if (changed.get('changed') === true) deps.out(`${destination} is resumed: the requests that waited go first\n`);
+  else deps.out(`${destination} was not paused\n`);
+  return EXIT.ok;
+}
+
+/** `carpool reconnect DEST`: every connection is replaced, none is cut. */
+export async function reconnect(target: Target, destination: string, deps: CliDeps): Promise<number> {
+  const count = numberAt(await steer(target, '/reconnect', destination, deps), 'connections');
+  if (count === 0) deps.out(`${destination} has no connection open: the next request opens one\n`);
+  else deps.out(`${connections(count)} of ${destination} replaced; busy ones finish what they carry first\n`);
+  return EXIT.ok;
+}
+
+async function steer(target: Target, path: string, destination: string, deps: CliDeps): Promise<JsonObject> {
+  const reply = await post(target, path, { destination }, deps);
+  if (reply.status !== 200) throw failure(reply);
+  return reply.fields;
+}
+
+function connections(count: number): string {
+  return `${count} connection${count === 1 ? '' : 's'}`;
 }
 
 /** `carpool log-level LEVEL` */

@@ -1,12 +1,14 @@
 import { parseHostPattern } from '../config/addresses.ts';
-import type { Config } from '../config/types.ts';
+import type { Config, DestinationPolicy } from '../config/types.ts';
 import { AddressRules } from '../discovery/address-rules.ts';
 import { DnsStub, type LookupResult } from '../discovery/dns-stub.ts';
 import { addressPort, isIpLiteral } from '../discovery/ip-address.ts';
 import { findEntry } from '../routing/host-pattern.ts';
 import type { DoctorContext, FindingSink } from './doctor-finding.ts';
+import { goesByParentProxy } from './doctor-parent-proxy.ts';
 import { probe } from './doctor-probe.ts';
 import { type Address, type Endpoints, findService } from './doctor-service.ts';
+import { checkTls } from './doctor-tls.ts';
 
 const CONNECT_TIMEOUT_MS = 2000;
 const LOOKUP_TIMEOUT_MS = 4000;
@@ -40,9 +42,41 @@ export async function checkDestination(
     findings.fail('is no destination', 'Write it as the app calls it: orders.shop:8080, 10.0.0.5:80, [fd00::5]:80.');
     return;
   }
-  const found = await find(context, named, findings, stopped);
+  const entry = findEntry(context.config.destinations, named.host, named.port);
+  const policy = entry?.policy ?? context.config.defaults;
+  const look = { context, named, policy, findings, stopped };
+  if (entry === null || entry.to === null) await checkTarget(look, named, entry?.endpoints ?? null);
+  else
+    for (const target of entry.to) {
+      findings.ok(`requests go to ${addressPort(target.host, target.port)} instead (weight ${target.weight})`);
+      // An address that is written there may be dialled like endpoints that are.
+      await checkTarget(look, target, isIpLiteral(target.host) ? [{ address: target.host, port: target.port }] : null);
+    }
+}
+
+/** What a look at one destination has at hand. */
+type Look = {
+  readonly context: DoctorContext;
+  /** As the app calls it: whose name the certificate has. */
+  readonly named: NamedDestination;
+  readonly policy: DestinationPolicy;
+  readonly findings: FindingSink;
+  readonly stopped: AbortSignal;
+};
+
+/** @param target where requests go: the destination itself, or one of its `to` */
+async function checkTarget(look: Look, target: NamedDestination, written: readonly Address[] | null): Promise<void> {
+  const { context, named, policy, findings, stopped } = look;
+  const found: Endpoints =
+    written === null
+      ? await find(context, target, findings, stopped)
+      : { kind: 'found', how: 'endpoints of the configuration', addresses: written, written: true };
   if (found.kind === 'failed') {
     findings.fail(found.what, found.remedy);
+    return;
+  }
+  if (found.kind === 'proxied') {
+    findings.ok('goes by the parent proxy, which finds it');
     return;
   }
   const rules = addressRules(context.config);
@@ -56,7 +90,9 @@ export async function checkDestination(
     findings.fail(`${found.how}: ${denied.message}`, denied.hint);
     break;
   }
-  if (allowed.length > 0) await dial(found.how, allowed, context, findings);
+  if (allowed.length === 0) return;
+  const taken = await dial(found.how, allowed, context, findings);
+  if (taken !== null && policy.tls.originate) await checkTls(named, taken, policy, context.clock, findings);
 }
 
 function addressRules(config: Config): AddressRules {
@@ -70,16 +106,15 @@ function addressRules(config: Config): AddressRules {
   return new AddressRules({ allow: security.allowAddresses, listeners });
 }
 
-/** In the order in which discovery asks: written endpoints, an address, a Service, DNS. */
+/** In the order in which discovery asks: an address, a Service, the parent proxy or DNS. */
 async function find(
   context: DoctorContext,
   { host, port }: NamedDestination,
   findings: FindingSink,
   stopped: AbortSignal,
 ): Promise<Endpoints> {
-  const entry = findEntry(context.config.destinations, host, port);
-  if (entry !== null && entry.endpoints !== null)
-    return { kind: 'found', how: 'endpoints of the configuration', addresses: entry.endpoints, written: true };
+  const outside = goesByParentProxy(context.config, host, port);
+  if (isIpLiteral(host) && outside) return { kind: 'proxied' };
   if (isIpLiteral(host))
     return { kind: 'found', how: 'an address', addresses: [{ address: host, port }], written: false };
   const { dns } = context.config.discovery;
@@ -88,6 +123,7 @@ async function find(
   try {
     const service = await findService(context, { host, port }, stub.clusterDomain, findings, stopped);
     if (service.kind !== 'dns') return service;
+    if (outside && service.externalName === null) return { kind: 'proxied' };
     // What a Service stands for is no name to search for.
     const name = service.externalName === null ? host : `${service.externalName.replace(/\.$/, '')}.`;
     return fromDns(await lookup(stub, name, context), name, port);
@@ -111,15 +147,18 @@ function fromDns(result: LookupResult, name: string, port: number): Endpoints {
   return { kind: 'found', how, addresses: result.addresses.map((address) => ({ address, port })), written: false };
 }
 
+/** @returns an endpoint that takes connections, or null */
 async function dial(
   how: string,
   all: readonly Address[],
   { clock }: DoctorContext,
   findings: FindingSink,
-): Promise<void> {
+): Promise<Address | null> {
   const tried = all.slice(0, MAX_DIALLED);
   const results = await Promise.all(
     tried.map(async ({ address, port }) => ({
+      address,
+      port,
       endpoint: addressPort(address, port),
       result: await probe({ host: address, port }, { clock, timeoutMs: CONNECT_TIMEOUT_MS }),
     })),
@@ -133,7 +172,7 @@ async function dial(
   const words = `${how}: ${taken} of ${tried.length} ${noun} connections${rest}`;
   if (failed.length === 0) {
     findings.ok(words);
-    return;
+    return tried[0] ?? null;
   }
   const more = failed.length > MAX_NAMED ? ` and ${failed.length - MAX_NAMED} more` : '';
   const told = `${words}; not ${failed.slice(0, MAX_NAMED).join(', ')}${more}`;
@@ -147,4 +186,5 @@ async function dial(
       told,
       'Is the process there up, is the port right (a headless Service has the port of its pods), does a network policy let this pod reach it?',
     );
+  return results.find(({ result }) => result.kind === 'connected') ?? null;
 }

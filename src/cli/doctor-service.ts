@@ -13,7 +13,9 @@ export type Address = { readonly address: string; readonly port: number };
 export type Endpoints =
   /** `written`: they stand in the configuration. */
   | { readonly kind: 'found'; readonly how: string; readonly addresses: readonly Address[]; readonly written: boolean }
-  | { readonly kind: 'failed'; readonly what: string; readonly remedy: string };
+  | { readonly kind: 'failed'; readonly what: string; readonly remedy: string }
+  /** The parent proxy finds them. */
+  | { readonly kind: 'proxied' };
 
 /** What the API server says about a name. */
 type FoundService =

@@ -8,7 +8,9 @@ import { type CliDeps, CliError, EXIT } from './deps.ts';
 import { checkDestination, readDestination } from './doctor-destination.ts';
 import { checkDns } from './doctor-dns.ts';
 import { type Check, type DoctorContext, type Finding, type FindingSink, runChecks } from './doctor-finding.ts';
+import { checkFleet } from './doctor-fleet.ts';
 import { checkKubernetes } from './doctor-kubernetes.ts';
+import { checkParentProxy } from './doctor-parent-proxy.ts';
 import { ProxyVariables, readEnviron } from './doctor-proxy-variables.ts';
 import { checkFileLimit, checkListener, checkOperator } from './doctor-sidecar.ts';
 import type { Format } from './show.ts';
@@ -42,6 +44,12 @@ export async function doctor(destinations: readonly string[], options: DoctorOpt
 function checks(context: DoctorContext, tell: (findings: FindingSink) => void, environ: string | undefined): Check[] {
   const named = context.destinations.map((text) => ({ text, read: readDestination(text) }));
   const hosts = named.flatMap(({ read }) => (read === null ? [] : [read.host]));
+  const { fleet, egress } = context.config;
+  const optional: Check[] = [];
+  if (fleet.coordinator !== null)
+    optional.push({ name: 'fleet', run: (findings, stopped) => checkFleet(context, findings, stopped) });
+  if (egress.parentProxy.url !== null)
+    optional.push({ name: 'parent proxy', run: (findings) => checkParentProxy(context, findings) });
   return [
     { name: 'configuration', run: tell },
     { name: 'listener', run: (findings) => checkListener(context, findings) },
@@ -50,6 +58,7 @@ function checks(context: DoctorContext, tell: (findings: FindingSink) => void, e
     { name: 'file limit', run: (findings) => checkFileLimit(context.config, fileDescriptorLimit(), findings) },
     { name: 'DNS', run: (findings) => checkDns(context, hosts, findings) },
     { name: 'Kubernetes', run: (findings, stopped) => checkKubernetes(context, findings, stopped) },
+    ...optional,
     ...named.map(
       ({ text, read }): Check => ({
         name: text,

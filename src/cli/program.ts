@@ -1,11 +1,12 @@
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { LOG_LEVELS } from '../config/choices.ts';
-import { parseDuration } from '../config/duration.ts';
 import { CONFIG_FLAGS, type FlagOptions, flagsFrom } from '../config/flags.ts';
 import { runCheck } from './check.ts';
-import { evict, reload, setLogLevel } from './control-commands.ts';
+import { evict, pause, reconnect, reload, resume, setLogLevel } from './control-commands.ts';
 import { type CliDeps, CliError, EXIT } from './deps.ts';
 import type { DoctorOptions } from './doctor.ts';
+import { durationArgument } from './option-values.ts';
+import { addPlanningCommands } from './planning-commands.ts';
 import { type Format, showConnections, showPools, showStats } from './show.ts';
 import { controlTarget, readTarget, type TargetOptions } from './targets.ts';
 import { waitUntilReady } from './wait.ts';
@@ -80,6 +81,16 @@ export function buildProgram(deps: CliDeps, done: (exitCode: number) => void): C
     .action(async (destination: string | undefined, options: TargetOptions & { idle: boolean }) =>
       done(await evict(controlTarget(options, deps.env), destination ?? null, options.idle, deps)),
     );
+  for (const [name, description, run] of [
+    ['pause', 'hold a destination: running requests finish, new ones wait until it is resumed', pause],
+    ['resume', 'let the requests of a paused destination through again', resume],
+    ['reconnect', 'replace all connections of a destination: none is cut, busy ones finish first', reconnect],
+  ] as const)
+    controllable(program.command(name).description(description))
+      .argument('<destination>', 'host:port')
+      .action(async (destination: string, options: TargetOptions) =>
+        done(await run(controlTarget(options, deps.env), destination, deps)),
+      );
   controllable(program.command('reload').description('read the configuration again')).action(
     async (options: TargetOptions) => done(await reload(controlTarget(options, deps.env), deps)),
   );
@@ -102,6 +113,8 @@ export function buildProgram(deps: CliDeps, done: (exitCode: number) => void): C
       const { doctor } = await import('./doctor.ts');
       done(await doctor(destinations, options, deps));
     });
+
+  addPlanningCommands(program, deps, done);
 
   program
     .command('version')
@@ -141,10 +154,4 @@ function controllable(command: Command): Command {
     .option('--socket <path>', 'the control socket (control.socket of the configuration)')
     .option('--url <url>', 'the control port instead, as http://127.0.0.1:14192')
     .option('--token-file <path>', 'its token (control.tokenFile)');
-}
-
-function durationArgument(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === null) throw new InvalidArgumentError('A duration is a number with its unit: 500ms, 30s, 2m.');
-  return ms;
 }

@@ -70,7 +70,9 @@ export async function showPools(
     right('ENDPOINTS'),
     left('DISCOVERY'),
   ];
-  const rows = pools.map((pool) => {
+  const notes = pools.map(poolNotes);
+  if (notes.some((words) => words !== '')) columns.push(left('NOTES'));
+  const rows = pools.map((pool, index) => {
     const endpoints = listAt(pool, 'endpoints');
     const ready = endpoints.filter((endpoint) => textAt(endpoint, 'state') === 'ready').length;
     const discovery = objectAt(pool, 'discovery');
@@ -80,9 +82,29 @@ export async function showPools(
       ...counts.map((key) => String(numberAt(pool, key))),
       `${ready}/${endpoints.length}`,
       [textAt(discovery, 'source'), textAt(discovery, 'state')].join(' '),
+      notes[index] ?? '',
     ];
   });
   printTable(columns, rows, 'no destination yet: one appears with its first request', deps);
+}
+
+/** What is out of the ordinary about a pool, in a few words each. */
+function poolNotes(pool: JsonObject): string {
+  const words: string[] = [];
+  if (pool.get('paused') === true) words.push('paused');
+  const breaker = objectAt(pool, 'breaker');
+  const state = textAt(breaker, 'state');
+  if (state === 'open') words.push(`breaker open, tries again in ${age(numberAt(breaker, 'triedAgainInMs'))}`);
+  if (state === 'half_open') words.push('breaker half open');
+  const limit = objectAt(pool, 'limit');
+  const max = numberAt(pool, 'maxConnections');
+  const configured = numberAt(limit, 'configured');
+  if (typeof limit.get('share') === 'number' && numberAt(limit, 'share') === max && max < configured)
+    words.push(`fleet share ${max} of ${configured}`);
+  else if (typeof limit.get('scaled') === 'number') words.push(`limit ${max}, scaled from ${configured}`);
+  const signals = pool.get('signals');
+  if (Array.isArray(signals) && signals.length > 0) words.push(`strained: ${signals.join(', ')}`);
+  return words.join('; ');
 }
 
 /** `carpool connections`: a row for each upstream connection. */

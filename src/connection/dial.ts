@@ -1,20 +1,18 @@
+import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../clock.ts';
+import type { Proxied } from '../discovery/discovery.ts';
 import { type ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
+import type { RawSocket } from '../transport/raw-socket.ts';
+import type { SecureTarget } from '../transport/secure-socket.ts';
 import { TlsFileError } from '../transport/tls-files.ts';
+import type { DialFailure } from './dial-failure.ts';
+import { unreadable } from './proxy-refusal.ts';
+import { ofProxy, ProxyTunnel, type TunnelOutcome } from './proxy-tunnel.ts';
 import type { SecureDial } from './secure-dial.ts';
 import { alpnFailure, filesFailure, type TlsFailure, tlsFailure } from './tls-failure.ts';
 
 /** One backend: the same port at each of its addresses (one of each family), in the order in which to try them. */
 export type DialTarget = { readonly addresses: readonly string[]; readonly port: number };
-
-export type DialFailure = {
-  /** An errno name (`ECONNREFUSED`), `ETIMEDOUT` where the deadline passed, or the code of a TLS failure. */
-  readonly errno: string;
-  readonly message: string;
-  readonly timedOut: boolean;
-  /** TCP stood, or was not even tried, and TLS failed; else null. */
-  readonly tls: TlsFailure | null;
-};
 
 export interface DialOutcome {
   /** The connection to `address` stands after `ms`. The socket has no owner yet: set its handler at once. */
@@ -31,44 +29,96 @@ export type DialOptions = {
   readonly keepAliveMs: number;
   /** What TLS is opened with, or null: none. */
   readonly secure: SecureDial | null;
+  /** The addresses are those of a parent proxy; null or absent: of the endpoint itself. */
+  readonly by?: ProxyDial | null;
+};
+
+/** What is asked of a parent proxy. */
+export type ProxyDial = {
+  readonly proxied: Proxied;
+  /** A tunnel to the host (CONNECT), in which TLS is opened where there is TLS; false: the connection itself, for requests in absolute form. */
+  readonly tunnel: boolean;
 };
 
 /** When the other address family is tried beside one that has not answered (RFC 8305 section 5 recommends it). */
 const OTHER_FAMILY_AFTER_MS = 250;
 
+const NO_ANSWER = 'did not answer';
 /** What a host or network without the family says: it tells less than the failure at the other address. */
 const UNREACHABLE = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL']);
 
 /** A connect to one address. Tells its dial how it ended, once, unless it is given up. */
-class Attempt implements ByteHandler {
+class Attempt implements ByteHandler, TunnelOutcome {
   readonly address: string;
+  readonly #port: number;
+  readonly #options: DialOptions;
   readonly #must: string | null;
   #socket: ByteSocket | null = null;
+  #tunnel: ProxyTunnel | null = null;
   #dial: Dial | null;
 
   constructor(address: string, port: number, options: DialOptions, dial: Dial) {
     const { keepAliveMs, secure } = options;
+    const by = options.by ?? null;
     this.address = address;
+    this.#port = port;
+    this.#options = options;
     this.#dial = dial;
     this.#must = secure?.must ?? null;
     try {
-      const target = secure === null ? null : secure.target();
-      this.#socket = ByteSocket.connect({ address, port, keepAliveMs, secure: target }, this, () => this.#connected());
+      if (by?.tunnel === true) this.#tunnel = new ProxyTunnel({ address, port, keepAliveMs }, by.proxied, this);
+      else this.#connect(by === null ? (secure?.target() ?? null) : by.proxied.proxy.secure(), null);
     } catch (error) {
       if (!(error instanceof TlsFileError)) throw error;
+      const failure = by === null ? filesFailure(error) : ofProxy(filesFailure(error));
       // Whoever dials does not expect an outcome before the dial exists.
-      process.nextTick(() => this.#tlsFailed(filesFailure(error)));
+      process.nextTick(() => this.#tlsFailed(failure));
     }
   }
 
-  /** Whether TCP stands and the TLS handshake goes on. */
-  get shakesHands(): boolean {
+  #connect(secure: SecureTarget | null, over: Socket | null): void {
+    const { keepAliveMs } = this.#options;
+    const target = { address: this.address, port: this.#port, keepAliveMs, secure, over };
+    this.#socket = ByteSocket.connect(target, this, () => this.#connected());
+  }
+
+  tunnelOpened({ socket, secure }: RawSocket, rest: Buffer): void {
+    const inside = this.#options.secure;
+    if (inside === null) {
+      if (rest.length > 0) socket.unshift(rest);
+      this.#socket = ByteSocket.accept(socket, this, secure);
+      this.#connected();
+    } else if (rest.length > 0 && this.#options.by) {
+      // In TLS the client speaks first.
+      const refusal = unreadable(this.#options.by.proxied, 'bytes came behind its answer, before TLS had begun');
+      socket.destroy();
+      this.#failed({ errno: refusal.code, message: refusal.message, timedOut: false, tls: null, refusal });
+    } else {
+      try {
+        this.#connect(inside.target(), socket);
+      } catch (error) {
+        socket.destroy();
+        if (!(error instanceof TlsFileError)) throw error;
+        this.#tlsFailed(filesFailure(error));
+      }
+    }
+  }
+
+  tunnelFailed(failure: DialFailure): void {
+    this.#failed(failure);
+  }
+
+  /** What it waits for, in words: TCP stands already, or not. */
+  get waitsFor(): string {
     const phase = this.#socket?.secure?.phase;
-    return phase === 'handshake' || phase === 'verifying';
+    if (phase === 'handshake' || phase === 'verifying' || this.#tunnel?.shakesHands === true)
+      return 'accepted the connection, but did not finish the TLS handshake';
+    return this.#tunnel?.asked === true ? 'accepted the connection, but did not answer CONNECT' : NO_ANSWER;
   }
 
   giveUp(): void {
     this.#end();
+    this.#tunnel?.destroy();
     this.#socket?.destroy();
   }
 
@@ -110,7 +160,8 @@ class Attempt implements ByteHandler {
 
   onClose(error: NodeJS.ErrnoException | null): void {
     const tls = this.#socket === null ? null : tlsFailure(error, this.#socket);
-    if (tls !== null) this.#tlsFailed(tls);
+    // In absolute form TLS is the proxy's own.
+    if (tls !== null) this.#tlsFailed(this.#options.by?.tunnel === false ? ofProxy(tls) : tls);
     this.#failed({
       tls: null,
       errno: error?.code ?? 'ECONNRESET',
@@ -180,9 +231,8 @@ export class Dial {
     const { addresses, port } = this.#target;
     const where = addresses.map((address) => `${address}:${port}`).join(' and ');
     // Who takes the connection and says nothing may wait for another protocol, or be stuck; the network is in order.
-    const what = [...this.#attempts].some(({ shakesHands }) => shakesHands)
-      ? 'accepted the connection, but did not finish the TLS handshake'
-      : 'did not answer';
+    const waits = [...this.#attempts].map(({ waitsFor }) => waitsFor);
+    const what = waits.find((words) => words !== NO_ANSWER) ?? NO_ANSWER;
     const message = `${where} ${what} within ${connectMs} ms`;
     this.#end(null)?.dialFailed({ errno: 'ETIMEDOUT', message, timedOut: true, tls: null });
   }

@@ -4,19 +4,16 @@ import type { CloseReason } from '../observer.ts';
 import { type Head, METHOD_HEAD } from '../protocol/head.ts';
 import { BODY_LENGTH, BODY_UNTIL_CLOSE, BodyReader, type BodySink } from '../protocol/http1/body-reader.ts';
 import { type HeadScanner, SCAN_DONE, SCAN_MORE } from '../protocol/http1/head-scanner.ts';
-import { HEAD_ROOM, type RequestHeadOptions, writeRequestHead } from '../protocol/http1/head-writer.ts';
+import { HEAD_ROOM, optionsBound, type RequestHeadOptions, writeRequestHead } from '../protocol/http1/head-writer.ts';
 import { advertisedIdleMs } from '../protocol/http1/keep-alive.ts';
 import { PartialHead } from '../protocol/http1/partial-head.ts';
 import { responseBodyKind } from '../protocol/http1/response-body.ts';
 import type { ByteHandler, ByteSocket } from '../transport/byte-socket.ts';
 import { outputSlab } from '../transport/output-slab.ts';
+import type { AbsoluteForm } from './absolute-form.ts';
+import { MAX_INTERIM, WORTH_NOTING_MS } from './exchange-bounds.ts';
 import { sendChunk, sendLastChunk, sendRange, sendTrailers } from './http1-output.ts';
 import type { ConnectionOwner, PooledConnection, ResponseReceiver, UpstreamLease } from './upstream.ts';
-
-/** More interim responses than this before the final one are an attack or a fault (robustness rule 14). */
-const MAX_INTERIM = 32;
-/** An idle time that is worth telling the learner of idle time-outs. */
-const WORTH_NOTING_MS = 500;
 
 /**
  * One upstream HTTP/1.1 connection. Its pool owns it; an exchange holds it as a lease while it is active. While idle it is
@@ -53,13 +50,14 @@ export class Http1Connection implements PooledConnection, UpstreamLease, ByteHan
   #interims = 0;
   #responseStarted = false;
   #writtenBefore = 0;
-  /** How long it had been idle when the exchange took it (ms). */
-  #idleBefore = 0;
+  #idleBeforeMs = 0;
   readonly #reader = new BodyReader();
   readonly #partial = new PartialHead();
   readonly #clock: Clock;
   readonly #scanner: HeadScanner;
   readonly #owner: ConnectionOwner;
+  /** Its peer is a parent proxy that takes whole URLs; null: the origin. */
+  readonly #form: AbsoluteForm | null;
   #socket: ByteSocket;
   #detached = false;
 
@@ -70,8 +68,10 @@ export class Http1Connection implements PooledConnection, UpstreamLease, ByteHan
     owner: ConnectionOwner,
     scanner: HeadScanner,
     clock: Clock,
+    form: AbsoluteForm | null = null,
   ) {
     this.id = id;
+    this.#form = form;
     this.endpointId = endpointId;
     this.#socket = socket;
     this.#owner = owner;
@@ -111,7 +111,7 @@ export class Http1Connection implements PooledConnection, UpstreamLease, ByteHan
     }
     this.#state = 'active';
     this.requests++;
-    this.#idleBefore = now - this.idleSince;
+    this.#idleBeforeMs = now - this.idleSince;
     return this;
   }
 
@@ -126,8 +126,8 @@ export class Http1Connection implements PooledConnection, UpstreamLease, ByteHan
     this.#interims = 0;
     this.#responseStarted = false;
     this.#writtenBefore = this.#socket.bytesWritten;
-    outputSlab.reserve(this.#socket, head.end - head.start + HEAD_ROOM);
-    outputSlab.length = writeRequestHead(head, options, outputSlab.buffer, outputSlab.length);
+    outputSlab.reserve(this.#socket, head.end - head.start + HEAD_ROOM + optionsBound(options, this.#form));
+    outputSlab.length = writeRequestHead(head, options, outputSlab.buffer, outputSlab.length, this.#form);
   }
 
   sendData(buffer: Buffer, start: number, end: number, stable: boolean): boolean {
@@ -242,11 +242,13 @@ export class Http1Connection implements PooledConnection, UpstreamLease, ByteHan
       return -1;
     }
     const head = this.#scanner.head;
-    if (result !== SCAN_DONE) return this.#fault(this.#scanner.fault.rule);
+    if (result !== SCAN_DONE)
+      return this.#fault(isTlsAlert(buffer, start, end) ? ALERT_TO_CLEAR : this.#scanner.fault.rule);
     if (head.status === 101) return this.#readUpgrade(head, buffer, end);
     if (head.status < 200) return this.#readInterim(head);
     this.#responseStarted = true;
-    if (this.#idleBefore > WORTH_NOTING_MS) this.#owner.survivedIdle(this.#idleBefore);
+    if (head.status === 407 && this.#form !== null) return this.#fault(this.#form.refused(), 'CONNECT_FAILED');
+    if (this.#idleBeforeMs > WORTH_NOTING_MS) this.#owner.survivedIdle(this.#idleBeforeMs);
     const kind = responseBodyKind(head, this.#headRequest);
     this.#reader.begin(kind, kind === BODY_LENGTH ? head.contentLength : 0);
     if (head.close || (head.minor === 0 && !head.keepAlive) || kind === BODY_UNTIL_CLOSE) this.#reusable = false;
@@ -365,9 +367,8 @@ export class Http1Connection implements PooledConnection, UpstreamLease, ByteHan
     this.#fail('error', code, message);
   }
 
-  /** @returns -1, as where a head has no end */
-  #fault(rule: string): -1 {
-    this.#fail('protocol_error', 'UPSTREAM_PROTOCOL', rule);
+  #fault(rule: string, code: ErrorCode = 'UPSTREAM_PROTOCOL'): -1 {
+    this.#fail('protocol_error', code, rule);
     return -1;
   }
 
@@ -379,7 +380,7 @@ export class Http1Connection implements PooledConnection, UpstreamLease, ByteHan
     const responseStarted = this.#responseStarted;
     // A reused connection that ends before a byte of the answer was most likely closed for being idle just then.
     const raced = reason === 'error' && this.reused && !responseStarted;
-    this.#close(reason, raced ? this.#idleBefore : null);
+    this.#close(reason, raced ? this.#idleBeforeMs : null);
     receiver?.attemptFailed({ code, message, unprocessed, responseStarted, connectionLost: true, streamCode: null });
   }
 

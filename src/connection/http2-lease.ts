@@ -4,16 +4,13 @@ import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE } from '../protocol/http1/body-rea
 import type { RequestHeadOptions } from '../protocol/http1/head-writer.ts';
 import { requestBlockBound, writeRequestBlock } from '../protocol/http2/block-writer.ts';
 import { CANCEL, errorName, HTTP_1_1_REQUIRED, REFUSED_STREAM } from '../protocol/http2/frame-types.ts';
+import { MAX_INTERIM, WORTH_NOTING_MS } from './exchange-bounds.ts';
 import type { LinkOutput } from './link-output.ts';
 import { LinkStream } from './link-stream.ts';
 import type { ResponseReceiver, UpstreamLease } from './upstream.ts';
 
-/** More interim responses than this before the final one are an attack or a fault (robustness rule 14). */
-const MAX_INTERIM = 32;
 /** How long an upload may still be waiting to be sent when its response is complete. */
 const UPLOAD_AFTER_ANSWER_MS = 5000;
-/** An idle time that is worth telling the learner of idle time-outs. */
-const WORTH_NOTING_MS = 500;
 
 /** What a lease asks of its connection. */
 export interface LeaseHost {

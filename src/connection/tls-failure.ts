@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import { CarpoolError } from '../errors.ts';
+import { CarpoolError, ERRORS } from '../errors.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import type { TlsFileError } from '../transport/tls-files.ts';
 import type { AttemptFailure } from './upstream.ts';
@@ -27,6 +27,9 @@ export function tlsError(where: string, failure: TlsFailure): CarpoolError {
     hint: failure.hint,
   });
 }
+
+/** A socket that was dialled, for requests or for a check. */
+type Dialled = Pick<ByteSocket, 'secure'>;
 
 /** What is wrong with a chain, by OpenSSL's name of it. */
 const UNTRUSTED = new Set([
@@ -75,11 +78,41 @@ function alertFailure(message: string, code: string): TlsFailure | null {
  * What a request hears whose attempt failed. Of TLS 1.3 the client is done before the server has looked at its
  * certificate: that it was refused comes in place of the response (RFC 8446 section 4.4.2.4).
  */
-export function attemptError(where: string, failure: AttemptFailure): CarpoolError {
+export function attemptError(where: string, failure: AttemptFailure, first: FirstWords | null = null): CarpoolError {
   const alert = failure.responseStarted ? null : alertFailure(failure.message, 'ALERT');
   if (alert !== null) return tlsError(where, alert);
+  // A parent proxy did not take a request in absolute form (407): the message says what to do.
+  if (failure.code === 'CONNECT_FAILED')
+    return new CarpoolError(failure.code, `${where}: ${failure.message}`, {
+      proxyError: 'http_request_denied',
+      hint: 'Set egress.parentProxy.credentialsFile to the credentials that the parent proxy wants.',
+    });
   const streamCode = failure.streamCode ?? undefined;
-  return new CarpoolError(failure.code, `${where}: ${failure.message}`, { streamCode });
+  const more = first === null ? null : doubt(failure, first);
+  const hint = more === null ? {} : { hint: `${ERRORS[failure.code].hint} ${more}` };
+  return new CarpoolError(failure.code, `${where}: ${failure.message}`, { streamCode, ...hint });
+}
+
+/** What was spoken on a connection that had carried nothing before: what ended it may be that the server expected something else. */
+export type FirstWords = { readonly secure: boolean; readonly clientCertificate: boolean };
+
+/** What a server that speaks TLS says to a request in clear: an alert (RFC 8446 section 5.1), which is no HTTP. */
+export const ALERT_TO_CLEAR = 'the upstream answered with an alert of TLS, in place of a response';
+
+/** Whether bytes that should be a response are a record of TLS with an alert. */
+export const isTlsAlert = (buffer: Buffer, start: number, end: number): boolean =>
+  end - start >= 2 && buffer[start] === 0x15 && buffer[start + 1] === 0x03;
+
+/** What else may be the matter, in words, or null. */
+function doubt({ code, message, responseStarted }: AttemptFailure, first: FirstWords): string | null {
+  if (responseStarted) return null;
+  const ended = code === 'UPSTREAM_CLOSED' || code === 'UPSTREAM_RESET';
+  if (!first.secure && (ended || message.startsWith(ALERT_TO_CLEAR)))
+    return 'If this port speaks TLS, set tls.originate: true, or call https://.';
+  // Of TLS 1.3 the server looks at the client's certificate after the client is done, and some close without an alert.
+  if (first.secure && ended && !first.clientCertificate)
+    return 'If the server wants a client certificate (mTLS), set tls.cert and tls.key.';
+  return null;
 }
 
 /** Whose it is, whose name it has and until when it is good; nothing of this is secret. */
@@ -89,7 +122,7 @@ function describe(certificate: X509Certificate): string {
   return `(${oneLine(certificate.subject)}${names}, issued by ${oneLine(certificate.issuer)}, valid ${certificate.validFrom} to ${certificate.validTo})`;
 }
 
-function certificateFailure(error: NodeJS.ErrnoException, code: string, socket: ByteSocket): TlsFailure {
+function certificateFailure(error: NodeJS.ErrnoException, code: string, socket: Dialled): TlsFailure {
   const certificate = socket.secure?.certificate ?? null;
   const whose = certificate === null ? '' : ` ${describe(certificate)}`;
   const told = (message: string, hint: string): TlsFailure => ({
@@ -124,7 +157,7 @@ function certificateFailure(error: NodeJS.ErrnoException, code: string, socket: 
 }
 
 /** What `error`, which ended `socket` in its handshake, says; null: it has nothing to do with TLS. */
-export function tlsFailure(error: NodeJS.ErrnoException | null, socket: ByteSocket): TlsFailure | null {
+export function tlsFailure(error: NodeJS.ErrnoException | null, socket: Dialled): TlsFailure | null {
   const { secure } = socket;
   if (secure === null || secure.phase === 'connecting' || secure.phase === 'established') return null;
   const code = error?.code ?? 'ECONNRESET';

@@ -60,6 +60,10 @@ function parseAll(addresses: readonly string[]): IpAddress[] {
   return addresses.flatMap((address) => parseIp(address) ?? []).map(dialled);
 }
 
+/** An app that calls the proxy's own port as if it were the upstream gets here, by HTTP/2 above all: its `:authority` is what it dialled. */
+const LOOP_HINT =
+  'The request names carpool itself as its destination. Set the proxy in the app (HTTP_PROXY), call a local port of a destination (destinations[].localPort), or name the upstream: by HTTP/2 in :authority, else in an absolute URL.';
+
 /**
  * Which addresses may be dialled for an app that named the destination (robustness rule 26). It is asked when an
  * endpoint is told, with the address that will be dialled, so a name that resolves to something else a moment later
@@ -123,7 +127,9 @@ export class AddressRules {
     if (!listeners) return null;
     const forms = [dialled(ip), embeddedIpv4(ip)?.ip ?? ip];
     if (!forms.some((form) => listeners.some((listener) => this.#reaches(form, listener)))) return null;
-    return new CarpoolError('LOOP', `${addressPort(address, port)} is a listener of carpool itself`);
+    return new CarpoolError('LOOP', `${addressPort(address, port)} is a listener of carpool itself`, {
+      hint: LOOP_HINT,
+    });
   }
 
   /** Whether dialling `ip` (at the listener's port) arrives at a socket bound to `listener`. */

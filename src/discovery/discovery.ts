@@ -1,5 +1,6 @@
 import type { Vanished } from '../config/types.ts';
 import type { CarpoolError } from '../errors.ts';
+import type { ProxyHop } from '../transport/proxy-hop.ts';
 
 /**
  * How discovery tells routing and pool which endpoints a destination has. Static lists, DNS and Kubernetes speak through
@@ -21,6 +22,20 @@ export type EndpointSpec = {
   readonly pod?: string;
   /** What the Service's port says is spoken there (`appProtocol`). */
   readonly appProtocol?: string;
+  /** The address is that of a parent proxy, which is between; with what it is asked for. */
+  readonly proxied?: Proxied;
+  /** Which of the destination's targets (`to`) it is of. */
+  readonly target?: string;
+  /** Its address stands in the configuration. */
+  readonly written?: true;
+};
+
+/** What a parent proxy is asked for. */
+export type Proxied = {
+  /** A name that the proxy resolves, or an address without brackets. */
+  readonly host: string;
+  readonly port: number;
+  readonly proxy: ProxyHop;
 };
 
 /** What a destination implements. Calls come in any order and may repeat; each must be idempotent. */
@@ -57,7 +72,7 @@ export interface EndpointSubscription {
 }
 
 export type DiscoveryState = {
-  readonly source: 'static' | 'dns' | 'literal' | 'kubernetes';
+  readonly source: 'static' | 'dns' | 'literal' | 'kubernetes' | 'parent_proxy';
   readonly state: 'resolving' | 'ready' | 'failing';
   /** What is wrong, in words, or null: also while a next best source serves (`ready`). */
   readonly error: string | null;

@@ -1,3 +1,4 @@
+import type { TimeoutPolicy } from '../config/types.ts';
 import { equalsIgnoringCase } from '../protocol/bytes.ts';
 import type { Head } from '../protocol/head.ts';
 
@@ -39,4 +40,10 @@ export function ownDeadlineMs(head: Head): number {
   const called = head.grpcTimeoutField < 0 ? 0 : grpcTimeoutMs(head.valueText(head.grpcTimeoutField));
   if (asked === 0 || called === 0) return asked + called;
   return Math.min(asked, called);
+}
+
+/** How long a whole exchange may take, in milliseconds: `timeouts.total`, or less where the request says so; 0: no limit. */
+export function totalMs(head: Head, timeouts: TimeoutPolicy): number {
+  const asked = ownDeadlineMs(head);
+  return asked > 0 && (timeouts.totalMs === 0 || asked < timeouts.totalMs) ? asked : timeouts.totalMs;
 }

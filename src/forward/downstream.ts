@@ -44,3 +44,11 @@ export interface Downstream {
   /** The exchange holds nothing any more; called once, last. */
   exchangeEnded(): void;
 }
+
+/** NTLM and Negotiate authenticate a connection, not a request: it must never serve anybody else (rule 17a). */
+export function pinTo(downstream: Downstream, lease: UpstreamLease | null, destination: string): void {
+  const { pinned } = downstream;
+  if (lease === null || !lease.pin(destination) || pinned === lease) return;
+  pinned?.cancel();
+  downstream.pinned = lease;
+}

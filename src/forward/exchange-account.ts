@@ -1,17 +1,23 @@
-import type { Clock } from '../clock.ts';
 import type { Spoken } from '../connection/upstream.ts';
 import type { CarpoolError } from '../errors.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import { type Head, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_TRACE } from '../protocol/head.ts';
 import type { Destination } from '../routing/destination.ts';
-import type { AccessSink, ForwardContext } from './forward-context.ts';
+import type { ForwardContext } from './forward-context.ts';
+import { isGrpc, saysUnavailable } from './grpc-outcome.ts';
 
+/** What gRPC's UNAVAILABLE is as a status of HTTP. */
+const UNAVAILABLE = 503;
 const READ = 0;
 const WRITE = 1;
 
 /** What one exchange came to: for the counters of its destination, and for the access log. */
 export class ExchangeAccount {
+  readonly destination: Destination;
+  readonly context: ForwardContext;
   readonly startedAt: number;
+  /** The exchange's own deadline (monotonic ms). */
+  deadlineAt = Number.POSITIVE_INFINITY;
   /** Of the answer; 0: none. */
   status = 0;
   error: CarpoolError | null = null;
@@ -21,10 +27,12 @@ export class ExchangeAccount {
   endpoint: EndpointPool | null = null;
   bytesUp = 0;
   bytesDown = 0;
+  /** Of the last answer that came, whether or not it is passed on, as evidence about the endpoint. */
+  #came = 0;
+  #grpc = false;
   readonly #methodClass: 0 | 1;
   /** An index of REQUEST_PROTOCOLS: what the app speaks. */
   readonly #protocol: 0 | 1;
-  readonly #destination: Destination;
   /** What a line needs of the head, which is gone by then; null while the access log is off. */
   readonly #line: { readonly method: string; readonly host: string; readonly path: string } | null;
 
@@ -34,10 +42,22 @@ export class ExchangeAccount {
     const reads =
       method === METHOD_GET || method === METHOD_HEAD || method === METHOD_OPTIONS || method === METHOD_TRACE;
     this.#methodClass = reads ? READ : WRITE;
-    this.#destination = destination;
+    this.destination = destination;
+    this.context = context;
     this.startedAt = context.clock.now();
     this.#line =
       context.accessLog !== null ? { method: head.methodText(), host: destination.name, path: head.pathText() } : null;
+  }
+
+  /** The address that the last attempt went to, or null. */
+  get where(): string | null {
+    return this.endpoint === null ? null : `${this.endpoint.spec.address}:${this.endpoint.spec.port}`;
+  }
+
+  /** The destination, and the endpoint where there is one, for an error. */
+  get target(): string {
+    const { where } = this;
+    return where === null ? this.destination.name : `${this.destination.name} (${where})`;
   }
 
   /** An attempt begins. */
@@ -48,36 +68,51 @@ export class ExchangeAccount {
   }
 
   /** A response head came, `ms` after the request went out: it tells something of the endpoint (pool/evidence.ts). */
-  answered(status: number, ms: number, now: number): void {
+  answered(status: number, ms: number, now: number, head: Head | null = null): void {
     this.status = status;
-    if (this.endpoint !== null) this.#destination.pool.evidence.answered(this.endpoint, status, ms, now);
+    this.#grpc = head !== null && head.contentTypeField >= 0 && isGrpc(head);
+    this.#came = this.#grpc && head !== null && saysUnavailable(head) ? UNAVAILABLE : status;
+    if (this.endpoint !== null) this.destination.pool.evidence.answered(this.endpoint, this.#came, ms, now);
+  }
+
+  /** Trailers came: that of gRPC have its status. */
+  trailers(head: Head): void {
+    if (!this.#grpc || this.endpoint === null || !saysUnavailable(head)) return;
+    this.#came = UNAVAILABLE;
+    this.destination.pool.evidence.unavailable(this.endpoint, this.context.clock.now());
+  }
+
+  /** The answer that came is not passed on: another attempt follows. */
+  givenUp(): void {
+    this.status = 0;
   }
 
   /** The response came to its end. */
   completed(): void {
-    if (this.endpoint !== null) this.#destination.pool.evidence.completed(this.endpoint, this.status);
+    if (this.endpoint !== null) this.destination.pool.evidence.completed(this.endpoint, this.#came);
   }
 
   /** The attempt failed by what the endpoint did, or did not do. */
   blame(cause: string, ms: number, now: number): void {
-    if (this.endpoint !== null) this.#destination.pool.evidence.failed(this.endpoint, cause, ms, now);
+    if (this.endpoint !== null) this.destination.pool.evidence.failed(this.endpoint, cause, ms, now);
   }
 
   /** The app left before an answer came. */
   gaveUp(ms: number, now: number): void {
-    if (this.endpoint !== null) this.#destination.pool.evidence.gaveUp(this.endpoint, ms, now);
+    if (this.endpoint !== null) this.destination.pool.evidence.gaveUp(this.endpoint, ms, now);
   }
 
   /** It went wrong; counted at once. */
   failed(error: CarpoolError): void {
     this.error = error;
-    this.#destination.observer.error(error.code);
+    this.destination.observer.error(error.code);
   }
 
   /** The exchange has ended. */
-  close(clock: Clock, log: AccessSink | null): void {
+  close(): void {
+    const { clock, accessLog: log } = this.context;
     const now = clock.now();
-    const { observer } = this.#destination;
+    const { observer } = this.destination;
     observer.requestEnded(this.#methodClass, this.status, now - this.startedAt, this.#protocol);
     if (this.attempts > 0) {
       if (this.reused) observer.reusedRequests++;
@@ -93,7 +128,7 @@ export class ExchangeAccount {
       durationMs: now - this.startedAt,
       bytesUp: this.bytesUp,
       bytesDown: this.bytesDown,
-      endpoint: this.endpoint === null ? null : `${this.endpoint.spec.address}:${this.endpoint.spec.port}`,
+      endpoint: this.where,
       reused: this.reused,
       attempts: this.attempts,
       error: this.error?.code ?? null,

@@ -11,6 +11,8 @@ export type ForwardContext = {
   readonly budget: BufferBudget;
   /** Scans kept requests again; another than the listener's, whose head may be in use meanwhile. */
   readonly keptScanner: HeadScanner;
+  /** From 0 to 1, for waits that are not to end together. */
+  readonly random: () => number;
   /** Takes records of ended exchanges, or null while the access log is off. */
   accessLog: AccessSink | null;
 };

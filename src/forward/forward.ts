@@ -6,17 +6,23 @@ import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import type { LeaseWaiter } from '../pool/lease.ts';
 import { type Head, IDEMPOTENT } from '../protocol/head.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
-import { isStreaming, ownDeadlineMs } from './deadlines.ts';
-import type { Downstream } from './downstream.ts';
+import { Attempts } from './attempts.ts';
+import { isStreaming, totalMs } from './deadlines.ts';
+import { type Downstream, pinTo } from './downstream.ts';
+import { worthReading } from './dropped-answer.ts';
 import { ExchangeAccount } from './exchange-account.ts';
+import { ExchangeFlow } from './exchange-flow.ts';
 import type { ExchangePlan, ForwardContext } from './forward-context.ts';
-import { mayRetry, NOT_KEPT } from './retry.ts';
-import { StallWatch, type WaitsFor } from './stall-watch.ts';
+import { hasIdempotencyKey } from './idempotency-key.ts';
+import { tellsOfEndpoint } from './retry.ts';
 
-/** `acquiring`: no connection yet. `waiting`: sent (as far as it has come), no response head yet. */
-type ExchangeState = 'acquiring' | 'waiting' | 'responding' | 'ended';
+/**
+ * `acquiring`: no connection yet. `waiting`: sent (as far as it has come), no response head yet. `backing_off`: an attempt
+ * came to nothing, and the next one is not due yet; what is left of its answer is read and dropped.
+ */
+type ExchangeState = 'acquiring' | 'waiting' | 'backing_off' | 'responding' | 'ended';
 
-const MAX_KEPT_WHILE_WAITING = 64 * 1024;
+const UNTRIED: readonly EndpointPool[] = [];
 
 /**
  * One request and its response, with its attempts: the story of a request, in the order in which it happens. The listener
@@ -26,7 +32,7 @@ const MAX_KEPT_WHILE_WAITING = 64 * 1024;
 export class Exchange implements LeaseWaiter, ResponseReceiver {
   readonly unsafe: boolean;
   readonly tunnel = false;
-  readonly sticky = -1;
+  readonly sticky: number;
   readonly need: ProtocolNeed;
   /** An earlier attempt died on a stale connection: this one gets a fresh one. */
   fresh = false;
@@ -36,15 +42,13 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   readonly #account: ExchangeAccount;
   #state: ExchangeState = 'acquiring';
   #lease: UpstreamLease | null = null;
-  #tried: EndpointPool[] | null = null;
-  #retryReason: string | null = null;
+  /** Null while no attempt has failed. */
+  #attempts: Attempts | null = null;
   #requestEnded: boolean;
-  #requestPaused = false;
-  #responsePaused = false;
   /** The head while it can still be read in place: during the call that begins the exchange. */
   #head: Head | null;
   #sentAt = 0;
-  readonly #watch: StallWatch;
+  readonly #flow: ExchangeFlow;
   #deadline: Timer | null = null;
 
   // --- 1. a request head has been read
@@ -54,12 +58,15 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     this.#downstream = downstream;
     this.#plan = plan;
     this.#head = head;
-    this.unsafe = IDEMPOTENT[head.method] !== true;
+    const { destination } = plan;
+    this.unsafe = IDEMPOTENT[head.method] !== true && !(destination.retryRules.byKey && hasIdempotencyKey(head));
+    this.sticky = destination.stickyKey(head);
     if (plan.options.upgrade) this.need = 'http1';
     else this.need = downstream.spoken === 'http2' ? 'as_http2' : 'as_http1';
     this.#requestEnded = !plan.body;
-    this.#account = new ExchangeAccount(head, plan.destination, downstream.spoken, context);
-    this.#watch = new StallWatch(head.contentTypeField >= 0 && isStreaming(head));
+    this.#account = new ExchangeAccount(head, destination, downstream.spoken, context);
+    destination.retryBudget.request(this.#account.startedAt);
+    this.#flow = new ExchangeFlow(head.contentTypeField >= 0 && isStreaming(head));
   }
 
   get state(): ExchangeState {
@@ -74,29 +81,24 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   begin(): void {
     const head = this.#head;
     if (head === null) return;
-    const { timeouts } = this.#plan.destination.policy;
-    const asked = ownDeadlineMs(head);
-    const total = asked > 0 && (timeouts.totalMs === 0 || asked < timeouts.totalMs) ? asked : timeouts.totalMs;
-    if (total > 0) this.#deadline = this.#context.clock.setTimer(() => this.#deadlinePassed(total), total);
-    if (this.#downstream.pinned !== null && this.#usePinned(this.#downstream.pinned)) return;
-    this.#acquire();
-    if (this.#state === 'acquiring') this.#downstream.kept.keepHead(head);
-    this.#head = null;
-  }
-
-  #usePinned(lease: UpstreamLease): boolean {
+    const total = totalMs(head, this.#plan.destination.policy.timeouts);
+    if (total > 0) {
+      this.#deadline = this.#context.clock.setTimer(() => this.#deadlinePassed(total), total);
+      this.#account.deadlineAt = this.#account.startedAt + total;
+    }
+    const { pinned, kept } = this.#downstream;
     // Of another destination, or closed meanwhile: it stays the app's own until the app's connection ends.
-    if (!lease.leaseAgain(this.#plan.destination.name)) return false;
-    this.leased(lease, null);
+    if (pinned?.leaseAgain(this.destinationName) === true) this.leased(pinned, null);
+    else this.#acquire();
+    if (this.#state === 'acquiring') kept.keepHead(head);
     this.#head = null;
-    return true;
   }
 
   // --- 2. a connection is leased, now or later
 
   #acquire(): void {
     try {
-      this.#plan.destination.acquire(this, this.#tried ?? []);
+      this.#plan.destination.acquire(this, this.#attempts?.tried ?? UNTRIED);
     } catch (error) {
       this.acquireFailed(
         error instanceof CarpoolError ? error : new CarpoolError('INTERNAL', String(error), { cause: error }),
@@ -112,28 +114,21 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     const inPlace = this.#head;
     const head = inPlace ?? kept.scanHead(this.#context.keptScanner);
     if (head === null) {
-      lease.cancel();
       this.#fail(new CarpoolError('INTERNAL', 'the kept request could not be read again'));
       return;
     }
-    if (head.connectionAuthField >= 0) this.#pin(lease);
+    if (head.connectionAuthField >= 0) pinTo(this.#downstream, lease, this.destinationName);
     lease.sendHead(head, this.#plan.options, this, this.#plan.body);
     this.#sentAt = this.#context.clock.now();
     if (inPlace !== null) {
-      // What may have to be sent again is kept; see mayRetry.
-      const again = lease.refusable || (lease.reused && (!this.unsafe || head.chunked || head.http2));
+      // Where the kernel refuses it all, see `eventEnded`; chunks are not in place any more by then.
+      const again =
+        this.#plan.destination.retryRules.mayGoAgain(lease, this.unsafe) ||
+        (lease.reused && (head.chunked || head.http2));
       if (again && !this.#context.budget.tight) kept.keepHead(head);
       return;
     }
     this.#sendKept(lease);
-  }
-
-  /** NTLM and Negotiate authenticate a connection, not a request: it must never serve anybody else (rule 17a). */
-  #pin(lease: UpstreamLease): void {
-    const { pinned } = this.#downstream;
-    if (!lease.pin(this.#plan.destination.name) || pinned === lease) return;
-    pinned?.cancel();
-    this.#downstream.pinned = lease;
   }
 
   /** A request that waited, or is sent again: its body so far follows its head. */
@@ -142,13 +137,15 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     kept.sendRest(lease, this.#context.keptScanner);
     if (this.#requestEnded && this.#plan.body) lease.sendEnd();
     // Where it could not be sent the connection tells of its failure by itself, and the request is still kept.
-    if (lease.flush() && !lease.reused && !lease.refusable) kept.forget();
-    this.#resumeRequest();
+    const { retryRules } = this.#plan.destination;
+    const again = retryRules.mayGoAgain(lease, this.unsafe) && kept.worthKeeping(retryRules.policy.replayBytes);
+    if (lease.flush() && !again) kept.forget();
+    this.#flow.resumeRequest(this.#downstream);
   }
 
   acquireFailed(error: CarpoolError): void {
     if (this.#state === 'ended') return;
-    if (this.#retryReason !== null) this.#retried('failure');
+    this.#attempts?.settled('failure');
     if (error.code === 'CONNECT_FAILED' || error.code === 'CONNECT_TIMEOUT') this.#plan.destination.refresh();
     this.#fail(error);
   }
@@ -156,34 +153,35 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
   // --- 3. the request body goes up
 
   requestData(buffer: Buffer, start: number, end: number, stable: boolean): void {
-    this.#watch.activity++;
+    this.#flow.activity++;
     this.#account.bytesUp += end - start;
     const { kept } = this.#downstream;
-    if (this.#state === 'acquiring') {
-      kept.addBody(buffer, start, end);
-      if (kept.bodyLength >= MAX_KEPT_WHILE_WAITING) this.#pauseRequest();
+    if (this.#unsent) {
+      if (!kept.addWaiting(buffer, start, end)) this.#flow.pauseRequest(this.#downstream);
       return;
     }
-    if (kept.whole) {
-      const { replayBytes } = this.#plan.destination.policy.retry;
-      if (kept.bodyLength + end - start > replayBytes || this.#context.budget.tight) kept.forget();
-      else kept.addBody(buffer, start, end);
-    }
-    if (this.#lease !== null && !this.#lease.sendData(buffer, start, end, stable)) this.#pauseRequest();
+    kept.addSent(buffer, start, end, this.#plan.destination.retryRules.policy.replayBytes);
+    if (this.#lease !== null && !this.#lease.sendData(buffer, start, end, stable))
+      this.#flow.pauseRequest(this.#downstream);
   }
 
   requestTrailers(head: Head): void {
     const { kept } = this.#downstream;
     kept.addTrailers(head);
-    if (this.#state !== 'acquiring') this.#lease?.sendTrailers(head);
+    if (!this.#unsent) this.#lease?.sendTrailers(head);
   }
 
   requestEnd(): void {
     this.#requestEnded = true;
-    if (this.#state === 'acquiring') return;
+    if (this.#unsent) return;
     this.#lease?.sendEnd();
     this.#sentAt = this.#context.clock.now();
     if (this.#state === 'ended') this.#lease = null;
+  }
+
+  /** It is for the next attempt to send it. */
+  get #unsent(): boolean {
+    return this.#state === 'acquiring' || this.#state === 'backing_off';
   }
 
   /**
@@ -200,70 +198,58 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
 
   /** The upstream takes bytes again. */
   requestWritable(): void {
-    this.#resumeRequest();
-  }
-
-  #pauseRequest(): void {
-    if (this.#requestPaused) return;
-    this.#requestPaused = true;
-    this.#downstream.pauseRequest();
-  }
-
-  #resumeRequest(): void {
-    if (!this.#requestPaused) return;
-    this.#requestPaused = false;
-    this.#downstream.resumeRequest();
+    this.#flow.resumeRequest(this.#downstream);
   }
 
   // --- 4. the response comes down
 
   interim(head: Head): void {
-    this.#watch.activity++;
+    this.#flow.activity++;
     this.#downstream.output.interim(head);
   }
 
   response(head: Head, bodyKind: number): void {
     const now = this.#context.clock.now();
+    this.#account.answered(head.status, now - this.#sentAt, now, head);
+    const bits = this.#plan.destination.retryRules.statuses[head.status] ?? 0;
+    if (bits !== 0 && this.#givesUp(head, bodyKind, bits, now)) return;
     this.#state = 'responding';
-    this.#watch.restart(now);
-    this.#account.answered(head.status, now - this.#sentAt, now);
-    if (this.#retryReason !== null) this.#retried('success');
-    if (head.contentTypeField >= 0 && !this.#watch.streaming) this.#watch.streaming = isStreaming(head);
-    if (head.connectionAuthField >= 0 && this.#lease !== null) this.#pin(this.#lease);
+    this.#flow.restart(now);
+    this.#attempts?.settled(bits === 0 ? 'success' : 'failure');
+    if (head.contentTypeField >= 0 && !this.#flow.streaming) this.#flow.streaming = isStreaming(head);
+    if (head.connectionAuthField >= 0) pinTo(this.#downstream, this.#lease, this.destinationName);
     this.#downstream.kept.forget();
     this.#downstream.output.head(head, bodyKind);
     // While memory is short nothing is read for an app that does not take it.
-    if (this.#context.budget.constrained && !this.#downstream.output.ready()) this.#pauseResponse();
+    if (this.#context.budget.constrained && !this.#downstream.output.ready()) this.#flow.pauseResponse(this.#lease);
   }
 
   responseData(buffer: Buffer, start: number, end: number, stable: boolean): void {
-    this.#watch.activity++;
+    if (this.#state === 'backing_off') {
+      if (!this.#soFar.drops(end - start)) this.#letGo();
+      return;
+    }
+    this.#flow.activity++;
     this.#account.bytesDown += end - start;
-    if (!this.#downstream.output.data(buffer, start, end, stable)) this.#pauseResponse();
-  }
-
-  #pauseResponse(): void {
-    if (this.#responsePaused) return;
-    this.#responsePaused = true;
-    this.#lease?.pauseResponse();
+    if (!this.#downstream.output.data(buffer, start, end, stable)) this.#flow.pauseResponse(this.#lease);
   }
 
   /** The app reads again. */
   downstreamWritable(): void {
-    this.#watch.activity++;
-    if (!this.#responsePaused) return;
-    this.#responsePaused = false;
-    this.#lease?.resumeResponse();
+    this.#flow.activity++;
+    this.#flow.resumeResponse(this.#lease);
   }
 
   responseTrailers(head: Head): void {
-    this.#downstream.output.trailers(head);
+    this.#account.trailers(head);
+    if (this.#state !== 'backing_off') this.#downstream.output.trailers(head);
   }
 
   responseEnd(): void {
     // An answer before the end of the request: the upload goes on for a bounded while (see the listener).
     if (this.#requestEnded) this.#lease = null;
     this.#account.completed();
+    if (this.#state === 'backing_off') return;
     this.#downstream.output.end();
     this.#end();
   }
@@ -273,81 +259,87 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
 
   upgraded(head: Head, socket: ByteSocket, rest: Buffer): void {
     this.#lease = null;
-    this.#account.status = 101;
     const now = this.#context.clock.now();
     this.#account.answered(101, now - this.#sentAt, now);
     this.#account.completed();
-    this.#downstream.upgraded(
-      head,
-      socket,
-      rest,
-      this.#plan.destination,
-      this.#plan.destination.pool.becameTunnel(this.#account.endpoint),
-    );
+    const { destination } = this.#plan;
+    const place = destination.pool.becameTunnel(this.#account.endpoint);
+    this.#downstream.upgraded(head, socket, rest, destination, place);
     this.#end();
   }
 
   // --- 5. or an attempt fails, and another may follow
 
   attemptFailed(failure: AttemptFailure): void {
-    const endpoint = this.#account.endpoint;
-    const { destination } = this.#plan;
     this.#lease = null;
-    if (this.#state === 'ended') return;
+    // What is left of an answer that was given up is of no interest.
+    if (this.#state === 'ended' || this.#state === 'backing_off') return;
     const now = this.#context.clock.now();
-    const verdict = mayRetry({
-      failure,
-      attempts: this.#account.attempts,
-      idempotent: !this.unsafe,
-      reused: this.#account.reused,
-      retriedStale: this.fresh,
-      replayable: this.#downstream.kept.whole,
-    });
-    // A stale connection says nothing about its endpoint, nor does one that is shut down in order; everything else does.
-    const stale = this.#account.reused && failure.connectionLost && !failure.responseStarted;
-    if (!stale && (!failure.unprocessed || failure.connectionLost))
-      this.#account.blame(failure.code, now - this.#sentAt, now);
-    if (verdict === 'retry') {
-      if (this.#retryReason === null) this.#retryReason = failure.code.toLowerCase();
-      if (endpoint !== null) this.#tried = [...(this.#tried ?? []), endpoint];
-      // Where the peer itself says that it did not act on the request, no connection was stale.
-      if (!failure.unprocessed || failure.connectionLost) this.fresh = true;
-      this.#state = 'acquiring';
-      this.#acquire();
+    if (tellsOfEndpoint(failure, this.#account.reused)) this.#account.blame(failure.code, now - this.#sentAt, now);
+    const next = this.#soFar.afterFailure(failure, this.#requestEnded, now);
+    // Where the peer ends the stream alone, its connection is not stale.
+    if (failure.connectionLost) this.fresh = true;
+    if (next.inMs !== null) {
+      this.#tryAgain(next.inMs);
       return;
     }
-    if (verdict === 'lost') destination.observer.retried(failure.code.toLowerCase(), 'not_allowed');
-    else if (this.#retryReason !== null) this.#retried('failure');
-    const where = endpoint === null ? '' : ` (${endpoint.spec.address}:${endpoint.spec.port})`;
-    const why = verdict === 'lost' && failure.unprocessed ? `${failure.message}, ${NOT_KEPT}` : failure.message;
-    this.#fail(attemptError(`${destination.name}${where}`, { ...failure, message: why }));
+    this.#fail(attemptError(this.#account.target, { ...failure, message: failure.message + next.why }));
   }
 
-  #retried(outcome: 'success' | 'failure'): void {
-    if (this.#retryReason === null) return;
-    this.#plan.destination.observer.retried(this.#retryReason, outcome);
-    this.#retryReason = null;
+  /** An answer has a status that policy names. @returns whether it is dropped, and the request sent again later */
+  #givesUp(head: Head, bodyKind: number, bits: number, now: number): boolean {
+    // Only its pinned connection knows who the app is.
+    if (this.#downstream.pinned !== null) return false;
+    const next = this.#soFar.afterAnswer(head, bits, this.#requestEnded, now);
+    if (next.inMs === null) return false;
+    this.#account.givenUp();
+    if (!worthReading(head, bodyKind)) this.#letGo();
+    this.#tryAgain(next.inMs);
+    return true;
+  }
+
+  get #soFar(): Attempts {
+    this.#attempts ??= new Attempts(this.#account, this.#downstream.kept, !this.unsafe);
+    return this.#attempts;
+  }
+
+  #tryAgain(inMs: number): void {
+    this.#state = inMs > 0 ? 'backing_off' : 'acquiring';
+    if (inMs === 0) this.#acquire();
+    else {
+      this.#soFar.wait(inMs, () => {
+        this.#letGo();
+        this.#tryAgain(0);
+      });
+    }
   }
 
   // --- 6. or time runs out, or the app leaves
 
   /** Once a second: has somebody kept us waiting for too long? */
   tick(now: number): void {
-    if (this.#state === 'acquiring' || this.#state === 'ended') return;
-    const stall = this.#watch.check(now, this.#waitsFor(), this.#sentAt, this.#plan.destination.policy.timeouts);
+    if (this.#unsent || this.#state === 'ended') return;
+    const { timeouts } = this.#plan.destination.policy;
+    const stall = this.#flow.stalled(now, this.#state === 'waiting' && this.#requestEnded, this.#sentAt, timeouts);
     if (stall === null) return;
-    if (stall.code === 'RESPONSE_TIMEOUT') this.#account.blame(stall.code, now - this.#sentAt, now);
-    this.#fail(new CarpoolError(stall.code, `${this.destinationName}: ${stall.message}`));
-  }
-
-  #waitsFor(): WaitsFor {
-    if (this.#state === 'waiting' && this.#requestEnded) return 'response';
-    if (this.#responsePaused) return 'app';
-    return this.#requestPaused ? 'upstream' : 'body';
+    let why = '';
+    if (stall.code === 'RESPONSE_TIMEOUT') {
+      this.#account.blame(stall.code, now - this.#sentAt, now);
+      const next = this.#soFar.afterTimeout(now);
+      if (next.inMs !== null) {
+        this.#letGo();
+        this.fresh = true;
+        this.#tryAgain(next.inMs);
+        return;
+      }
+      why = next.why;
+    }
+    this.#fail(new CarpoolError(stall.code, `${this.destinationName}: ${stall.message}${why}`));
   }
 
   #deadlinePassed(ms: number): void {
     this.#deadline = null;
+    this.#stopsWaiting();
     this.#fail(new CarpoolError('DEADLINE', `${this.#plan.destination.name}: the exchange took over ${ms} ms`));
   }
 
@@ -357,11 +349,15 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
       this.#letGo();
       return;
     }
-    const now = this.#context.clock.now();
-    if (this.#state === 'waiting') this.#account.gaveUp(now - this.#sentAt, now);
+    this.#stopsWaiting();
     this.#account.failed(error);
     this.#letGo();
     this.#end();
+  }
+
+  #stopsWaiting(): void {
+    const now = this.#context.clock.now();
+    if (this.#state === 'waiting') this.#account.gaveUp(now - this.#sentAt, now);
   }
 
   /** Stops an upload that outlived its response. */
@@ -394,8 +390,9 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
     this.#deadline?.cancel();
+    this.#attempts?.stop();
     this.#downstream.kept.forget();
-    this.#account.close(this.#context.clock, this.#context.accessLog);
+    this.#account.close();
     this.#downstream.exchangeEnded();
   }
 }

@@ -6,6 +6,8 @@ import type { BufferBudget } from './buffer-budget.ts';
 /** Most requests fit in here; buffers of this size go round among all downstream connections. */
 const SMALL_BYTES = 1024;
 const MAX_SPARE = 256;
+/** So much of a body is read for a request that has no connection yet. */
+const MAX_WAITING_BYTES = 64 * 1024;
 const spare: Buffer[] = [];
 
 /**
@@ -64,6 +66,24 @@ export class KeptRequest {
     if (this.#buffer === null) return;
     buffer.copy(this.#buffer, this.#headLength + this.#bodyLength, start, end);
     this.#bodyLength += end - start;
+  }
+
+  /** As `addBody`, for a request that cannot be sent yet. @returns false: more than that may not come */
+  addWaiting(buffer: Buffer, start: number, end: number): boolean {
+    this.addBody(buffer, start, end);
+    return this.#bodyLength < MAX_WAITING_BYTES;
+  }
+
+  /** As `addBody`, for bytes that are being sent: where they are not worth keeping for a retry, the request is forgotten. */
+  addSent(buffer: Buffer, start: number, end: number, replayBytes: number): void {
+    if (!this.#whole) return;
+    if (this.worthKeeping(replayBytes - (end - start))) this.addBody(buffer, start, end);
+    else this.forget();
+  }
+
+  /** Whether copies may be kept for a retry alone: the body is not over the limit, nor is memory short. */
+  worthKeeping(replayBytes: number): boolean {
+    return this.#bodyLength <= replayBytes && !this.#budget.tight;
   }
 
   /** The head again, as a view on what is kept; null where nothing is. */

@@ -22,6 +22,7 @@ const sfString = (text: string): string =>
   `"${text
     // Before the escapes, for none may be cut in two.
     .slice(0, 400)
+    .replaceAll('’', "'")
     .replace(/[^\x20-\x7e]/g, '?')
     .replace(/["\\]/g, '\\$&')}"`;
 

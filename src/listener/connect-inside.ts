@@ -41,7 +41,7 @@ export class ConnectInside implements ByteHandler, DownstreamSession, LeaseWaite
   readonly unsafe = true;
   readonly fresh = true;
   readonly tunnel = true;
-  readonly sticky = -1;
+  readonly sticky: number;
   readonly need = 'as_http1';
   readonly #socket: ByteSocket;
   readonly #context: ListenerContext;
@@ -67,6 +67,7 @@ export class ConnectInside implements ByteHandler, DownstreamSession, LeaseWaite
     this.#socket = socket;
     this.#context = context;
     this.#target = target;
+    this.sticky = target.destination.tunnelKey;
     this.#held = new ReadAhead(context.budget);
     this.#appEnded = appEnded;
     this.#since = context.forward.clock.now();

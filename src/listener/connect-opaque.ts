@@ -19,7 +19,7 @@ export class ConnectOpaque implements ByteHandler, DownstreamSession, LeaseWaite
   readonly unsafe = true;
   readonly fresh = true;
   readonly tunnel = true;
-  readonly sticky = -1;
+  readonly sticky: number;
   readonly need = 'as_http1';
   readonly #socket: ByteSocket;
   readonly #context: ListenerContext;
@@ -41,6 +41,7 @@ export class ConnectOpaque implements ByteHandler, DownstreamSession, LeaseWaite
     this.#socket = socket;
     this.#context = context;
     this.#target = target;
+    this.sticky = target.destination.tunnelKey;
     this.#held = new ReadAhead(context.budget);
     context.sessions.add(this);
     socket.setHandler(this);

@@ -1,7 +1,5 @@
 import type { CarpoolError } from '../errors.ts';
 import { proxyStatus } from '../forward/local-answer.ts';
-import { equalsIgnoringCase } from '../protocol/bytes.ts';
-import type { Head } from '../protocol/head.ts';
 
 const INTERNAL = 13;
 const UNAVAILABLE = 14;
@@ -28,17 +26,6 @@ const STATUS: Readonly<Record<number, number>> = {
 
 /** An error before a connection stood is "unavailable", whatever time it took: the call may be made again (gRPC, statuscodes.md). */
 const NOT_BEGUN = new Set(['CONNECT_TIMEOUT', 'ACQUIRE_TIMEOUT', 'DNS_TIMEOUT']);
-
-/** Whether a request is a gRPC call. */
-export function isGrpc(head: Head): boolean {
-  if (head.contentTypeField < 0) return false;
-  const start = head.valueStarts[head.contentTypeField] ?? 0;
-  const end = head.valueEnds[head.contentTypeField] ?? 0;
-  if (!equalsIgnoringCase(head.buffer, start, Math.min(end, start + 16), 'application/grpc')) return false;
-  // `application/grpc`, `+proto`, `;…`; but `application/grpc-web` is plain HTTP.
-  const next = head.buffer[start + 16];
-  return end === start + 16 || next === 43 || next === 59;
-}
 
 /** Bytes that may stand in grpc-message as they are (gRPC over HTTP/2: Percent-Encoding). */
 const encoded = (text: string): string =>

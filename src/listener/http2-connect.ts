@@ -16,13 +16,14 @@ export class Http2Connect implements LeaseWaiter {
   readonly unsafe = true;
   readonly fresh = true;
   readonly tunnel = true;
-  readonly sticky = -1;
+  readonly sticky: number;
   readonly need = 'as_http1';
   readonly #destination: Destination;
   #outcome: StreamConnectOutcome | null;
 
   constructor(destination: Destination, outcome: StreamConnectOutcome) {
     this.#destination = destination;
+    this.sticky = destination.tunnelKey;
     this.#outcome = outcome;
   }
 

@@ -4,6 +4,7 @@ import type { UpstreamLease } from '../connection/upstream.ts';
 import { CarpoolError } from '../errors.ts';
 import type { Downstream, ResponseOutput } from '../forward/downstream.ts';
 import { Exchange } from '../forward/forward.ts';
+import { isGrpc } from '../forward/grpc-outcome.ts';
 import { KeptRequest } from '../forward/kept-request.ts';
 import { type AnswerParts, answerParts } from '../forward/local-answer.ts';
 import type { TunnelPlace } from '../pool/tunnel-place.ts';
@@ -17,7 +18,7 @@ import {
 import { CANCEL, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM } from '../protocol/http2/frame-types.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
-import { grpcFields, isGrpc } from './grpc-status.ts';
+import { grpcFields } from './grpc-status.ts';
 import { Http2Tunnelling, type TunnelOwner } from './http2-tunnelling.ts';
 import type { ListenerContext } from './listener-context.ts';
 import { ownAnswer } from './own-answer.ts';

@@ -20,4 +20,5 @@ export const refusalRecord = (
   reused: false,
   attempts: 0,
   error: error.code,
+  reason: error.message,
 });

@@ -99,12 +99,15 @@ export class RequestPlanner {
     if (upgrade) this.#context.tunnels.admit();
     const extraLines = this.#ownLines(head);
     const close = !destination.policy.pool.enabled;
+    const { headers } = destination;
+    const edits = headers === null ? null : headers.current();
     // Inside a CONNECT Host stays as it is; HTTP/1.0 may have none.
     const hostless = inside !== null && head.hostField < 0 && !head.http2;
     const usual = !upgrade && extraLines === null && head.form !== FORM_ASTERISK && !hostless;
     const last = this.#lastPlan;
     // Most requests are to be treated as the one before: plans are never changed, so one serves many.
-    if (usual && last?.destination === destination && last.body === body && last.options.close === close) return last;
+    const same = last?.destination === destination && last.body === body && last.options.close === close;
+    if (usual && same && last.options.edits === edits) return last;
     const plan: ExchangePlan = {
       destination,
       body,
@@ -114,6 +117,7 @@ export class RequestPlanner {
         upgrade,
         close,
         extraLines,
+        edits,
       },
     };
     if (usual) this.#lastPlan = plan;

@@ -1,4 +1,4 @@
-import type { DialFailure } from '../connection/dial.ts';
+import type { DialFailure } from '../connection/dial-failure.ts';
 import { tlsError } from '../connection/tls-failure.ts';
 import { CarpoolError } from '../errors.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
@@ -14,12 +14,20 @@ const OUR_OWN_FAULT: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether a failed connect tells something about the endpoint. */
-export const blamesEndpoint = ({ errno, tls }: DialFailure): boolean =>
-  tls?.kind !== 'files' && !OUR_OWN_FAULT.has(errno);
+export const blamesEndpoint = ({ errno, tls, refusal }: DialFailure): boolean =>
+  tls?.kind !== 'files' && !OUR_OWN_FAULT.has(errno) && refusal?.proxyError !== 'http_request_denied';
 
 /** What a request hears whose connects have failed. @param name the destination */
 export function connectError(name: string, endpoint: EndpointPool, failure: DialFailure): CarpoolError {
-  const where = endpoint.addresses.map((address) => `${address}:${endpoint.spec.port}`).join(' and ');
+  const { refusal } = failure;
+  if (refusal !== undefined)
+    return new CarpoolError('CONNECT_FAILED', `${name}: ${refusal.message}`, {
+      proxyError: refusal.proxyError,
+      hint: refusal.hint,
+    });
+  const addresses = endpoint.addresses.map((address) => `${address}:${endpoint.spec.port}`).join(' and ');
+  const proxy = endpoint.spec.proxied?.proxy.url;
+  const where = proxy === undefined ? addresses : `the parent proxy ${proxy} (${addresses})`;
   if (failure.tls !== null) return tlsError(`${name}: no connection to ${where}`, failure.tls);
   // Node's own message says code and address once more: `connect ECONNREFUSED 10.0.0.5:9000`.
   const cause = failure.message.includes(failure.errno) ? failure.errno : `${failure.errno} ${failure.message}`;

@@ -1,4 +1,4 @@
-import type { DialFailure } from '../connection/dial.ts';
+import type { DialFailure } from '../connection/dial-failure.ts';
 import type { PooledConnection, ProtocolNeed } from '../connection/upstream.ts';
 import { CarpoolError } from '../errors.ts';
 import type { DestinationObserver } from '../observer.ts';
@@ -40,7 +40,7 @@ export class Connecting implements DialSink {
     this.#evidence = evidence;
     this.#observer = observer;
     this.#context = context;
-    this.#deadlines = new Deadlines(pool, context, (entry) => this.#orphanDials(entry));
+    this.#deadlines = new Deadlines(pool, context, evidence, (entry) => this.#orphanDials(entry));
     this.#dials = new Dials(pool, observer, context, this);
     this.tunnels = new Tunnels(pool, context.capacity, (endpoint, socket) =>
       this.connectionOpened(endpoint, [], this.#dials.http1(endpoint, socket)),
@@ -120,14 +120,18 @@ export class Connecting implements DialSink {
 
   /** Where no connect can be begun, an active connection to any endpoint will do that has room. */
   #shareElsewhere(entry: Pending, now: number): boolean {
+    const own = this.#pool.ownOf(entry, now);
+    if (own !== null && own.counted > 0) return this.#share(entry, own, now);
     for (const endpoint of this.#pool.rotation.candidates) {
-      if (this.#share(entry, endpoint, now)) return true;
+      if (this.#share(entry, endpoint, now, own !== null)) return true;
     }
     return false;
   }
 
-  #share(entry: Pending, endpoint: EndpointPool, now: number): boolean {
-    if (endpoint.shared.length === 0 || entry.waiter.tunnel || !this.#pool.mayServe(entry, endpoint)) return false;
+  /** @param stranded nothing can come free at the endpoint that it keeps to: better another than none */
+  #share(entry: Pending, endpoint: EndpointPool, now: number, stranded = false): boolean {
+    if (endpoint.shared.length === 0 || entry.waiter.tunnel) return false;
+    if (!stranded && !this.#pool.mayServe(entry, endpoint)) return false;
     const lease = endpoint.takeShared(entry.waiter.need, now);
     if (lease === null) return false;
     this.#leave(entry, now);
@@ -152,7 +156,9 @@ export class Connecting implements DialSink {
   /** A request needs its connects no more: its seats are for those that have none; without riders they go on for the pool. */
   #orphanDials(entry: Pending): void {
     for (const handle of entry.leaveDials()) {
-      let next = this.#pool.pending.firstLimitedFor(handle);
+      // Who tries an endpoint alone is followed by no crowd.
+      const alone = this.#pool.rotation.shuns(handle.endpoint, this.#context.clock.now());
+      let next = alone ? null : this.#pool.pending.firstLimitedFor(handle);
       if (handle.tunnel && next === null) handle.cancel();
       for (; next !== null && !handle.full; next = this.#pool.pending.firstLimitedFor(handle)) {
         handle.board(next);
@@ -243,7 +249,7 @@ export class Connecting implements DialSink {
     else {
       // Its riders have waited for it: whatever the rotation says of the endpoint by now, it is theirs before it is idle.
       const next = (): Pending | null =>
-        this.#pool.nextFor(endpoint, connection.spoken) ??
+        this.#pool.nextFor(endpoint, connection) ??
         riders.find((each) => this.#pool.pending.has(each) && endpoint.fits(connection.spoken, each.waiter.need)) ??
         null;
       for (let entry = next(); entry !== null && endpoint.mayLease(connection, now); entry = next())
@@ -267,6 +273,7 @@ export class Connecting implements DialSink {
 
   /** A tunnel is no part of the pool: it has no age, and closes with the exchange that it carries. */
   socketOpened(handle: DialHandle, riders: readonly Pending[], socket: ByteSocket): void {
+    if (riders.length > 0) this.#evidence.tunnelled(this.#context.clock.now());
     for (const entry of riders) {
       this.#pool.pending.remove(entry);
       this.#orphanDials(entry);
@@ -290,8 +297,7 @@ export class Connecting implements DialSink {
   dialFailed(endpoint: EndpointPool, riders: readonly Pending[], failure: DialFailure): void {
     if (failure.timedOut) this.#observer.connectTimeouts++;
     this.#observer.connectFailed(failure.errno);
-    const { events } = this.#context;
-    events.emit({
+    this.#context.events.emit({
       type: 'connect_failed',
       destination: this.#pool.name,
       endpoint: endpoint.spec.id,
@@ -299,6 +305,7 @@ export class Connecting implements DialSink {
       message: failure.message,
     });
     this.#joined(endpoint);
+    endpoint.warming.failed(this.#context.clock.now());
     if (blamesEndpoint(failure)) this.#evidence.eject(endpoint, 'connect', failure.errno);
     if (!this.#goOnInPlace(riders, endpoint, failure)) this.#context.capacity.release();
     this.pump();
@@ -314,10 +321,12 @@ export class Connecting implements DialSink {
     for (const entry of riders) {
       if (!this.#pool.pending.has(entry)) continue;
       entry.tried.push(failed);
+      entry.failure = failure.message;
       if (entry.dials.size > 0 || this.#rideAlong(entry, next)) continue;
       const endpoint = entry.tries < MAX_TRIES ? this.#pool.pick(entry.tried, now, entry.waiter.sticky) : null;
-      // What is wrong with TLS is wrong there the next time too.
-      const vain = failure.tls !== null && endpoint !== null && entry.tried.includes(endpoint);
+      // What is wrong with TLS, or not allowed by a parent proxy, is so there the next time too.
+      const said = failure.tls !== null || failure.refusal !== undefined;
+      const vain = said && endpoint !== null && entry.tried.includes(endpoint);
       if (endpoint === null || vain) this.#lost(entry, failed, failure);
       else if (!this.#share(entry, endpoint, now)) {
         const { tunnel, need } = entry.waiter;
@@ -344,6 +353,7 @@ export class Connecting implements DialSink {
   }
 
   #lost(entry: Pending, endpoint: EndpointPool, failure: DialFailure): void {
+    if (blamesEndpoint(failure)) this.#evidence.unreached(failure.errno, this.#context.clock.now());
     this.#pool.pending.remove(entry);
     entry.waiter.acquireFailed(connectError(this.#pool.name, endpoint, failure));
   }

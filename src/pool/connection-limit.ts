@@ -6,12 +6,20 @@ export class ConnectionLimit {
   #configured: number;
   #scaled: number | null = null;
   #share: number | null = null;
-  /** The limit in force. */
-  current: number;
+  #own: number;
+  readonly #outside: () => number;
 
-  constructor(configured: number) {
+  /** @param outside sockets that the upstream sees from here and that count in no limit of the pool, but in the share */
+  constructor(configured: number, outside: () => number = () => 0) {
     this.#configured = configured;
-    this.current = configured;
+    this.#own = configured;
+    this.#outside = outside;
+  }
+
+  /** The limit in force. */
+  get current(): number {
+    if (this.#share === null) return this.#own;
+    return Math.min(this.#own, Math.max(0, this.#share - this.#outside()));
   }
 
   get configured(): number {
@@ -41,11 +49,9 @@ export class ConnectionLimit {
   /** @param share 0 is a share too: nothing may be opened */
   setShare(share: number | null): void {
     this.#share = share;
-    this.#update();
   }
 
   #update(): void {
-    const own = this.#scaled ?? this.#configured;
-    this.current = this.#share === null ? own : Math.min(own, this.#share);
+    this.#own = this.#scaled ?? this.#configured;
   }
 }

@@ -1,4 +1,5 @@
 import { CarpoolError } from '../errors.ts';
+import type { EndpointEvidence } from './evidence.ts';
 import type { PoolContext } from './lease.ts';
 import type { Pending } from './pending.ts';
 import type { PoolCore } from './pool-core.ts';
@@ -7,12 +8,14 @@ import type { PoolCore } from './pool-core.ts';
 export class Deadlines {
   readonly #pool: PoolCore;
   readonly #context: PoolContext;
+  readonly #evidence: EndpointEvidence;
   readonly #orphan: (entry: Pending) => void;
 
   /** @param orphan takes a request's connects away from it */
-  constructor(pool: PoolCore, context: PoolContext, orphan: (entry: Pending) => void) {
+  constructor(pool: PoolCore, context: PoolContext, evidence: EndpointEvidence, orphan: (entry: Pending) => void) {
     this.#pool = pool;
     this.#context = context;
+    this.#evidence = evidence;
     this.#orphan = orphan;
   }
 
@@ -21,7 +24,9 @@ export class Deadlines {
     const { connectMs } = this.#pool.policy.timeouts;
     this.#pool.pending.add(entry, connectMs, () => {
       this.#orphan(entry);
-      const message = `${this.#pool.name}: no connection within ${connectMs} ms (${entry.tries} tries)`;
+      this.#evidence.unreached('CONNECT_TIMEOUT', this.#context.clock.now());
+      const why = entry.failure === null ? '' : `: ${entry.failure}`;
+      const message = `${this.#pool.name}: no connection within ${connectMs} ms (${entry.tries} tries)${why}`;
       entry.waiter.acquireFailed(new CarpoolError('CONNECT_TIMEOUT', message));
     });
   }

@@ -1,15 +1,16 @@
 import type { DestinationPolicy } from '../config/types.ts';
 import type { SecureDial } from '../connection/secure-dial.ts';
 import type { TlsIdentity } from '../connection/tls-identity.ts';
-import type { Lane, PooledConnection, Spoken, UpstreamLease } from '../connection/upstream.ts';
+import type { Lane, PooledConnection, UpstreamLease } from '../connection/upstream.ts';
 import type { EndpointSpec } from '../discovery/discovery.ts';
 import { CarpoolError } from '../errors.ts';
-import type { CloseReason, DestinationObserver } from '../observer.ts';
+import type { CloseReason, DestinationObserver, PoolSignal } from '../observer.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
+import { Checks } from './checks.ts';
 import { Choice } from './choice.ts';
 import { Connecting } from './connecting.ts';
-import { ConnectionLimit } from './connection-limit.ts';
-import type { Demand } from './demand.ts';
+import type { ConnectionLimit } from './connection-limit.ts';
+import { type Demand, demandOf } from './demand.ts';
 import type { EndpointParent, EndpointPool, EndpointState } from './endpoint-pool.ts';
 import { EndpointEvidence } from './evidence.ts';
 import { IdleTime } from './idle-time.ts';
@@ -17,13 +18,13 @@ import type { Balancer, LeaseWaiter, PoolContext } from './lease.ts';
 import type { Pending } from './pending.ts';
 import { PendingQueue } from './pending-queue.ts';
 import type { PoolCore } from './pool-core.ts';
-import { Rebalance } from './rebalance.ts';
+import { Room } from './room.ts';
 import { Roster } from './roster.ts';
 import { Rotation } from './rotation.ts';
 import type { EndpointStats } from './stats.ts';
-import { Sweep } from './sweep.ts';
-import { retireOldestIdle, type Totals, totalsOf } from './totals.ts';
+import { type Totals, totalsOf } from './totals.ts';
 import type { TunnelPlace } from './tunnel-place.ts';
+import { Upkeep } from './upkeep.ts';
 
 const NOBODY: readonly EndpointPool[] = [];
 
@@ -40,6 +41,8 @@ export class DestinationPool implements EndpointParent, PoolCore {
   readonly rotation: Rotation;
   readonly pending: PendingQueue;
   readonly limit: ConnectionLimit;
+  /** What the limit leaves. */
+  readonly places: Room;
   readonly #context: PoolContext;
   readonly #observer: DestinationObserver;
   /** Feed it with what exchanges tell. */
@@ -47,11 +50,16 @@ export class DestinationPool implements EndpointParent, PoolCore {
   readonly #choice: Choice;
   readonly #connecting: Connecting;
   readonly #roster: Roster;
+  /** What active health checks do here. */
+  readonly checks: Checks;
   readonly #endpoints: ReadonlyMap<string, EndpointPool>;
-  readonly #sweep: Sweep;
-  readonly #rebalance: Rebalance;
+  readonly #upkeep: Upkeep;
+  /** It is paused: nothing is opened that nobody waits for. */
+  resting = false;
+  /** What the pool health monitor warns of now. */
+  signals: readonly PoolSignal[] = [];
   /** Never changed, so that all its connections are of one identity; null: it is spoken to in clear. */
-  readonly #tls: TlsIdentity | null;
+  readonly tls: TlsIdentity | null;
   #policy: DestinationPolicy;
   #closed = false;
 
@@ -64,21 +72,24 @@ export class DestinationPool implements EndpointParent, PoolCore {
     tls: TlsIdentity | null = null,
   ) {
     this.name = name;
-    this.#tls = tls;
+    this.tls = tls;
     this.#policy = policy;
     this.#observer = observer;
     this.#context = context;
-    this.limit = new ConnectionLimit(policy.pool.maxConnections);
     this.idleTime = new IdleTime(policy.pool.idleTimeoutMs);
-    this.rotation = new Rotation(context.clock);
+    this.rotation = new Rotation();
     this.#choice = new Choice(this.rotation, balancer);
-    this.pending = new PendingQueue(context.clock);
-    this.#sweep = new Sweep(this, context.clock);
+    this.pending = new PendingQueue(context.clock, this.#choice);
     this.evidence = new EndpointEvidence(this, context.events);
     this.#connecting = new Connecting(this, this.evidence, observer, context);
     this.#roster = new Roster(this, this.#connecting, this.evidence, context);
+    this.checks = new Checks(this, this.#connecting, this.evidence, context.clock);
     this.#endpoints = this.#roster.present;
-    this.#rebalance = new Rebalance(this);
+    const { capacity, events, clock } = context;
+    const { present, leaving } = this.#roster;
+    this.places = new Room(policy, clock.now(), { name, endpoints: present, leaving, capacity, events });
+    this.limit = this.places.limit;
+    this.#upkeep = new Upkeep(this, this.places, present, clock);
     context.capacity.join(this);
   }
 
@@ -87,11 +98,11 @@ export class DestinationPool implements EndpointParent, PoolCore {
   }
 
   get secure(): boolean {
-    return this.#tls !== null;
+    return this.tls !== null;
   }
 
   secureDial(lane: Lane): SecureDial | null {
-    return this.#tls?.lane(lane) ?? null;
+    return this.tls?.lane(lane) ?? null;
   }
 
   get endpoints(): readonly EndpointPool[] {
@@ -153,14 +164,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   /** Whether pool.maxConnections leaves room, after closing the oldest idle connection of another endpoint if need be. */
   room(endpoint: EndpointPool): boolean {
-    if (this.counted < this.limit.current) return true;
-    // Its own idle ones are the last to go: they were not fit for this request, but may be for another.
-    return (this.#closeOldestIdle(endpoint) || this.#closeOldestIdle(null)) && this.counted < this.limit.current;
-  }
-
-  #closeOldestIdle(except: EndpointPool | null): boolean {
-    if (except === null) return retireOldestIdle(this.#endpoints.values());
-    return retireOldestIdle(this.endpoints.filter((endpoint) => endpoint !== except));
+    return this.places.at(endpoint, this.#context.clock.now());
   }
 
   get closed(): boolean {
@@ -191,9 +195,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   /** Connections that count in the limit. */
   get counted(): number {
-    let count = 0;
-    for (const endpoint of this.#endpoints.values()) count += endpoint.counted;
-    return count;
+    return this.places.counted;
   }
 
   /** How full it is, in words for an error. */
@@ -206,23 +208,29 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   offer(endpoint: EndpointPool, connection: PooledConnection): boolean {
     if (this.pending.size === 0) return false;
-    const entry = this.nextFor(endpoint, connection.spoken);
+    const entry = this.nextFor(endpoint, connection);
     if (entry === null) return false;
     this.#connecting.serve(entry, connection, endpoint);
     return true;
   }
 
-  nextFor(endpoint: EndpointPool, spoken: Spoken): Pending | null {
-    if (!this.rotation.takes(endpoint)) return null;
+  nextFor(endpoint: EndpointPool, connection: PooledConnection): Pending | null {
+    if (!this.rotation.takes(endpoint) || this.rotation.shuns(endpoint, this.#context.clock.now())) return null;
     const { only } = this.#choice;
     const others = this.rotation.candidates.length > 1;
-    return this.pending.firstFor(endpoint, spoken, others, only === endpoint ? null : only);
+    return this.pending.firstFor(endpoint, connection, others, only === endpoint ? null : only);
   }
 
   mayServe(entry: Pending, endpoint: EndpointPool): boolean {
+    if (this.rotation.shuns(endpoint, this.#context.clock.now())) return false;
     const { only } = this.#choice;
     if (only !== null && only !== endpoint && !entry.tried.includes(only)) return false;
-    return this.rotation.candidates.length === 1 || !entry.tried.includes(endpoint);
+    if (this.rotation.candidates.length > 1 && entry.tried.includes(endpoint)) return false;
+    return !this.#choice.steady || this.#choice.suits(entry, endpoint, this.#context.clock.now());
+  }
+
+  ownOf(entry: Pending, now: number): EndpointPool | null {
+    return this.#choice.ownOf(entry, now);
   }
 
   drains(): void {
@@ -240,7 +248,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
     if (!pool.enabled) return 'not_reusable';
     if (pool.maxRequests > 0 && connection.requests >= pool.maxRequests) return 'max_requests';
     // The limit was lowered: what is above it goes as soon as it is free.
-    if (this.limit.current < this.limit.configured && this.counted > this.limit.current) return 'rebalance';
+    if (this.places.over) return 'rebalance';
     return this.#closed && this.pending.size === 0 ? 'shutdown' : null;
   }
 
@@ -251,12 +259,8 @@ export class DestinationPool implements EndpointParent, PoolCore {
     }
     // It was of no use to who waits here, and is in the way of who waits elsewhere.
     if (this.pending.size > 0) this.#connecting.pump();
-    if (this.#context.capacity.wanted) this.#closeOldestIdle(null);
-    const { maxIdle } = this.#policy.pool;
-    if (maxIdle === 0) return;
-    let idle = 0;
-    for (const each of this.#endpoints.values()) idle += each.idle.length;
-    if (idle > maxIdle && !this.#closeOldestIdle(null)) endpoint.idle[0]?.retire('idle_timeout');
+    if (this.#context.capacity.wanted) this.giveUpIdle();
+    this.places.capIdle(this.#policy.pool.maxIdle, endpoint);
   }
 
   connectionGone(
@@ -265,8 +269,10 @@ export class DestinationPool implements EndpointParent, PoolCore {
     reason: CloseReason,
     idleMs: number | null,
   ): void {
+    const now = this.#context.clock.now();
     this.#observer.connectionClosed(reason);
-    this.evidence.closed(endpoint, connection, reason, idleMs, this.#context.clock.now());
+    if (connection.requests === 0) endpoint.warming.closedUnused(reason, now - connection.createdAt, now);
+    this.evidence.closed(endpoint, connection, reason, idleMs, now);
     this.settleLeaving(endpoint);
     this.#context.capacity.release();
     this.#connecting.pump();
@@ -287,7 +293,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
   /** A batch of news is over. @param whyEmpty what discovery says where there is no endpoint, or null */
   settle(whyEmpty: CarpoolError | null = null): void {
     const newcomers = this.#roster.settle(whyEmpty);
-    if (newcomers.length > 0 && this.#choice.only === null) this.#rebalance.begin(newcomers);
+    if (newcomers.length > 0 && this.#choice.only === null) this.#upkeep.newcomers(newcomers);
   }
 
   /** All requests go to the endpoint that `key` picks, while it is in rotation; null: as the balancer says. */
@@ -303,8 +309,8 @@ export class DestinationPool implements EndpointParent, PoolCore {
     for (const endpoint of this.allEndpoints) endpoint.tick(now);
     this.evidence.tick(now);
     this.#roster.tick(now);
-    this.#rebalance.run(now);
-    this.#sweep.run(now);
+    this.checks.tick();
+    if (this.#upkeep.run(now)) this.#connecting.pump();
   }
 
   /** Opens a connection that nobody waits for. @returns whether there was room */
@@ -319,46 +325,31 @@ export class DestinationPool implements EndpointParent, PoolCore {
     this.#policy = policy;
     if (balancer !== null) this.#choice.setBalancer(balancer);
     this.idleTime.setConfigured(policy.pool.idleTimeoutMs);
-    this.limit.configure(policy.pool.maxConnections);
+    this.places.configure(policy, this.#context.clock.now());
     this.limitChanged();
   }
 
   /** `limit` is another one: what it allows now is opened, and idle connections above it close. */
   limitChanged(): void {
-    while (this.counted > this.limit.current && this.#closeOldestIdle(null));
+    this.places.limitChanged();
     this.#connecting.pump();
   }
 
   /** What it has and wants. */
   get demand(): Demand {
-    let open = 0;
-    let busy = 0;
-    for (const endpoint of this.allEndpoints) {
-      open += endpoint.open.size + endpoint.dialing + endpoint.tunnels.size;
-      busy += endpoint.busy - endpoint.draining + endpoint.dialing;
-    }
-    return { counted: this.counted, open, busy, waiting: this.pending.limited, peak: this.needed };
+    return demandOf(this.allEndpoints, this.counted, this.pending.limited, this.needed);
   }
 
   giveUpIdle(): boolean {
-    return this.#closeOldestIdle(null);
-  }
-
-  giveUpSurplus(): boolean {
-    return retireOldestIdle(this.endpoints.filter(({ state }) => state !== 'unready'));
-  }
-
-  levelled(now: number): number {
-    return this.#rebalance.level(now);
+    return this.places.closeOldestIdle(null);
   }
 
   get floor(): number {
-    const { minConnections } = this.#policy.pool;
-    return minConnections === 'auto' ? 0 : minConnections;
+    return this.#upkeep.floor;
   }
 
   get needed(): number {
-    return this.#sweep.needed;
+    return this.#upkeep.needed;
   }
 
   /** Whether nothing runs: no exchange, no tunnel, no connect, and nobody waits. */
@@ -380,15 +371,6 @@ export class DestinationPool implements EndpointParent, PoolCore {
     return count;
   }
 
-  /** Fails what waits: discovery has no endpoint, or the destination goes. */
-  failPending(error: CarpoolError): void {
-    for (const entry of this.pending.all()) {
-      this.pending.remove(entry);
-      entry.leaveDials();
-      entry.waiter.acquireFailed(error);
-    }
-  }
-
   /** Nothing new; idle connections close, running exchanges finish, and requests that wait still get their connection. */
   close(): void {
     this.#closed = true;
@@ -400,7 +382,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
 
   /** Ends running exchanges too, and what waits. */
   destroy(): void {
-    this.failPending(new CarpoolError('SHUTTING_DOWN', `${this.name}: the sidecar has stopped`));
+    this.pending.failAll(new CarpoolError('SHUTTING_DOWN', `${this.name}: the sidecar has stopped`));
     this.#connecting.cancel('all');
     this.close();
     for (const endpoint of this.allEndpoints) endpoint.destroyAll('shutdown');

@@ -1,5 +1,7 @@
 import type { Timer } from '../clock.ts';
-import { Dial, type DialFailure } from '../connection/dial.ts';
+import { AbsoluteForm } from '../connection/absolute-form.ts';
+import { Dial } from '../connection/dial.ts';
+import type { DialFailure } from '../connection/dial-failure.ts';
 import { Http1Connection } from '../connection/http1-connection.ts';
 import { PingInterval } from '../connection/ping-interval.ts';
 import type { Lane, PooledConnection, PrefaceAnswer } from '../connection/upstream.ts';
@@ -10,6 +12,7 @@ import type { PoolContext } from './lease.ts';
 import type { Pending } from './pending.ts';
 import { DialHandle } from './pending.ts';
 import type { PoolCore } from './pool-core.ts';
+import { VirtualIdle } from './virtual-idle.ts';
 
 /** What becomes of a connect. Each ends in one of these, or is cancelled; `riders` are those who waited for it until now. */
 export interface DialSink {
@@ -65,7 +68,10 @@ export class Dials {
     const { peerStreams } = endpoint.protocol;
     const streams = peerStreams === null ? pool.maxStreams : Math.max(1, Math.min(pool.maxStreams, peerStreams));
     const seats = pool.enabled && endpoint.protocol.mayShare(lane) ? streams : 1;
-    const bare = !this.#pool.secure && lane === 'http1';
+    const { proxied } = endpoint.spec;
+    // To a parent proxy requests in clear go as they are, all else goes through a tunnel: neither can become the other.
+    const absolute = proxied !== undefined && !tunnel && !this.#pool.secure && lane === 'http1';
+    const bare = !this.#pool.secure && lane === 'http1' && proxied === undefined;
     const handle = new DialHandle(endpoint, lane, seats, tunnel, bare);
     endpoint.dialing++;
     if (tunnel) endpoint.dialingTunnels++;
@@ -78,6 +84,7 @@ export class Dials {
         attemptMs: timeouts.connectAttemptMs,
         keepAliveMs: pool.tcpKeepAliveMs,
         secure: tunnel ? null : this.#pool.secureDial(lane),
+        by: proxied === undefined ? null : { proxied, tunnel: !absolute },
       },
       this.#context.clock,
       {
@@ -85,6 +92,7 @@ export class Dials {
           this.#observer.connectDuration.observe(ms);
           endpoint.lastConnectMs = ms;
           endpoint.reached(address);
+          if (!tunnel) this.#observe(handle, dial.startedAt);
           this.#dialed(handle, socket, timeouts.connectMs - ms);
         },
         dialFailed: (failure) => this.#sink.dialFailed(endpoint, this.#ended(handle), failure),
@@ -97,6 +105,21 @@ export class Dials {
       this.#context.capacity.release();
     };
     return handle;
+  }
+
+  /** In `mode: observe` each connection is one request's: would it have been spared? */
+  #observe({ endpoint, riders }: DialHandle, begunAt: number): void {
+    const { idleTime, policy } = this.#pool;
+    if (policy.mode !== 'observe') {
+      endpoint.virtual = null;
+      return;
+    }
+    endpoint.virtual ??= new VirtualIdle();
+    const [rider] = riders;
+    if (rider === undefined) return;
+    const anyAge = !rider.waiter.unsafe || idleTime.known;
+    const maxIdleMs = anyAge ? Number.POSITIVE_INFINITY : policy.pool.unsafeMaxIdleMs;
+    if (endpoint.virtual.begun(begunAt, idleTime.effectiveMs, maxIdleMs)) this.#observer.wouldReuse++;
   }
 
   #ended(handle: DialHandle): readonly Pending[] {
@@ -131,7 +154,9 @@ export class Dials {
     }
     const riders = this.#ended(handle);
     this.#sink.reachable(endpoint);
-    const connection = spoken === 'http2' ? this.#http2(endpoint, socket, null) : this.http1(endpoint, socket);
+    const { proxied } = endpoint.spec;
+    const form = proxied === undefined || secure || handle.lane !== 'http1' ? null : new AbsoluteForm(proxied);
+    const connection = spoken === 'http2' ? this.#http2(endpoint, socket, null) : this.http1(endpoint, socket, form);
     this.#opened(endpoint, riders, connection);
   }
 
@@ -182,11 +207,11 @@ export class Dials {
     }
   }
 
-  /** A connection over a socket that stands. The caller makes it the endpoint's. */
-  http1(endpoint: EndpointPool, socket: ByteSocket): PooledConnection {
+  /** A connection over a socket that stands. The caller makes it the endpoint's. @param form of a parent proxy that takes whole URLs, or null */
+  http1(endpoint: EndpointPool, socket: ByteSocket, form: AbsoluteForm | null = null): PooledConnection {
     const { clock, responseScanner } = this.#context;
     const id = this.#context.nextConnectionId();
-    const connection = new Http1Connection(id, endpoint.spec.id, socket, endpoint, responseScanner, clock);
+    const connection = new Http1Connection(id, endpoint.spec.id, socket, endpoint, responseScanner, clock, form);
     connection.expiresAt = this.#expiry(connection.createdAt);
     return connection;
   }

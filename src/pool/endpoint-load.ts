@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { GrowingTime } from './growing-time.ts';
 
 const DECAY_MS = 10_000;
 
@@ -26,17 +27,29 @@ export class EndpointLatency {
   }
 }
 
+/** What spoke against an endpoint: connects that failed, or failures in a row. It tells how the endpoint is tried again. */
+export type Evidence = 'connect' | 'failures';
+
 /** Why an endpoint is out of rotation for a while, and how it comes back. */
 export type Ejection =
   | { readonly state: 'none' }
   /** Out until `until`; `by` tells how it is tried again: a background connect, or one trial request. */
-  | { readonly state: 'ejected'; readonly until: number; readonly by: 'connect' | 'failures' }
+  | { readonly state: 'ejected'; readonly since: number; readonly until: number; readonly by: Evidence }
   /** Its time is over: a connect in the background, or the next request alone, decides. */
-  | { readonly state: 'trial'; readonly by: 'connect' | 'failures' };
+  | { readonly state: 'trial'; readonly since: number; readonly by: Evidence }
+  /**
+   * It would be ejected if not too many were out already. It stays in rotation, but while there are others it is left
+   * alone until `until`, and tried as one on trial is from then on.
+   */
+  | { readonly state: 'doubted'; readonly until: number; readonly by: Evidence };
 
 const CONNECT_EJECTION_MS = 1000;
 const CONNECT_EJECTION_MAX_MS = 30_000;
-const MAX_GROWTH = 5;
+/** A failing endpoint that may not be ejected is tried again within this time at most. */
+const DOUBT_MS = 1000;
+const DOUBT_MAX_MS = 10_000;
+/** An ejection by failures is at most so many times `breaker.recovery` long. */
+export const MOST_RECOVERIES = 5;
 
 /**
  * Local evidence about one endpoint: failures in a row, and ejection with a growing time. Whether the ejection counts
@@ -45,19 +58,28 @@ const MAX_GROWTH = 5;
 export class EndpointHealth {
   ejection: Ejection = { state: 'none' };
   consecutiveFailures = 0;
-  #ejections = 0;
+  /** Something speaks against it: it is out, or doubted. */
+  suspect = false;
+  /** What was under way at the endpoint when its time was over, and is no trial. */
+  #underWay = 0;
+  readonly #growth: Readonly<Record<Evidence, GrowingTime>> = {
+    connect: new GrowingTime(),
+    failures: new GrowingTime(),
+  };
+  readonly #doubts = new GrowingTime();
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
+  /** Ejected, or on trial. */
   get out(): boolean {
-    return this.ejection.state !== 'none';
+    return this.ejection.state === 'ejected' || this.ejection.state === 'trial';
   }
 
-  /** Which evidence put it out, or null. */
-  get by(): 'connect' | 'failures' | null {
+  /** Which evidence speaks against it, or null. */
+  get by(): Evidence | null {
     return this.ejection.state === 'none' ? null : this.ejection.by;
   }
 
@@ -66,29 +88,76 @@ export class EndpointHealth {
     return this.ejection.state === 'ejected' ? Math.max(0, this.ejection.until - this.#clock.now()) : 0;
   }
 
-  /** @returns for how long (ms) */
-  eject(by: 'connect' | 'failures', baseMs: number): number {
-    const growth = 2 ** Math.min(this.#ejections, MAX_GROWTH);
-    const most = by === 'connect' ? CONNECT_EJECTION_MAX_MS : baseMs * 5;
-    const forMs = Math.min((by === 'connect' ? CONNECT_EJECTION_MS : baseMs) * growth, most);
-    this.#ejections++;
-    this.ejection = { state: 'ejected', until: this.#clock.now() + forMs, by };
+  /** When it went out (monotonic ms); infinite where it is not out. */
+  get outSince(): number {
+    const { ejection } = this;
+    return ejection.state === 'ejected' || ejection.state === 'trial' ? ejection.since : Number.POSITIVE_INFINITY;
+  }
+
+  /** @param baseMs the shortest ejection by failures @returns for how long (ms) */
+  eject(by: Evidence, baseMs: number): number {
+    const now = this.#clock.now();
+    const base = by === 'connect' ? CONNECT_EJECTION_MS : baseMs;
+    const most = by === 'connect' ? CONNECT_EJECTION_MAX_MS : baseMs * MOST_RECOVERIES;
+    const forMs = this.#growth[by].next(base, most, now);
+    this.#become({ state: 'ejected', since: Math.min(this.outSince, now), until: now + forMs, by });
     return forMs;
   }
 
-  /** Moves an ejection whose time is over to its trial. @returns whether it did */
-  expire(now: number): boolean {
-    if (this.ejection.state !== 'ejected' || now < this.ejection.until) return false;
-    this.ejection = { state: 'trial', by: this.ejection.by };
+  /** What would eject it, if that were allowed. @param underWay exchanges of the endpoint */
+  doubt(by: Evidence, underWay = 0): void {
+    const now = this.#clock.now();
+    if (this.ejection.state === 'doubted' && now < this.ejection.until) return;
+    this.#underWay = underWay;
+    this.#become({ state: 'doubted', until: now + this.#doubts.next(DOUBT_MS, DOUBT_MAX_MS, now), by });
+  }
+
+  /** Moves an ejection whose time is over to its trial. @param underWay exchanges of the endpoint @returns whether it did */
+  expire(now: number, underWay = 0): boolean {
+    const { ejection } = this;
+    if (ejection.state !== 'ejected' || now < ejection.until) return false;
+    this.#underWay = underWay;
+    this.#become({ state: 'trial', since: ejection.since, by: ejection.by });
     return true;
   }
 
-  /** An answer came, or a connection was made. @returns whether this ended an ejection */
+  /**
+   * Whether its time is over and it is to be tried now, in the way that `ejection.by` says: by one request alone, or by a
+   * connect in the background.
+   */
+  due(now: number): boolean {
+    return this.ejection.state === 'trial' || (this.ejection.state === 'doubted' && now >= this.ejection.until);
+  }
+
+  /** Whether the request that is to try it may come now: its time is over, and none does that already. */
+  mayTry(now: number, underWay: number): boolean {
+    if (this.by !== 'failures' || !this.due(now)) return false;
+    if (underWay < this.#underWay) this.#underWay = underWay;
+    return underWay === this.#underWay;
+  }
+
+  /**
+   * A response has begun, or a connection was made. Failures in a row are counted on until an exchange is complete: what
+   * fails again before that has not recovered.
+   * @returns whether this ended an ejection
+   */
   recovered(): boolean {
-    this.consecutiveFailures = 0;
+    const { out } = this;
     if (this.ejection.state === 'none') return false;
-    this.ejection = { state: 'none' };
-    this.#ejections = 0;
-    return true;
+    const now = this.#clock.now();
+    for (const growth of [this.#growth.connect, this.#growth.failures, this.#doubts]) growth.well(now);
+    this.#become({ state: 'none' });
+    return out;
+  }
+
+  /** It is let in again without having shown anything: there are too few others. */
+  readmit(underWay = 0): void {
+    const { by, out } = this;
+    if (out && by !== null) this.doubt(by, underWay);
+  }
+
+  #become(ejection: Ejection): void {
+    this.ejection = ejection;
+    this.suspect = ejection.state !== 'none';
   }
 }

@@ -15,7 +15,9 @@ import { EndpointHealth, EndpointLatency } from './endpoint-load.ts';
 import { EndpointProtocol } from './endpoint-protocol.ts';
 import type { IdleTime } from './idle-time.ts';
 import type { ConnectionStats, EndpointStats } from './stats.ts';
-import type { TunnelPlace } from './tunnel-place.ts';
+import { UnderWay } from './under-way.ts';
+import type { VirtualIdle } from './virtual-idle.ts';
+import { WarmBackoff } from './warm-backoff.ts';
 
 /**
  * What discovery says of an endpoint. `suspended`: out of rotation while others are ready, connections live. `unready`:
@@ -23,6 +25,9 @@ import type { TunnelPlace } from './tunnel-place.ts';
  * `terminating`, `removed`: drained.
  */
 export type EndpointState = 'ready' | 'suspended' | 'unready' | 'terminating_serving' | 'terminating' | 'removed';
+
+/** What active health checks say; null: there are none. `pending`: none has ended yet, which keeps no request away. */
+export type Checked = 'pending' | 'passing' | 'failing' | null;
 
 /** What an endpoint pool asks of the destination that it is part of. */
 export interface EndpointParent {
@@ -48,30 +53,25 @@ export interface EndpointParent {
 }
 
 /** The connections to one endpoint. */
-export class EndpointPool implements ConnectionOwner {
+export class EndpointPool extends UnderWay implements ConnectionOwner {
   state: EndpointState = 'ready';
   readonly health: EndpointHealth;
   readonly latency = new EndpointLatency();
   readonly protocol: EndpointProtocol;
+  /** Whether connections are opened here that nobody waits for. */
+  readonly warming = new WarmBackoff();
   lastConnectMs: number | null = null;
-  /** Connects under way. */
-  dialing = 0;
-  /** Those of them that are for tunnels, which pool.maxConnections does not limit. */
+  /** Connects under way that are for tunnels, which pool.maxConnections does not limit. */
   dialingTunnels = 0;
-  /** And those that may become HTTP/2 connections. */
+  /** And those of all of them that may become HTTP/2 connections. */
   dialingHttp2 = 0;
-  /** Requests that wait for connects. */
-  riders = 0;
-  /** Exchanges under way: leases that have not ended. */
-  exchanges = 0;
   /** Connections that carry exchanges, those that drain among them. */
   busy = 0;
-  /** Tunnels through this endpoint, which are no part of the pool. */
-  readonly tunnels = new Set<TunnelPlace>();
   /** Since when discovery names it no more (monotonic ms), or null. */
   removedAt: number | null = null;
-  /** Since when it is here, where there were others before; null: it was among the first. */
+  /** Since when it is here, or passes its health checks again, where there were others before; null: it was among the first. */
   newSince: number | null = null;
+  checked: Checked = null;
   /** The address that took the last connection. */
   #reached: string | null = null;
   /** The most connections that were busy at once since the last sweep. */
@@ -81,6 +81,8 @@ export class EndpointPool implements ConnectionOwner {
   /** Active ones that have room, oldest first: few of them are full instead of many half empty, and the rest can go. */
   readonly shared: PooledConnection[] = [];
   readonly open = new Set<PooledConnection>();
+  /** What would be idle here if it were pooled (`mode: observe`); null: it is, or nothing was opened yet. */
+  virtual: VirtualIdle | null = null;
   /** An idle connection that is left alone to find out the server's idle time-out. */
   probe: PooledConnection | null = null;
   /** Connections that finish their exchanges and close then. */
@@ -90,6 +92,7 @@ export class EndpointPool implements ConnectionOwner {
   readonly #clock: Clock;
 
   constructor(spec: EndpointSpec, parent: EndpointParent, clock: Clock) {
+    super();
     this.#spec = spec;
     this.#parent = parent;
     this.#clock = clock;
@@ -108,14 +111,14 @@ export class EndpointPool implements ConnectionOwner {
     this.protocol.declare(spec.appProtocol);
   }
 
-  /** What balancers compare: exchanges under way, and those that wait for a connect here. */
-  get outstanding(): number {
-    return this.exchanges + Math.max(this.dialing, this.riders) + this.tunnels.size;
-  }
-
   /** Connections that count in pool.maxConnections: all but the draining ones. */
   get counted(): number {
     return this.open.size - this.draining + this.dialing - this.dialingTunnels;
+  }
+
+  /** Whether nothing speaks against it: idle connections to it are of use now, and not only when it is well again. */
+  get usable(): boolean {
+    return this.state !== 'unready' && !this.health.suspect && this.checked !== 'failing';
   }
 
   /** Whether nothing is open through it, or being opened. */
@@ -278,6 +281,7 @@ export class EndpointPool implements ConnectionOwner {
   }
 
   connectionClosed(connection: PooledConnection, from: OpenState, reason: CloseReason, idleMs: number | null): void {
+    if (reason === 'not_reusable') this.virtual?.ended(this.#clock.now(), this.#parent.policy.pool.maxConnections);
     this.open.delete(connection);
     if (this.probe === connection) this.probe = null;
     this.#unlist(connection);
@@ -324,6 +328,7 @@ export class EndpointPool implements ConnectionOwner {
 
   #shownState(): EndpointStats['state'] {
     if (this.state === 'terminating_serving') return 'terminating';
+    if (this.state === 'ready' && this.checked === 'failing') return 'failing';
     return this.state === 'ready' && this.health.out ? 'ejected' : this.state;
   }
 
@@ -342,7 +347,7 @@ export class EndpointPool implements ConnectionOwner {
       connectMs: this.lastConnectMs,
       consecutiveFailures: this.health.consecutiveFailures,
       ejectedForMs: this.health.remainingMs,
-      check: null,
+      check: this.checked,
       idle: { effectiveMs: idleTime.effectiveMs, source: idleTime.source },
       dialing: { http1: this.dialing - this.dialingHttp2, http2: this.dialingHttp2 },
       connections,

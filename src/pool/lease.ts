@@ -31,8 +31,14 @@ export interface LeaseWaiter {
 
 /** Chooses among endpoints (routing/balancers.ts). */
 export interface Balancer {
-  /** @param candidates at least one @param key the request's `sticky` */
-  pick(candidates: readonly EndpointPool[], now: number, key: number): EndpointPool;
+  /** What has one key goes to one endpoint: a request that has to wait waits for that one, and `pick` is told what was tried. */
+  readonly steady?: boolean;
+  /**
+   * @param candidates at least one; never changed in place
+   * @param key the request's `sticky`
+   * @param tried for a steady balancer: endpoints to pass over while there are others; from any other they are left out before
+   */
+  pick(candidates: readonly EndpointPool[], now: number, key: number, tried?: readonly EndpointPool[]): EndpointPool;
 }
 
 /** What all destinations share. */
@@ -42,6 +48,8 @@ export type PoolContext = {
   readonly events: EventSink;
   /** Scans responses of all connections: one read event at a time. */
   readonly responseScanner: HeadScanner;
+  /** This pod's address, where the configuration tells it: what a request has in common with others, where it has nothing else (`sticky`). */
+  readonly podAddress?: string | null;
   /** `discovery.emptyWait`: how long a request waits for a first endpoint (ms); a reload may change it. */
   emptyWaitMs: number;
   /** Begins to speak HTTP/2 on a socket. */

@@ -1,5 +1,7 @@
 import type { Clock } from '../clock.ts';
-import type { Spoken } from '../connection/upstream.ts';
+import type { PooledConnection } from '../connection/upstream.ts';
+import type { CarpoolError } from '../errors.ts';
+import type { Choice } from './choice.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { LeaseWaiter } from './lease.ts';
 import type { DialHandle, Pending } from './pending.ts';
@@ -12,9 +14,12 @@ export class PendingQueue {
   readonly #entries = new Set<Pending>();
   #tunnels = 0;
   readonly #clock: Clock;
+  readonly #choice: Choice | null;
 
-  constructor(clock: Clock) {
+  /** @param choice knows which endpoint a request keeps to; null: to none */
+  constructor(clock: Clock, choice: Choice | null = null) {
     this.#clock = clock;
+    this.#choice = choice;
   }
 
   get size(): number {
@@ -62,23 +67,41 @@ export class PendingQueue {
   }
 
   /**
-   * The one that has waited longest among those that may use a connection to `endpoint` that speaks so, or null.
+   * The one that has waited longest among those that may use a connection to `endpoint`, which has room, or null.
    * @param others whether there are other endpoints
    * @param instead the endpoint that all requests are for which it has not failed, or null
    */
-  firstFor(endpoint: EndpointPool, spoken: Spoken, others: boolean, instead: EndpointPool | null): Pending | null {
+  firstFor(
+    endpoint: EndpointPool,
+    connection: PooledConnection,
+    others: boolean,
+    instead: EndpointPool | null,
+  ): Pending | null {
+    const choice = this.#choice?.steady === true ? this.#choice : null;
     // An endpoint that failed this request is passed over only while there are others.
     for (const entry of this.#entries) {
       if (entry.waiter.tunnel || (others && entry.tried.includes(endpoint))) continue;
       if (instead !== null && !entry.tried.includes(instead)) continue;
-      if (endpoint.fits(spoken, entry.waiter.need)) return entry;
+      if (!endpoint.fits(connection.spoken, entry.waiter.need)) continue;
+      if (choice === null || choice.suits(entry, endpoint, this.#clock.now())) return entry;
+      // Nothing can come free where it belongs: this connection makes room for one there, or serves it where it cannot, being in use.
+      if (this.#stranded(entry, choice)) return connection.leases > 0 ? entry : null;
     }
     return null;
   }
 
+  /** Whether a limit keeps a request from an endpoint that has no connection at all. */
+  #stranded(entry: Pending, choice: Choice): boolean {
+    return entry.dials.size === 0 && choice.ownOf(entry, this.#clock.now())?.counted === 0;
+  }
+
   /** The one that has waited longest of those that no connect is under way for and that may wait for this one, or null. */
   firstLimitedFor(handle: DialHandle): Pending | null {
-    for (const entry of this.#entries) if (entry.dials.size === 0 && handle.suits(entry)) return entry;
+    const choice = this.#choice?.steady === true ? this.#choice : null;
+    for (const entry of this.#entries) {
+      if (entry.dials.size > 0 || !handle.suits(entry)) continue;
+      if (choice === null || choice.suits(entry, handle.endpoint, this.#clock.now())) return entry;
+    }
     return null;
   }
 
@@ -89,5 +112,15 @@ export class PendingQueue {
 
   all(): Pending[] {
     return [...this.#entries];
+  }
+
+  /** Nobody waits any longer: each hears this. */
+  failAll(error: CarpoolError): void {
+    for (const entry of this.all()) {
+      // One that fails may take others with it: they hear nothing any more.
+      if (!this.remove(entry)) continue;
+      entry.leaveDials();
+      entry.waiter.acquireFailed(error);
+    }
   }
 }

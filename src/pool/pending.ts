@@ -11,6 +11,8 @@ export class Pending {
   /** Endpoints whose connect failed for it, or that earlier attempts of the exchange used. */
   readonly tried: EndpointPool[];
   tries = 0;
+  /** What its last connect that failed said, or null. */
+  failure: string | null = null;
   readonly since: number;
   timer: Timer | null = null;
 

@@ -1,6 +1,6 @@
 import type { DestinationPolicy } from '../config/types.ts';
 import type { SecureDial } from '../connection/secure-dial.ts';
-import type { Lane, PooledConnection, Spoken, UpstreamLease } from '../connection/upstream.ts';
+import type { Lane, PooledConnection, UpstreamLease } from '../connection/upstream.ts';
 import type { CarpoolError } from '../errors.ts';
 import type { CloseReason } from '../observer.ts';
 import type { CapacityUser } from './capacity.ts';
@@ -21,6 +21,8 @@ export interface PoolCore extends CapacityUser {
   readonly pending: PendingQueue;
   /** No new request comes; what waits is still served. */
   readonly closed: boolean;
+  /** It is paused: nothing is opened that nobody waits for. */
+  readonly resting: boolean;
   readonly endpoints: readonly EndpointPool[];
   /** Those that discovery forgot and that still have connections, too. */
   readonly allEndpoints: readonly EndpointPool[];
@@ -42,10 +44,12 @@ export interface PoolCore extends CapacityUser {
   whyRetire(connection: PooledConnection, now: number): CloseReason | null;
   /** Why connections of an endpoint do not stay, or null: they stay. */
   drainReason(endpoint: EndpointPool): CloseReason | null;
-  /** The request that has waited longest among those that a connection to `endpoint` that speaks so may serve, or null. */
-  nextFor(endpoint: EndpointPool, spoken: Spoken): Pending | null;
+  /** The request that has waited longest among those that this connection to `endpoint` may serve, or null. */
+  nextFor(endpoint: EndpointPool, connection: PooledConnection): Pending | null;
   /** Whether a request may go to this endpoint, and not only to another one. */
   mayServe(entry: Pending, endpoint: EndpointPool): boolean;
+  /** The endpoint that a request which waits keeps to (balancer `sticky`); null: any will do. */
+  ownOf(entry: Pending, now: number): EndpointPool | null;
   /** That no endpoint takes requests, in words for who waited for one. */
   noEndpoints(): CarpoolError;
   /** How full it is, in words for an error. */
@@ -58,10 +62,6 @@ export interface PoolCore extends CapacityUser {
   readonly floor: number;
   /** How many connections the peak of the last half minute needed. */
   readonly needed: number;
-  /** How many connections are kept for the sake of an even spread, after new endpoints came; 0: none. */
-  levelled(now: number): number;
-  /** Closes the idle connection that was used least recently, but none of an endpoint that is not ready. @returns whether there was one */
-  giveUpSurplus(): boolean;
   /** Opens a connection that nobody waits for. @returns whether there was room */
   warm(endpoint: EndpointPool): boolean;
 }

@@ -81,7 +81,9 @@ export class Rebalance {
   }
 
   #fit(): EndpointPool[] {
-    return this.#pool.endpoints.filter((endpoint) => endpoint.state === 'ready' && !endpoint.health.out);
+    return this.#pool.endpoints.filter(
+      ({ state, health, checked }) => state === 'ready' && !health.out && checked !== 'failing',
+    );
   }
 
   #open(endpoint: EndpointPool, count: number, share: number): void {

@@ -86,7 +86,7 @@ export class Roster {
     endpoint.state = 'ready';
     if (before === 'suspended') return;
     // Being ready anew is news about a process that could not be reached while it was not.
-    if (endpoint.health.out && endpoint.health.by === 'connect') this.#evidence.recovered(endpoint);
+    if (endpoint.health.by === 'connect') this.#evidence.recovered(endpoint);
     this.#emit('ready', endpoint);
   }
 
@@ -134,7 +134,9 @@ export class Roster {
   }
 
   #changed(): void {
-    this.#pool.rotation.update([...this.#present.values()]);
+    const present = [...this.#present.values()];
+    this.#evidence.keepCap(present);
+    this.#pool.rotation.update(present);
     if (this.#drainScheduled) return;
     // Where news comes singly nobody may say that the batch is over: it is when this turn of the event loop is.
     this.#drainScheduled = true;
@@ -172,7 +174,7 @@ export class Roster {
     this.#drainSuperseded();
     const now = this.#context.clock.now();
     const newcomers = this.#hadSome ? [...this.#added] : [];
-    for (const endpoint of newcomers) endpoint.newSince = now;
+    if (this.#pool.policy.slowStartMs > 0) for (const endpoint of newcomers) endpoint.newSince = now;
     this.#added.clear();
     this.#hadSome = this.#present.size > 0;
     return newcomers;

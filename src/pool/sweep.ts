@@ -1,24 +1,24 @@
-import type { Clock } from '../clock.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { PoolCore } from './pool-core.ts';
+import type { Rebalance } from './rebalance.ts';
+import type { Room } from './room.ts';
+import type { WarmFloor } from './warm-floor.ts';
 
-const WINDOW_MS = 30_000;
-/** A kept-warm pool opens the replacement of an aging connection this long before its time. */
-const REPLACE_BEFORE_MS = 2000;
 const TICK_SLACK_MS = 500;
 
 /** The upkeep of one destination's idle connections, once a tick. */
 export class Sweep {
   readonly #pool: PoolCore;
-  /** The most connections in use at once, in this window and in the one before. */
-  #peak = 0;
-  #previousPeak = 0;
-  #windowEnds: number;
+  readonly #room: Room;
+  readonly #floor: WarmFloor;
+  readonly #rebalance: Rebalance;
   #sweptAt = Number.NEGATIVE_INFINITY;
 
-  constructor(pool: PoolCore, clock: Clock) {
+  constructor(pool: PoolCore, room: Room, floor: WarmFloor, rebalance: Rebalance) {
     this.#pool = pool;
-    this.#windowEnds = clock.now() + WINDOW_MS;
+    this.#room = room;
+    this.#floor = floor;
+    this.#rebalance = rebalance;
   }
 
   /** Called once a tick; sweeps when `pool.sweepInterval` has passed. */
@@ -29,7 +29,7 @@ export class Sweep {
     this.#closeOld(now);
     this.#cutOverdue(now);
     this.#trim(now);
-    this.#keepWarm(now);
+    this.#floor.keep(now);
   }
 
   #closeOld(now: number): void {
@@ -66,75 +66,19 @@ export class Sweep {
     return true;
   }
 
-  /** The most connections that were busy at once since the last sweep; the sum over endpoints, so never too low. */
-  #takePeak(): number {
-    let peak = 0;
-    for (const endpoint of this.#pool.endpoints) {
-      peak += endpoint.peak;
-      endpoint.peak = endpoint.busy;
-    }
-    return peak;
-  }
-
-  /** How many connections the peak of the last half minute needed, and the warm floor needs. */
-  get needed(): number {
-    let since = 0;
-    for (const endpoint of this.#pool.endpoints) since += endpoint.peak;
-    return Math.max(this.#peak, this.#previousPeak, since, this.#pool.floor, 1);
-  }
-
   /** Closes idle connections that the peak of the last half minute did not need. */
   #trim(now: number): void {
     let busy = 0;
     let idle = 0;
     for (const endpoint of this.#pool.endpoints) {
       busy += endpoint.busy;
-      // One that is not ready keeps its idle connections for when it is again: they are no surplus.
-      if (endpoint.state !== 'unready') idle += endpoint.idle.length;
+      // One that is out keeps its idle connections for when it is back: they are no surplus.
+      if (endpoint.usable) idle += endpoint.idle.length;
     }
-    this.#peak = Math.max(this.#peak, busy, this.#takePeak());
-    if (now >= this.#windowEnds) {
-      this.#previousPeak = this.#peak;
-      this.#peak = busy;
-      this.#windowEnds = now + WINDOW_MS;
-    }
-    const kept = Math.max(this.needed, this.#pool.levelled(now));
-    // The replacement of an aging connection stands beside it until that one retires.
-    for (let surplus = busy + idle - kept - this.#aging(now); surplus > 0; surplus--) {
-      if (!this.#pool.giveUpSurplus()) break;
+    const kept = Math.max(this.#pool.needed, this.#rebalance.level(now));
+    // The replacement of a connection that goes soon stands beside it until then.
+    for (let surplus = busy + idle - kept - this.#floor.leaving(now); surplus > 0; surplus--) {
+      if (!this.#room.closeSurplus()) break;
     }
   }
-
-  /** Idle connections of a kept-warm pool that are so old that their replacements are open. */
-  #aging(now: number): number {
-    if (this.#pool.floor === 0) return 0;
-    let aging = 0;
-    for (const endpoint of this.#pool.endpoints) {
-      for (const connection of endpoint.idle) if (now >= connection.expiresAt - REPLACE_BEFORE_MS) aging++;
-    }
-    return aging;
-  }
-
-  /** Keeps the warm floor open, and opens the replacement of an aging connection before its time. */
-  #keepWarm(now: number): void {
-    const { floor } = this.#pool;
-    if (floor === 0) return;
-    let fresh = 0;
-    for (const endpoint of this.#pool.endpoints) {
-      fresh += endpoint.dialing;
-      for (const connection of endpoint.open) {
-        if (connection.state !== 'draining' && now < connection.expiresAt - REPLACE_BEFORE_MS) fresh++;
-      }
-    }
-    for (; fresh < floor; fresh++) {
-      const endpoint = fewestConnections(this.#pool.rotation.candidates);
-      if (endpoint === null || !this.#pool.warm(endpoint)) return;
-    }
-  }
-}
-
-function fewestConnections(endpoints: readonly EndpointPool[]): EndpointPool | null {
-  let fewest: EndpointPool | null = null;
-  for (const endpoint of endpoints) if (fewest === null || endpoint.counted < fewest.counted) fewest = endpoint;
-  return fewest;
 }

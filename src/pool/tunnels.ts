@@ -21,17 +21,20 @@ export class Tunnels {
   opened(endpoint: EndpointPool | null): TunnelPlace {
     const place = new TunnelPlace(() => {
       if (endpoint !== null) {
-        endpoint.tunnels.delete(place);
+        endpoint.tunnelClosed(place);
         this.#pool.settleLeaving(endpoint);
       }
       this.#capacity.release();
+      // Of a fleet's share tunnels use a part, which is free for the pool now.
+      if (this.#pool.limit.share !== null) this.#pool.roomFreed();
     });
-    endpoint?.tunnels.add(place);
+    endpoint?.tunnelOpened(place);
     return place;
   }
 
   /** An exchange's connection has become a tunnel: it has left the pool, and still counts in limits.maxConnections. */
   became(endpoint: EndpointPool | null): TunnelPlace {
+    endpoint?.virtual?.becomesTunnel();
     // The connection is about to give its place back.
     this.#capacity.hold();
     return this.opened(endpoint);
@@ -42,7 +45,7 @@ export class Tunnels {
     const { pool } = this.#pool.policy;
     const fits = endpoint.fits('http1', 'as_http1') && !this.#pool.secure;
     const stays = !this.#pool.closed && this.#pool.holds(endpoint) && this.#pool.drainReason(endpoint) === null;
-    if (!fits || !stays || !pool.enabled || this.#pool.counted >= pool.maxConnections) socket.destroy();
+    if (!fits || !stays || !pool.enabled || this.#pool.counted >= this.#pool.limit.current) socket.destroy();
     else {
       // The connection takes a place of its own before its tunnel gives back the old one.
       this.#capacity.hold();

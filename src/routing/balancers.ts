@@ -1,16 +1,14 @@
-import type { Balancer as BalancerName } from '../config/types.ts';
+import type { Balancer as BalancerName, DestinationPolicy } from '../config/types.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import type { Balancer } from '../pool/lease.ts';
-import { withSlowStart } from './slow-start.ts';
+import { slowStartOf, withSlowStart } from './slow-start.ts';
+import { StickyBalancer } from './sticky.ts';
 
 /** An endpoint slower than another by less than this factor, or this many milliseconds, counts as equally fast. */
 const SLOWER_FACTOR = 3;
 const SLOWER_MS = 2;
 /** One that is idle and slower by more than this is noticed by the app. */
 const MUCH_SLOWER_MS = 50;
-
-/** A trial endpoint with a request under way must not get another before that one has told how it is. */
-const onTrial = (endpoint: EndpointPool): boolean => endpoint.health.out && endpoint.outstanding > 0;
 
 /**
  * The better of two: fewer exchanges under way, each weighted by the endpoint's recent latency where one is clearly slower
@@ -20,7 +18,6 @@ const onTrial = (endpoint: EndpointPool): boolean => endpoint.health.out && endp
  * so much that an app would notice gets less, in the proportion of their speeds, so that it can show that it is better now.
  */
 function lessLoaded(a: EndpointPool, b: EndpointPool, now: number, random: () => number): EndpointPool {
-  if (onTrial(a) !== onTrial(b)) return onTrial(a) ? b : a;
   const latencyA = a.latency.at(now);
   const latencyB = b.latency.at(now);
   const aSlower = latencyA > latencyB;
@@ -62,12 +59,8 @@ function roundRobin(): Balancer {
   let turn = 0;
   return {
     pick(candidates) {
-      for (let skipped = 0; skipped < candidates.length; skipped++) {
-        turn = (turn + 1) % candidates.length;
-        const endpoint = candidates[turn] ?? first(candidates);
-        if (!onTrial(endpoint)) return endpoint;
-      }
-      return first(candidates);
+      turn = (turn + 1) % Math.max(1, candidates.length);
+      return candidates[turn] ?? first(candidates);
     },
   };
 }
@@ -87,13 +80,31 @@ function leastLoaded(random: () => number): Balancer {
   };
 }
 
-/** A balancer as a policy wants it, with state of its own. @param slowStartMs 0: new endpoints take their share at once */
-export function makeBalancer(name: BalancerName, random: () => number, slowStartMs = 0): Balancer {
+/**
+ * A balancer as a policy wants it, with state of its own.
+ * @param slowStartMs 0: new endpoints take their share at once; as they do with `sticky`, whose keys would only go to and fro
+ * @param bounded with `sticky`: an endpoint that has too much is passed over
+ */
+export function makeBalancer(name: BalancerName, random: () => number, slowStartMs = 0, bounded = true): Balancer {
+  if (name === 'sticky') return new StickyBalancer(powerOfTwoChoices(random), bounded);
   const balancer = byName(name, random);
   return slowStartMs === 0 ? balancer : withSlowStart(balancer, byName(name, random), slowStartMs);
 }
 
-function byName(name: BalancerName, random: () => number): Balancer {
+/** Where all requests have one key, the pod's address, there is no bound: it would spread them over all endpoints. */
+const isBounded = ({ sticky }: DestinationPolicy): boolean => sticky.by !== 'address';
+
+/** The balancer that a policy wants. */
+export function balancerOf(policy: DestinationPolicy, random: () => number): Balancer {
+  return makeBalancer(policy.balancer, random, slowStartOf(policy), isBounded(policy));
+}
+
+/** Whether the balancer of one policy does for the other too, with what it remembers. */
+export function sameBalancer(a: DestinationPolicy, b: DestinationPolicy): boolean {
+  return a.balancer === b.balancer && slowStartOf(a) === slowStartOf(b) && isBounded(a) === isBounded(b);
+}
+
+function byName(name: Exclude<BalancerName, 'sticky'>, random: () => number): Balancer {
   switch (name) {
     case 'round_robin':
       return roundRobin();

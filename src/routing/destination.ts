@@ -1,43 +1,32 @@
-import type { Clock, Timer } from '../clock.ts';
-import type { DestinationPolicy } from '../config/types.ts';
+import type { Clock } from '../clock.ts';
+import type { DestinationPolicy, WeightedTarget } from '../config/types.ts';
 import { TlsIdentity } from '../connection/tls-identity.ts';
 import type { Discovery, EndpointSink, EndpointSpec, EndpointSubscription } from '../discovery/discovery.ts';
-import { addressPort } from '../discovery/ip-address.ts';
+import { addressPort, isIpLiteral } from '../discovery/ip-address.ts';
+import { HeaderSource } from '../egress/header-source.ts';
 import { CarpoolError } from '../errors.ts';
-import type { DestinationObserver } from '../observer.ts';
+import type { DestinationObserver, EventSink } from '../observer.ts';
 import { DestinationPool } from '../pool/destination-pool.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
-import type { LeaseWaiter, PoolContext } from '../pool/lease.ts';
+import type { Balancer, LeaseWaiter, PoolContext } from '../pool/lease.ts';
 import type { DestinationStats } from '../pool/stats.ts';
-import { makeBalancer } from './balancers.ts';
-
-/** Whether the address of an endpoint may be dialled; null: yes. `written`: it stands in the configuration. */
-export type AddressCheck = (address: string, port: number, written: boolean) => CarpoolError | null;
-
-/** What the app named, and what the configuration says of it. */
-export type DestinationIdentity = {
-  /** Lower case; an IPv6 literal without brackets; a trailing dot is kept, for it says that the name is absolute. */
-  readonly host: string;
-  readonly port: number;
-  /** What it is called in logs, errors and commands. */
-  readonly name: string;
-  /** Whether carpool opens TLS to it. */
-  readonly secure: boolean;
-  /** Metric label. */
-  readonly label: string;
-  readonly configured: boolean;
-  /** Which entry of the configuration it goes by, or null. */
-  readonly entry: string | null;
-  /** Written in the configuration, or null: to be found. */
-  readonly endpoints: readonly { readonly address: string; readonly port: number }[] | null;
-};
+import type { Head } from '../protocol/head.ts';
+import { balancerOf, sameBalancer } from './balancers.ts';
+import { byTarget } from './by-target.ts';
+import type { AddressCheck, DestinationIdentity } from './destination-identity.ts';
+import { FirstAnswer } from './first-answer.ts';
+import { asCarpoolError, BREAKER_OFF, Gate } from './gates.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { RetryRules } from './retry-rules.ts';
+import { StickyKeyReader } from './sticky-key.ts';
+import { WeightedTargets } from './weighted-targets.ts';
 
 /**
  * `resolving`: no answer yet, requests wait. `ready`: discovery has answered, with endpoints or none. `failing`: no
  * endpoint is known and discovery gave an error, which requests get.
  */
 type State =
-  | { readonly state: 'resolving'; readonly waiting: Map<LeaseWaiter, Timer> }
+  | { readonly state: 'resolving' }
   | { readonly state: 'ready' }
   | { readonly state: 'failing'; readonly error: CarpoolError };
 
@@ -47,14 +36,26 @@ export class Destination implements EndpointSink {
   readonly name: string;
   readonly observer: DestinationObserver;
   readonly pool: DestinationPool;
+  /** Shared by all its requests. */
+  readonly retryBudget = new RetryBudget();
+  #retryRules: RetryRules;
   /** When a request named it last (monotonic ms). */
   usedAt: number;
   #policy: DestinationPolicy;
-  #state: State = { state: 'resolving', waiting: new Map() };
+  #state: State = { state: 'resolving' };
+  readonly #first: FirstAnswer;
+  /** What requests pass before they look for a connection; null: nothing. */
+  #gate: Gate | null = null;
   #denied: CarpoolError | null = null;
   #subscription: EndpointSubscription | null = null;
   #closed = false;
   readonly #allowed: AddressCheck;
+  /** Where its requests go instead, or null. */
+  readonly #targets: WeightedTargets | null;
+  #headers: HeaderSource | null;
+  #stickyKey: StickyKeyReader | null;
+  readonly #podAddress: string | null;
+  readonly #events: EventSink;
   readonly #clock: Clock;
   readonly #random: () => number;
 
@@ -69,63 +70,119 @@ export class Destination implements EndpointSink {
     this.name = identity.name;
     this.observer = observer;
     this.#policy = policy;
+    this.#retryRules = new RetryRules(policy);
     this.#allowed = allowed;
     this.#clock = context.clock;
     this.#random = context.random;
     this.usedAt = context.clock.now();
+    this.#first = new FirstAnswer(this.name, context.clock);
+    this.#events = context.events;
+    this.#headers = HeaderSource.of(this.name, policy.headers, context.clock, context.events);
+    this.#podAddress = context.podAddress ?? null;
+    this.#stickyKey = StickyKeyReader.of(policy, this.#podAddress);
+    this.#targets = (identity.to ?? null) === null ? null : new WeightedTargets(this, { vanished: policy.vanished });
     this.pool = new DestinationPool(
       this.name,
       policy,
-      makeBalancer(policy.balancer, context.random, policy.slowStartMs),
+      this.#byTarget(() => this.#balancer(policy)),
       observer,
       context,
       identity.secure ? new TlsIdentity(this.name, identity.host, policy.tls, context.clock, context.events) : null,
     );
+    if (Gate.wanted(policy)) this.#openGate();
   }
 
   get policy(): DestinationPolicy {
     return this.#policy;
   }
 
+  /** What its requests gain and lose in fields; null: nothing. */
+  get headers(): HeaderSource | null {
+    return this.#headers;
+  }
+
+  /** What of the policy says when a request is sent again. */
+  get retryRules(): RetryRules {
+    return this.#retryRules;
+  }
+
+  /** What a request has in common with others that go to the same endpoint; -1: nothing, or the balancer does not ask. */
+  stickyKey(head: Head): number {
+    return this.#stickyKey === null ? -1 : this.#stickyKey.keyOf(head);
+  }
+
+  /** The same for a tunnel, of which no head is read. */
+  get tunnelKey(): number {
+    return this.#stickyKey === null ? -1 : this.#stickyKey.addressKey;
+  }
+
+  #balancer(policy: DestinationPolicy): Balancer {
+    return balancerOf(policy, this.#random);
+  }
+
   /** Begins to listen to discovery. Once, right after construction. */
   start(discovery: Discovery): void {
+    if (this.#targets !== null) {
+      this.#subscription = this.#targets;
+      this.#targets.start(discovery, this.identity.to ?? []);
+      return;
+    }
     this.#subscription = discovery.subscribe(this.identity.host, this.identity.port, this, {
       vanished: this.#policy.vanished,
       endpoints: this.identity.endpoints,
     });
   }
 
-  /** As `DestinationPool.acquire`; a request that comes before the first answer of discovery waits for it. */
+  /**
+   * As `DestinationPool.acquire`, for a request that has passed the gate; one that comes before the first answer of
+   * discovery waits for it. With endpoints in `tried` it is another attempt of a request that has passed before.
+   */
   acquire(waiter: LeaseWaiter, tried: readonly EndpointPool[]): boolean {
+    return this.#gate === null ? this.#enter(waiter, tried) : this.#gate.acquire(waiter, tried);
+  }
+
+  #enter(waiter: LeaseWaiter, tried: readonly EndpointPool[]): boolean {
     const state = this.#state;
     if (state.state === 'ready') return this.pool.acquire(waiter, tried);
     if (state.state === 'failing') {
       this.#subscription?.refresh();
       throw state.error;
     }
-    if (state.waiting.size >= this.#policy.pool.maxPending) {
-      throw new CarpoolError(
-        'POOL_PENDING_FULL',
-        `${this.name}: ${state.waiting.size} requests wait for its first address`,
-      );
-    }
-    const timer = this.#clock.setTimer(() => {
-      state.waiting.delete(waiter);
-      waiter.acquireFailed(
-        new CarpoolError('DNS_TIMEOUT', `${this.name}: no answer within ${this.#policy.timeouts.connectMs} ms`),
-      );
-    }, this.#policy.timeouts.connectMs);
-    state.waiting.set(waiter, timer);
+    this.#first.add(waiter, this.#policy);
     return false;
   }
 
   withdraw(waiter: LeaseWaiter): void {
-    if (this.#state.state === 'resolving') {
-      const timer = this.#state.waiting.get(waiter);
-      timer?.cancel();
-      if (this.#state.waiting.delete(waiter)) return;
-    }
-    this.pool.withdraw(waiter);
+    const inside = this.#gate === null ? waiter : this.#gate.withdraw(waiter);
+    if (inside !== null && !this.#first.remove(inside)) this.pool.withdraw(inside);
+  }
+
+  #openGate(): Gate {
+    const { name, observer } = this;
+    const first = this.#first;
+    const { pending } = this.pool;
+    const gate = new Gate(
+      {
+        name,
+        observer,
+        get waitingInside() {
+          return first.size + pending.limited;
+        },
+        enter: (waiter, tried) => this.#enter(waiter, tried),
+        gateEmptied: () => this.#gateEmptied(),
+      },
+      this.#policy,
+      this.#clock,
+      this.#events,
+    );
+    this.#gate = gate;
+    this.pool.evidence.outcomes = gate.outcomes;
+    return gate;
+  }
+
+  #gateEmptied(): void {
+    if (this.#gate?.needed === false) this.#gate = null;
+    this.#unsubscribeIfDone();
   }
 
   // --- EndpointSink
@@ -133,13 +190,20 @@ export class Destination implements EndpointSink {
   add(endpoint: EndpointSpec): void {
     const { address, otherAddress, ...rest } = endpoint;
     const addresses = (otherAddress === undefined ? [address] : [address, otherAddress]).filter((each) => {
-      const denied = this.#allowed(each, endpoint.port, this.identity.endpoints !== null);
+      const written = this.identity.endpoints !== null || endpoint.written === true;
+      const denied = this.#allowed(each, endpoint.port, written) ?? this.#deniedToProxy(endpoint);
       if (denied !== null) this.#denied = denied;
       return denied === null;
     });
     const [first, second] = addresses;
     if (first !== undefined)
       this.pool.add({ ...rest, address: first, ...(second === undefined ? {} : { otherAddress: second }) });
+  }
+
+  /** An address that the app names is none that a parent proxy may be asked for either. */
+  #deniedToProxy({ proxied, target }: EndpointSpec): CarpoolError | null {
+    if (proxied === undefined || !isIpLiteral(proxied.host)) return null;
+    return this.#allowed(proxied.host, proxied.port, target !== undefined);
   }
 
   suspend(id: string): void {
@@ -170,43 +234,70 @@ export class Destination implements EndpointSink {
     this.pool.settle(none?.code === 'NO_ENDPOINTS' ? none : null);
     this.#state = failure === null ? { state: 'ready' } : { state: 'failing', error: failure };
     if (before.state !== 'resolving') return;
-    for (const [waiter, timer] of before.waiting) {
-      timer.cancel();
+    for (let waiter = this.#first.shift(); waiter !== null; waiter = this.#first.shift()) {
       try {
         if (failure !== null) waiter.acquireFailed(failure);
         else this.pool.acquire(waiter);
       } catch (thrown) {
-        waiter.acquireFailed(thrown instanceof CarpoolError ? thrown : new CarpoolError('INTERNAL', String(thrown)));
+        waiter.acquireFailed(asCarpoolError(thrown));
       }
     }
-    before.waiting.clear();
-    if (this.#closed) this.#unsubscribe();
+    this.#unsubscribeIfDone();
   }
 
   // --- steering
 
-  /** New requests wait until `resume`; running ones finish. @returns whether it was not paused before */
-  pause(): boolean {
-    return false;
+  get paused(): boolean {
+    return this.#gate?.paused === true;
   }
 
-  /** @returns whether it was paused */
+  /**
+   * Requests wait until `resume`, those too that wait for a connection already: connects that are under way for them go on
+   * for the pool. What has a connection finishes.
+   * @returns whether it was not paused before
+   */
+  pause(): boolean {
+    if (this.paused) return false;
+    const inside: { waiter: LeaseWaiter; tried: readonly EndpointPool[] }[] = [];
+    for (let waiter = this.#first.shift(); waiter !== null; waiter = this.#first.shift())
+      inside.push({ waiter, tried: [] });
+    for (const { waiter, tried } of this.pool.pending.all())
+      if (this.pool.withdraw(waiter)) inside.push({ waiter, tried });
+    (this.#gate ?? this.#openGate()).pause(inside);
+    this.pool.resting = true;
+    this.#events.emit({ type: 'destination_paused', destination: this.name });
+    return true;
+  }
+
+  /** Those who wait go on, in their order. @returns whether it was paused */
   resume(): boolean {
-    return false;
+    if (this.#gate === null || !this.paused) return false;
+    this.#events.emit({ type: 'destination_resumed', destination: this.name });
+    this.pool.resting = false;
+    this.#gate.resume();
+    return true;
   }
 
   /** Replaces all its connections: each retires when its exchanges have ended. @returns how many */
   reconnect(): number {
-    return this.pool.evict('admin', false);
+    const connections = this.pool.evict('admin', false);
+    this.#events.emit({ type: 'destination_reconnected', destination: this.name, connections });
+    return connections;
   }
 
   // --- upkeep
 
   setPolicy(policy: DestinationPolicy): void {
-    const { balancer, slowStartMs } = this.#policy;
-    const balancerStays = policy.balancer === balancer && policy.slowStartMs === slowStartMs;
+    const before = this.#policy;
+    const balancerStays = sameBalancer(policy, before);
     this.#policy = policy;
-    this.pool.setPolicy(policy, balancerStays ? null : makeBalancer(policy.balancer, this.#random, policy.slowStartMs));
+    this.#stickyKey = StickyKeyReader.of(policy, this.#podAddress);
+    this.#retryRules = new RetryRules(policy);
+    this.#headers = HeaderSource.of(this.name, policy.headers, this.#clock, this.#events, this.#headers);
+    this.pool.setPolicy(policy, balancerStays ? null : this.#byTarget(() => this.#balancer(policy)));
+    if (this.#gate !== null) this.#gate.configure(policy);
+    else if (Gate.wanted(policy)) this.#openGate();
+    this.pool.evidence.outcomes = this.#gate?.outcomes ?? null;
   }
 
   /** A reload wrote other endpoints: those that are gone are evicted, the others keep their connections. */
@@ -217,6 +308,15 @@ export class Destination implements EndpointSink {
     this.settled(null);
   }
 
+  /** A reload wrote other targets, or other weights. */
+  setTargets(targets: readonly WeightedTarget[]): void {
+    this.#targets?.set(targets);
+  }
+
+  #byTarget(make: () => Balancer): Balancer {
+    return this.#targets === null ? make() : byTarget(make, this.#targets.weights);
+  }
+
   /** Asks discovery for a fresh answer: an endpoint did not take a connection. */
   refresh(): void {
     this.#subscription?.refresh();
@@ -225,8 +325,7 @@ export class Destination implements EndpointSink {
   /** Whether nothing is going on and nobody has asked for it for `ms`. */
   idleFor(ms: number, now: number): boolean {
     if (now - this.usedAt < ms) return false;
-    if (this.#state.state === 'resolving' && this.#state.waiting.size > 0) return false;
-    return this.pool.quiet;
+    return this.#nobodyWaits && this.pool.quiet;
   }
 
   /** A destination that only ever failed is not worth keeping for long. */
@@ -249,18 +348,34 @@ export class Destination implements EndpointSink {
   /** No new request comes: idle connections close, running exchanges finish, and those that wait are still served. */
   close(): void {
     this.#closed = true;
-    if (this.#state.state !== 'resolving' || this.#state.waiting.size === 0) this.#unsubscribe();
+    this.#unsubscribeIfDone();
     this.pool.close();
   }
 
-  #unsubscribe(): void {
+  /** Ends running exchanges too, and what waits. */
+  destroy(): void {
+    const stopped = new CarpoolError('SHUTTING_DOWN', `${this.name}: the sidecar has stopped`);
+    this.#gate?.destroy(stopped);
+    for (let waiter = this.#first.shift(); waiter !== null; waiter = this.#first.shift()) waiter.acquireFailed(stopped);
+    this.pool.destroy();
+    this.close();
+  }
+
+  /** Whether no request waits before its connection is looked for. */
+  get #nobodyWaits(): boolean {
+    return this.#first.size === 0 && (this.#gate === null || this.#gate.waiting === 0);
+  }
+
+  /** Who waits still needs to hear of endpoints. */
+  #unsubscribeIfDone(): void {
+    if (!this.#closed || !this.#nobodyWaits) return;
     this.#subscription?.close();
     this.#subscription = null;
   }
 
   stats(): DestinationStats {
     const totals = this.pool.totals();
-    const waiting = this.#state.state === 'resolving' ? this.#state.waiting.size : 0;
+    const waiting = this.#first.size + (this.#gate?.waiting ?? 0);
     return {
       name: this.name,
       label: this.identity.label,
@@ -276,9 +391,9 @@ export class Destination implements EndpointSink {
         share: this.pool.limit.share,
       },
       floor: this.pool.floor,
-      paused: false,
-      breaker: { state: 'off', failures: 0, triedAgainInMs: 0 },
-      signals: [],
+      paused: this.paused,
+      breaker: this.#gate?.breakerStats() ?? BREAKER_OFF,
+      signals: this.pool.signals,
       endpoints: this.pool.stats(),
     };
   }

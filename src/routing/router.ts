@@ -3,7 +3,8 @@ import type { Discovery } from '../discovery/discovery.ts';
 import { CarpoolError } from '../errors.ts';
 import type { DestinationObserver, EventSink } from '../observer.ts';
 import type { PoolContext } from '../pool/lease.ts';
-import { type AddressCheck, Destination } from './destination.ts';
+import { Destination } from './destination.ts';
+import type { AddressCheck, DestinationIdentity } from './destination-identity.ts';
 import { findEntry } from './host-pattern.ts';
 
 /** A destination that nobody used for so long is dropped, with its connections. */
@@ -46,11 +47,16 @@ export class Router {
   #config: Config;
   /** Running exchanges of destinations that were dropped or replaced. */
   readonly #closing = new Set<Destination>();
+  /** Names of destinations that are paused: one that a reload makes anew is paused again. */
+  readonly #paused = new Set<string>();
+  /** Told of each new destination before its first request, by who divides a fleet's budget; null: nobody does. */
+  joined: (() => void) | null = null;
 
   constructor(config: Config, options: RouterOptions) {
     this.#config = config;
     this.#options = options;
-    this.#context = { ...options.context, emptyWaitMs: config.discovery.emptyWaitMs };
+    const { emptyWaitMs, kubernetes } = config.discovery;
+    this.#context = { ...options.context, emptyWaitMs, podAddress: kubernetes.podAddress };
     this.#warmConfigured();
   }
 
@@ -100,6 +106,7 @@ export class Router {
         configured: entry !== null,
         entry: entryKey(entry),
         endpoints: entry?.endpoints ?? null,
+        to: entry?.to ?? null,
       },
       policy,
       observer,
@@ -107,7 +114,12 @@ export class Router {
       this.#context,
     );
     this.#destinations.set(key, destination);
+    // Of a fleet's budget nothing is used before it is known how much.
+    if (this.#config.fleet.coordinator !== null && policy.fleetMaxConnections !== null)
+      destination.pool.limit.setShare(0);
+    this.joined?.();
     this.#options.events.emit({ type: 'destination_added', destination: destination.name });
+    if (this.#paused.has(name)) destination.pause();
     destination.start(this.#options.discovery);
     return destination;
   }
@@ -132,8 +144,9 @@ export class Router {
     return oldest !== null;
   }
 
-  /** One that the configuration names in full; what a `*` or a missing port covers may be any number. */
-  #stays({ identity }: Destination): boolean {
+  /** One that the configuration names in full; what a `*` or a missing port covers may be any number. And what is paused. */
+  #stays({ identity, paused }: Destination): boolean {
+    if (paused) return true;
     if (!identity.configured) return false;
     return this.#config.destinations.some(({ match }) => match.port === identity.port && match.host === identity.host);
   }
@@ -153,16 +166,19 @@ export class Router {
     const sameAddresses = this.#config.security.allowAddresses.join() === config.security.allowAddresses.join();
     this.#config = config;
     this.#context.emptyWaitMs = config.discovery.emptyWaitMs;
+    const paused: DestinationIdentity[] = [];
     for (const [key, destination] of [...this.#destinations]) {
       const { host, port, secure } = destination.identity;
       const entry = findEntry(config.destinations, host, port);
       const endpoints = entry?.endpoints ?? null;
+      const to = entry?.to ?? null;
       const policy = entry?.policy ?? config.defaults;
       // A destination is of one TLS identity for as long as it lives: connects that are under way are of it too.
       const sameIdentity = sameTls(policy.tls, destination.policy.tls) || (!secure && !policy.tls.originate);
       const same =
         sameIdentity &&
         (endpoints === null) === (destination.identity.endpoints === null) &&
+        (to === null) === ((destination.identity.to ?? null) === null) &&
         // Its metric label, among other things.
         entryKey(entry) === destination.identity.entry &&
         (sameAddresses || endpoints !== null) &&
@@ -170,14 +186,51 @@ export class Router {
       if (same) {
         destination.setPolicy(policy);
         if (endpoints !== null) destination.setEndpoints(endpoints);
+        if (to !== null) destination.setTargets(to);
       }
       // The next request makes it anew; exchanges that run go on where they are.
       else {
         if (!sameIdentity) destination.pool.evict('admin', false);
+        if (destination.paused) paused.push(destination.identity);
         this.#drop(key, destination);
       }
     }
+    for (const identity of paused) this.#pauseAgain(identity);
     this.#warmConfigured();
+  }
+
+  /** What is paused stays so, and can be seen, also where a reload changes how it is found or what it is called. */
+  #pauseAgain({ host, port, name }: DestinationIdentity): void {
+    this.#paused.delete(name);
+    this.pause(this.find(host, port, name.startsWith('https://')));
+  }
+
+  /**
+   * Those that have this name or label, the ones that close among them.
+   * @param make one that the configuration writes with host and port, and that no request has named yet, is made
+   */
+  named(name: string, make = false): readonly Destination[] {
+    const found = this.destinations.filter((each) => each.name === name || each.identity.label === name);
+    if (found.length > 0 || !make) return found;
+    for (const entry of this.#config.destinations) {
+      const { host, port } = entry.match;
+      if (port === null || host.includes('*')) continue;
+      const bare = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+      if (name === bare || name === entry.name) return [this.find(host, port)];
+    }
+    return [];
+  }
+
+  /** Pauses a destination, and what a reload may make in its place. @returns whether it was not paused before */
+  pause(destination: Destination): boolean {
+    this.#paused.add(destination.name);
+    return destination.pause();
+  }
+
+  /** @returns whether it was paused */
+  resume(destination: Destination): boolean {
+    this.#paused.delete(destination.name);
+    return destination.resume();
   }
 
   /** Once a second. */
@@ -199,8 +252,8 @@ export class Router {
   /** Stops: idle connections close, running exchanges finish; `now` ends them too. */
   close(how: 'drain' | 'now'): void {
     for (const destination of this.destinations) {
-      if (how === 'now') destination.pool.destroy();
-      destination.close();
+      if (how === 'now') destination.destroy();
+      else destination.close();
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { DestinationPolicy } from '../config/types.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import type { Balancer } from '../pool/lease.ts';
 
@@ -5,6 +6,13 @@ import type { Balancer } from '../pool/lease.ts';
 const FIRST_SHARE = 0.1;
 /** Requests that a new endpoint may take at once when it was not picked for a while. */
 const MOST_CREDIT = 5;
+
+/** How slowly an endpoint that has failed its health checks comes back where `slowStart` is off. */
+const BACK_IN_MS = 10_000;
+
+/** How long new endpoints, and those that pass their health checks again, take less than their share; 0: no time. */
+export const slowStartOf = ({ slowStartMs, healthCheck }: DestinationPolicy): number =>
+  slowStartMs > 0 || !healthCheck.enabled ? slowStartMs : BACK_IN_MS;
 
 type Credit = { requests: number; picks: number };
 

@@ -67,6 +67,7 @@ export class AccessLog {
       reused: record.reused,
       attempts: record.attempts,
       error: record.error,
+      ...(record.reason === undefined ? {} : { reason: record.reason }),
     };
     this.#writer.write(`${JSON.stringify(line)}\n`);
   }

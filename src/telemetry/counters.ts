@@ -39,7 +39,11 @@ export function hasCounts(observer: DestinationObserver): boolean {
     observer.connectionsClosed.size > 0 ||
     observer.connectErrors.size > 0 ||
     observer.errors.size > 0 ||
-    observer.retries.size > 0
+    observer.retries.size > 0 ||
+    observer.rateLimitRefused > 0 ||
+    observer.rateLimitQueued > 0 ||
+    observer.healthChecks.size > 0 ||
+    observer.wouldReuse > 0
   );
 }
 
@@ -53,12 +57,16 @@ export function addCounters(from: DestinationObserver, to: DestinationObserver):
   addMap(from.connectErrors, to.connectErrors);
   addMap(from.errors, to.errors);
   addMap(from.retries, to.retries);
+  addMap(from.healthChecks, to.healthChecks);
   to.reusedRequests += from.reusedRequests;
   to.freshRequests += from.freshRequests;
   to.connectionsCreated += from.connectionsCreated;
   to.connectTimeouts += from.connectTimeouts;
   to.bytesUp += from.bytesUp;
   to.bytesDown += from.bytesDown;
+  to.rateLimitRefused += from.rateLimitRefused;
+  to.rateLimitQueued += from.rateLimitQueued;
+  to.wouldReuse += from.wouldReuse;
 }
 
 function resetCounters(observer: DestinationObserver): void {
@@ -70,12 +78,16 @@ function resetCounters(observer: DestinationObserver): void {
   observer.connectErrors.clear();
   observer.errors.clear();
   observer.retries.clear();
+  observer.healthChecks.clear();
   observer.reusedRequests = 0;
   observer.freshRequests = 0;
   observer.connectionsCreated = 0;
   observer.connectTimeouts = 0;
   observer.bytesUp = 0;
   observer.bytesDown = 0;
+  observer.rateLimitRefused = 0;
+  observer.rateLimitQueued = 0;
+  observer.wouldReuse = 0;
 }
 
 /**

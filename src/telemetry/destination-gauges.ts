@@ -1,15 +1,32 @@
-import type { ConnectionStats, DestinationStats } from '../pool/stats.ts';
+import type { BreakerStats, ConnectionStats, DestinationStats } from '../pool/stats.ts';
 
 type Spoken = ConnectionStats['protocol'];
 
 const PROTOCOLS: readonly Spoken[] = ['http1', 'http2'];
+
+/** Values of `circuit_breaker_state`. */
+const BREAKER_STATES: Readonly<Record<BreakerStats['state'], number | null>> = {
+  off: null,
+  closed: 0,
+  half_open: 1,
+  open: 2,
+};
 
 /** What is added up for one destination label at a scrape: several destinations may share it. */
 export class DestinationGauges {
   /** Key: protocol and state with a space between. */
   readonly connections = new Map<string, number>();
   readonly endpoints = new Map<string, number>();
+  /** By signal of the pool health monitor: 1. */
+  readonly warnings = new Map<string, number>();
+  /** Limits in force. */
   max = 0;
+  /** Shares of the fleet's budget, or null: there is none. */
+  share: number | null = null;
+  /** The breaker that is open furthest, as `circuit_breaker_state` shows it; null: none is configured. */
+  breaker: number | null = null;
+  /** 1: held by an operator; null: it never was. */
+  paused: number | null = null;
   /** Places below pool.maxConnections that are not free for the next request: active and connecting ones. */
   inUse = 0;
   pending = 0;
@@ -18,6 +35,11 @@ export class DestinationGauges {
   add(stats: DestinationStats): void {
     this.max += stats.maxConnections;
     this.pending += stats.pending;
+    if (stats.limit.share !== null) this.share = (this.share ?? 0) + stats.limit.share;
+    const breaker = BREAKER_STATES[stats.breaker.state];
+    if (breaker !== null) this.breaker = Math.max(this.breaker ?? 0, breaker);
+    if (stats.paused) this.paused = 1;
+    for (const signal of stats.signals) this.warnings.set(signal, 1);
     for (const endpoint of stats.endpoints) {
       this.endpoints.set(endpoint.state, (this.endpoints.get(endpoint.state) ?? 0) + 1);
       const seconds = endpoint.idle.effectiveMs / 1000;
@@ -45,22 +67,32 @@ export class DestinationGauges {
   }
 }
 
+type Seen = {
+  readonly connections: Set<string>;
+  readonly endpoints: Set<string>;
+  readonly warnings: Set<string>;
+  paused: boolean;
+};
+
 /**
  * Remembers which label values a gauge has shown, so that one which falls to nothing shows 0 instead of ending, and one
  * that never was does not take up a series. Forgets destinations that have no label any more.
  */
 export class SeenValues {
-  readonly #seen = new Map<string, { connections: Set<string>; endpoints: Set<string> }>();
+  readonly #seen = new Map<string, Seen>();
 
   /** Fills in zeros for what was seen before, and remembers what is there now. */
   complete(label: string, gauges: DestinationGauges): void {
     let seen = this.#seen.get(label);
     if (!seen) {
-      seen = { connections: new Set(), endpoints: new Set() };
+      seen = { connections: new Set(), endpoints: new Set(), warnings: new Set(), paused: false };
       this.#seen.set(label, seen);
     }
     fill(seen.connections, gauges.connections);
     fill(seen.endpoints, gauges.endpoints);
+    fill(seen.warnings, gauges.warnings);
+    if (gauges.paused !== null) seen.paused = true;
+    else if (seen.paused) gauges.paused = 0;
   }
 
   retain(labels: ReadonlyMap<string, unknown>): void {

@@ -8,6 +8,7 @@ import {
   REQUEST_PROTOCOLS,
 } from '../observer.ts';
 import type { DestinationGauges } from './destination-gauges.ts';
+import { addHistogram, boundsText } from './histogram-samples.ts';
 import type { DestinationMetricName } from './metric-definitions.ts';
 
 /** One destination label at one scrape. `shared` is the label set that all its samples have in common. */
@@ -19,16 +20,13 @@ export type DestinationSnapshot = {
 };
 
 /** Distinct values of an open-ended label; what comes later is added up as `other` (120 series a destination). */
-const MAX_CONNECT_CODES = 6;
-const MAX_ERROR_CODES = 10;
-const MAX_RETRY_KINDS = 8;
+const MAX_CLOSE_REASONS = 10;
+const MAX_CONNECT_CODES = 3;
+const MAX_ERROR_CODES = 8;
+const MAX_RETRY_KINDS = 6;
 
-/** `le` of each bucket; OpenMetrics wants numbers written as floats (`1.0`), the older format as Go's shortest form. */
-const BOUNDS_TEXT = [...DURATION_BUCKETS.map(String), '+Inf'];
-const BOUNDS_OPENMETRICS = [
-  ...DURATION_BUCKETS.map((bound) => (Number.isInteger(bound) ? `${bound}.0` : String(bound))),
-  '+Inf',
-];
+const BOUNDS_TEXT = boundsText(DURATION_BUCKETS, false);
+const BOUNDS_OPENMETRICS = boundsText(DURATION_BUCKETS, true);
 
 /** The samples of the destination metric `name`, for all labels. */
 export function destinationSamples(
@@ -50,6 +48,22 @@ const NONE: Readonly<Record<string, string>> = {};
 function gauge(read: (gauges: DestinationGauges) => number): Writer {
   return ({ shared, gauges }, out) => {
     if (gauges) out.push({ labels: NONE, sharedLabels: shared, value: read(gauges) });
+  };
+}
+
+/** As `gauge`, where there is something to show. */
+function gaugeOrNone(read: (gauges: DestinationGauges) => number | null): Writer {
+  return ({ shared, gauges }, out) => {
+    const value = gauges === null ? null : read(gauges);
+    if (value !== null) out.push({ labels: NONE, sharedLabels: shared, value });
+  };
+}
+
+/** A count that appears with the first thing that is counted. */
+function counter(read: (counters: DestinationObserver) => number): Writer {
+  return ({ shared, counters }, out) => {
+    const value = read(counters);
+    if (value > 0) out.push({ labels: NONE, sharedLabels: shared, value });
   };
 }
 
@@ -90,15 +104,7 @@ function histogram(
 ): Writer {
   return ({ shared, counters }, out, openMetrics) => {
     const source = read(counters);
-    if (!appears(source)) return;
-    const bounds = openMetrics ? BOUNDS_OPENMETRICS : BOUNDS_TEXT;
-    let cumulative = 0;
-    for (const [index, le] of bounds.entries()) {
-      cumulative += source.counts[index] ?? 0;
-      out.push({ metricName: `${name}_bucket`, labels: { le }, sharedLabels: shared, value: cumulative });
-    }
-    out.push({ metricName: `${name}_sum`, labels: NONE, sharedLabels: shared, value: source.sumSeconds });
-    out.push({ metricName: `${name}_count`, labels: NONE, sharedLabels: shared, value: cumulative });
+    if (appears(source)) addHistogram(name, source, openMetrics ? BOUNDS_OPENMETRICS : BOUNDS_TEXT, out, shared);
   };
 }
 
@@ -126,16 +132,15 @@ const requests: Writer = ({ shared, counters }, out) => {
 const WRITERS: Readonly<Record<DestinationMetricName, Writer>> = {
   carpool_pool_connections: byKey((at) => at.gauges?.connections, ['protocol', 'state']),
   carpool_pool_connections_max: gauge((gauges) => gauges.max),
+  carpool_pool_connections_share: gaugeOrNone((gauges) => gauges.share),
   carpool_pool_utilization_ratio: gauge((gauges) => gauges.utilization),
   carpool_pool_pending_requests: gauge((gauges) => gauges.pending),
   carpool_pool_connections_created_total: ({ shared, counters }, out) => {
     out.push({ labels: NONE, sharedLabels: shared, value: counters.connectionsCreated });
   },
-  carpool_pool_connections_closed_total: byKey((at) => at.counters.connectionsClosed, ['reason']),
+  carpool_pool_connections_closed_total: byKey((at) => at.counters.connectionsClosed, ['reason'], MAX_CLOSE_REASONS),
   carpool_pool_connect_errors_total: byKey((at) => at.counters.connectErrors, ['code'], MAX_CONNECT_CODES),
-  carpool_pool_connect_timeouts_total: ({ shared, counters }, out) => {
-    if (counters.connectTimeouts > 0) out.push({ labels: NONE, sharedLabels: shared, value: counters.connectTimeouts });
-  },
+  carpool_pool_connect_timeouts_total: counter((counters) => counters.connectTimeouts),
   carpool_pool_connect_duration_seconds: histogram(
     'carpool_pool_connect_duration_seconds',
     (counters) => counters.connectDuration,
@@ -165,4 +170,15 @@ const WRITERS: Readonly<Record<DestinationMetricName, Writer>> = {
   carpool_retries_total: byKey((at) => at.counters.retries, ['reason', 'outcome'], MAX_RETRY_KINDS),
   carpool_errors_total: byKey((at) => at.counters.errors, ['code'], MAX_ERROR_CODES),
   carpool_endpoints: byKey((at) => at.gauges?.endpoints, ['state']),
+  carpool_circuit_breaker_state: gaugeOrNone((gauges) => gauges.breaker),
+  carpool_rate_limited_total: ({ shared, counters }, out) => {
+    if (counters.rateLimitRefused > 0)
+      out.push({ labels: { outcome: 'refused' }, sharedLabels: shared, value: counters.rateLimitRefused });
+    if (counters.rateLimitQueued > 0)
+      out.push({ labels: { outcome: 'queued' }, sharedLabels: shared, value: counters.rateLimitQueued });
+  },
+  carpool_health_checks_total: byKey((at) => at.counters.healthChecks, ['outcome']),
+  carpool_pool_paused: gaugeOrNone((gauges) => gauges.paused),
+  carpool_pool_health_warning: byKey((at) => at.gauges?.warnings, ['signal']),
+  carpool_observe_would_reuse_total: counter((counters) => counters.wouldReuse),
 };

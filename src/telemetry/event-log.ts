@@ -49,6 +49,7 @@ const LEVELS: Readonly<Record<CarpoolEvent['type'], Level>> = {
   pool_strained: 'warn',
   pool_relieved: 'info',
   fleet_share: 'info',
+  fleet_short: 'warn',
   fleet_failover: 'warn',
   fleet_restored: 'info',
   secret_file_refused: 'warn',
@@ -83,6 +84,8 @@ const WORDS: Readonly<Record<CarpoolEvent['type'], string>> = {
   pool_strained: 'the pool of the destination is strained',
   pool_relieved: 'the pool of the destination is well again',
   fleet_share: 'this sidecar’s share of the fleet’s connections changed',
+  fleet_short:
+    'more sidecars than the fleet’s budget has connections: some may open none; raise fleet.maxConnections, or run fewer',
   fleet_failover: 'the fleet’s coordinator does not answer: the even share is used',
   fleet_restored: 'the fleet’s coordinator answers again',
   secret_file_refused: 'a file with a header value or credentials cannot be used',

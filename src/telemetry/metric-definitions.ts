@@ -30,12 +30,23 @@ export const DESTINATION_METRICS = [
     ['destination', 'protocol', 'state'],
     'Open upstream connections, by protocol and state (connecting, active, idle, draining).',
   ),
-  define('pool_connections_max', 'gauge', ['destination'], 'Limit of open connections (pool.maxConnections).'),
+  define(
+    'pool_connections_max',
+    'gauge',
+    ['destination'],
+    'Limit of open connections in force: pool.maxConnections, as far as the load and the share of a fleet let it.',
+  ),
+  define(
+    'pool_connections_share',
+    'gauge',
+    ['destination'],
+    'This share of the budget of a fleet (fleet.maxConnections); absent where there is none.',
+  ),
   define(
     'pool_utilization_ratio',
     'gauge',
     ['destination'],
-    'Connections that are active or connecting, as a share of pool.maxConnections.',
+    'Connections that are active or connecting, as a share of the limit in force.',
   ),
   define('pool_pending_requests', 'gauge', ['destination'], 'Requests that wait for a connection.'),
   define('pool_connections_created_total', 'counter', ['destination'], 'Upstream connections opened.'),
@@ -101,6 +112,32 @@ export const DESTINATION_METRICS = [
   ),
   define('errors_total', 'counter', ['destination', 'code'], 'Errors that carpool answered itself, by code.'),
   define('endpoints', 'gauge', ['destination', 'state'], 'Endpoints known, by state.'),
+  define(
+    'circuit_breaker_state',
+    'gauge',
+    ['destination'],
+    'The breaker of the destination: 0 closed, 1 half open, 2 open; absent where breaker.destinationFailures is not set.',
+  ),
+  define(
+    'rate_limited_total',
+    'counter',
+    ['destination', 'outcome'],
+    'Requests over the rate limit: refused, or queued until their turn.',
+  ),
+  define('health_checks_total', 'counter', ['destination', 'outcome'], 'Active health checks, passed or failed.'),
+  define('pool_paused', 'gauge', ['destination'], '1 while an operator holds the destination; absent until one did.'),
+  define(
+    'pool_health_warning',
+    'gauge',
+    ['destination', 'signal'],
+    '1 while the pool health monitor warns (pending, errors, utilization), 0 afterwards; absent until it did.',
+  ),
+  define(
+    'observe_would_reuse_total',
+    'counter',
+    ['destination'],
+    'With mode observe: requests that would have found an idle connection.',
+  ),
 ] as const;
 
 /** Of the sidecar as a whole. */
@@ -131,6 +168,13 @@ export const PROCESS_METRICS = [
     ['type'],
     'What the Kubernetes API server told: events by type, and whole lists (LIST).',
   ),
+  define(
+    'fleet_connected',
+    'gauge',
+    [],
+    '1 while the coordinator of the fleet answers, 0 while it does not; absent without one.',
+  ),
+  define('fleet_peers', 'gauge', [], 'Sidecars that share the budget of the fleet, this one among them.'),
   define(
     'endpoint_propagation_seconds',
     'histogram',

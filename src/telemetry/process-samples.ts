@@ -66,6 +66,9 @@ const READERS: Readonly<Record<ProcessMetricName, (snapshot: ProcessSnapshot) =>
   carpool_discovery_watches: ({ stats }) => (stats.kubernetes === null ? [] : single(stats.kubernetes.watches)),
   carpool_discovery_requests_total: ({ discovery }) => counted(discovery.requests, ['verb', 'outcome']),
   carpool_discovery_events_total: ({ discovery }) => counted(discovery.events, ['type']),
+  carpool_fleet_connected: ({ stats: { fleet } }) =>
+    fleet === null ? [] : single(fleet.state === 'connected' ? 1 : 0),
+  carpool_fleet_peers: ({ stats: { fleet } }) => (fleet === null ? [] : single(fleet.peers)),
   carpool_endpoint_propagation_seconds: ({ discovery }) =>
     histogram('carpool_endpoint_propagation_seconds', discovery.propagation),
   carpool_config_reloads_total: ({ stats }) =>

@@ -1,11 +1,11 @@
 import net from 'node:net';
-import { getSystemErrorName } from 'node:util';
 import {
   directHandle,
   endedByCloseNotify,
   type Handle,
   isSocket,
   readInto,
+  systemError,
   whenWritten,
   wrapHandle,
   writeDirect,
@@ -25,12 +25,13 @@ export interface ByteHandler {
   onClose(error: NodeJS.ErrnoException | null): void;
 }
 
-/** What to dial. `secure`: what TLS is opened with, where it is. */
+/** What to dial. `secure`: what TLS is opened with, where it is; `over`: a connection that stands, for TLS to go over. */
 export type ConnectTarget = {
   readonly address: string;
   readonly port: number;
   readonly keepAliveMs: number;
   readonly secure?: SecureTarget | null;
+  readonly over?: net.Socket | null;
 };
 
 const READ_BYTES = 64 * 1024;
@@ -39,7 +40,7 @@ const READ_BYTES = 64 * 1024;
 export const queuedBytes = { total: 0 };
 
 /** Bytes in a socket's queue above which its source should pause. */
-const WRITE_HIGH_WATER = 32 * 1024;
+export const WRITE_HIGH_WATER = 32 * 1024;
 
 /** One read buffer for all sockets: a read event is handled to its end before the next one begins. */
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -106,10 +107,13 @@ export class ByteSocket {
     });
   }
 
-  /** Takes over what a server has accepted: its bare handle, or a paused socket (see node-handle.ts). */
-  static accept(accepted: Handle | net.Socket, handler: ByteHandler): ByteSocket {
+  /**
+   * Takes over what a server has accepted: its bare handle, or a paused socket (see node-handle.ts); or what stands, by TLS
+   * where `secure` says so.
+   */
+  static accept(accepted: Handle | net.Socket, handler: ByteHandler, secure: SecureSocket | null = null): ByteSocket {
     if (isSocket(accepted)) {
-      const socket = new ByteSocket(accepted, handler);
+      const socket = new ByteSocket(accepted, handler, secure);
       accepted.on('data', (chunk: Buffer) => socket.#onRead(chunk, chunk.length));
       accepted.resume();
       return socket;
@@ -137,9 +141,11 @@ export class ByteSocket {
     };
     if (target.secure) {
       const secure = connectSecure(target, target.secure, WRITE_HIGH_WATER, onread);
-      socket = new ByteSocket(secure.socket, handler, secure);
+      const opened = new ByteSocket(secure.socket, handler, secure);
       secure.socket.once('secureConnect', connected);
-      return socket;
+      if (target.over) secure.socket.on('data', (chunk: Buffer) => opened.#onRead(chunk, chunk.length));
+      socket = opened;
+      return opened;
     }
     const raw = net.connect({
       host: target.address,
@@ -391,10 +397,4 @@ export class ByteSocket {
     else if (this.#socket.writableEnded && !this.#socket.writableFinished) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
   }
-}
-
-/** What Node itself makes of a negative errno. */
-function systemError(call: string, errno: number): NodeJS.ErrnoException {
-  const code = getSystemErrorName(errno);
-  return Object.assign(new Error(`${call} ${code}`), { code, errno, syscall: call });
 }

@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { getSystemErrorName } from 'node:util';
 
 /**
  * The one file that touches what Node does not document: the handle of a socket. It lets accepted sockets read into a
@@ -69,11 +70,11 @@ function handleOf(socket: net.Socket): Handle | null {
 }
 
 /**
- * Lets a socket that reads into a buffer given to it (never one with `data` events) read into `buffer` from now on.
- * @returns false where that cannot be had
+ * Lets a socket that reads into a buffer given to it read into `buffer` from now on.
+ * @returns false where that cannot be had: of one with `data` events
  */
 export function readInto(socket: net.Socket, buffer: Buffer): boolean {
-  const handle = plain() ? null : handleOf(socket);
+  const handle = plain() || socket.listenerCount('data') > 0 ? null : handleOf(socket);
   if (handle?.useUserBuffer === undefined) return false;
   handle.useUserBuffer(buffer);
   return true;
@@ -147,3 +148,9 @@ export function acceptHandles(server: net.Server, accept: (accepted: Handle | ne
 }
 
 export const isSocket = (accepted: Handle | net.Socket): accepted is net.Socket => accepted instanceof net.Socket;
+
+/** What Node itself makes of a negative errno. */
+export function systemError(call: string, errno: number): NodeJS.ErrnoException {
+  const code = getSystemErrorName(errno);
+  return Object.assign(new Error(`${call} ${code}`), { code, errno, syscall: call });
+}

@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { ConnectionOptions, SecureContext, TLSSocket } from 'node:tls';
 
 /** What one TLS connection is opened with. */
@@ -26,21 +26,29 @@ export type SecureSocket = {
   certificate: X509Certificate | null;
 };
 
-type Address = { readonly address: string; readonly port: number; readonly keepAliveMs: number };
+type Address = {
+  readonly address: string;
+  readonly port: number;
+  readonly keepAliveMs: number;
+  /** A connection that stands, through a proxy: TLS goes over it, and nothing is dialled. */
+  readonly over?: Socket | null;
+};
 
-/** Opens TLS to an address. The name is checked and the chain verified, whatever the process' variables say. */
+/**
+ * Opens TLS to an address. The name is checked and the chain verified, whatever the process' variables say.
+ * @param onread where to read to; null: `data` events tell, as they do always over another socket
+ */
 export function connectSecure(
-  { address, port, keepAliveMs }: Address,
+  { address, port, keepAliveMs, over = null }: Address,
   target: SecureTarget,
   writeHighWater: number,
-  onread: { readonly buffer: Buffer; readonly callback: (bytes: number) => boolean },
+  onread: { readonly buffer: Buffer; readonly callback: (bytes: number) => boolean } | null,
 ): SecureSocket {
   const { connect, checkServerIdentity } = process.getBuiltinModule('node:tls');
   const { serverName } = target;
   // `onread`, and some of what net.connect takes, are not in the types of tls.connect.
   const options: ConnectionOptions & Record<string, unknown> = {
-    host: address,
-    port,
+    ...(over === null ? { host: address, port } : { socket: over }),
     noDelay: true,
     keepAlive: keepAliveMs > 0,
     keepAliveInitialDelay: keepAliveMs,
@@ -54,10 +62,10 @@ export function connectSecure(
     rejectUnauthorized: true,
     checkServerIdentity: (_host: string, certificate) => checkServerIdentity(serverName, certificate),
     ...(target.session === null ? {} : { session: target.session }),
-    onread,
+    ...(onread === null || over !== null ? {} : { onread }),
   };
   const socket = connect(options);
-  const secure: SecureSocket = { socket, phase: 'connecting', certificate: null };
+  const secure: SecureSocket = { socket, phase: over === null ? 'connecting' : 'handshake', certificate: null };
   socket.once('connect', () => {
     secure.phase = 'handshake';
   });

@@ -89,16 +89,16 @@ export function readTlsContext(files: TlsFiles): SecureContext {
   return attempt(cert === null ? 'ca' : 'key', { ...(ca === null ? {} : { ca }), ...own });
 }
 
-/**
- * Which files these are: another text when one was written, renamed over, or is behind another link (the mount of a
- * Secret), at the price of a `stat` each.
- */
+/** Which files these are (see `fileVersion`). */
 export function tlsFilesVersion({ ca, cert, key }: TlsFiles): string {
-  return [ca, cert, key].map(versionOf).join();
+  return [ca, cert, key].map((path) => (path === null ? '' : fileVersion(path))).join();
 }
 
-function versionOf(path: string | null): string {
-  if (path === null) return '';
+/**
+ * Which file this is: another text when it was written, renamed over, or is behind another link (the mount of a Secret), at
+ * the price of a `stat`.
+ */
+export function fileVersion(path: string): string {
   try {
     const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path);
     return `${dev}:${ino}:${size}:${mtimeMs}:${ctimeMs}`;

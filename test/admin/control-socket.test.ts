@@ -101,6 +101,32 @@ t.test('evict takes a destination and idle, and a field it does not know evicts 
   t.equal(controller.calls.length, 3);
 });
 
+t.test('pause, resume and reconnect take one destination, which has to be named', async (t) => {
+  const { control, controller, post } = makeControl(t);
+  await control.start();
+  const said = async (path: string, destination: string) => JSON.parse((await post(path, { destination })).body);
+  t.same(await said('/pause', 'a:80'), { destination: 'a:80', changed: true });
+  t.same(await said('/pause', 'paused:80'), { destination: 'paused:80', changed: false });
+  t.same(await said('/resume', 'paused:80'), { destination: 'paused:80', changed: true });
+  t.same(await said('/reconnect', 'a:80'), { destination: 'a:80', connections: 2 });
+  controller.calls.length = 0;
+  for (const path of ['/pause', '/resume', '/reconnect']) {
+    for (const body of [
+      undefined,
+      {},
+      { destination: '' },
+      { destination: ' ' },
+      { destination: 3 },
+      { destination: null },
+    ])
+      t.match(await post(path, body), { status: 400, body: /destination must be a string/ }, path);
+    t.match(await post(path, { destination: 'a:80', idle: true }), { status: 400, body: /there is no field/ }, path);
+    t.same(controller.calls, [], 'nothing was done');
+    t.match(await post(path, { destination: 'unknown:80' }), { status: 404, body: /NO_SUCH_DESTINATION/ }, path);
+    controller.calls.length = 0;
+  }
+});
+
 t.test('stats are the same as on the operator port', async (t) => {
   const { control, inspector, socket } = makeControl(t);
   await control.start();

@@ -8,6 +8,9 @@ t.test('secrets are masked at any depth, paths and everything else are shown', (
     destinations: [
       { match: 'a:80', headers: { set: { 'x-api-key': 'abc', accept: 'abc' }, remove: ['cookie'] }, apiKey: 'abc' },
     ],
+    policy: {
+      headers: { set: [{ name: 'x-api-key', value: 'abc', file: '/run/key', prefix: 'Bearer abc' }], remove: [] },
+    },
     number: 3,
     nothing: null,
   });
@@ -17,6 +20,9 @@ t.test('secrets are masked at any depth, paths and everything else are shown', (
     destinations: [
       { match: 'a:80', headers: { set: { 'x-api-key': '***', accept: '***' }, remove: ['cookie'] }, apiKey: '***' },
     ],
+    policy: {
+      headers: { set: [{ name: 'x-api-key', value: '***', file: '/run/key', prefix: '***' }], remove: [] },
+    },
     number: 3,
     nothing: null,
   });

@@ -148,7 +148,13 @@ t.test('the health views show what the snapshots hold', async (t) => {
       endpoints: [
         endpoint({ connections: [connection('active', { ageMs: 900 }), connection('idle')] }),
         endpoint({ address: '10.0.0.6', state: 'ejected', ejectedForMs: 4000, consecutiveFailures: 5, connectMs: 7 }),
+        endpoint({ address: '10.0.0.7', state: 'ejected', ejectedForMs: 0 }),
+        endpoint({ address: '10.0.0.8', state: 'failing', check: 'failing' }),
       ],
+      paused: true,
+      limit: { configured: 20, scaled: null, share: 10 },
+      breaker: { state: 'open', failures: 9, triedAgainInMs: 700 },
+      signals: ['errors'],
     }),
     destination('b:80', {
       endpoints: [],
@@ -157,18 +163,44 @@ t.test('the health views show what the snapshots hold', async (t) => {
   ];
   const view = async (path: string) => JSON.parse((await call(where, path)).body).destinations;
   t.match(await view('/health/connections'), [
-    { destination: 'a:80', active: 1, idle: 1, pending: 2, maxConnections: 10, utilization: 0.1 },
-    { destination: 'b:80', active: 0 },
+    {
+      destination: 'a:80',
+      active: 1,
+      idle: 1,
+      pending: 2,
+      maxConnections: 10,
+      utilization: 0.1,
+      limit: { configured: 20, share: 10 },
+      paused: true,
+      signals: ['errors'],
+    },
+    { destination: 'b:80', active: 0, paused: false, signals: [] },
   ]);
   t.match(await view('/health/destinations'), [
-    { status: 'ok', endpoints: [{ state: 'ready' }, { state: 'ejected', consecutiveFailures: 5 }] },
+    {
+      status: 'ok',
+      endpoints: [
+        { state: 'ready', check: null },
+        { state: 'ejected', consecutiveFailures: 5 },
+        { state: 'ejected' },
+        { state: 'failing', check: 'failing' },
+      ],
+    },
     { status: 'unavailable', discovery: { state: 'failing', error: 'SERVFAIL' } },
   ]);
   t.match(await view('/health/circuit-breakers'), [
-    { endpoints: [{ state: 'closed' }, { state: 'open', triedAgainInMs: 4000 }] },
-    {},
+    {
+      breaker: { state: 'open', failures: 9, triedAgainInMs: 700 },
+      endpoints: [
+        { state: 'closed' },
+        { state: 'open', triedAgainInMs: 4000 },
+        { state: 'half_open', triedAgainInMs: 0 },
+        { state: 'closed' },
+      ],
+    },
+    { breaker: { state: 'off' } },
   ]);
-  t.match(await view('/debug/latency'), [{ endpoints: [{ connectMs: 0.8 }, { connectMs: 7 }] }, {}]);
+  t.match(await view('/debug/latency'), [{ endpoints: [{ connectMs: 0.8 }, { connectMs: 7 }, {}, {}] }, {}]);
   t.equal((await view('/health/connections?destination=b:80')).length, 1);
 });
 
@@ -193,6 +225,22 @@ t.test('health says in words what is wrong, and fails only for what is wrong her
     checks: {
       pools: { status: 'warn', message: /wait for a connection to a:80; over 90 % .* for b:80$/ },
       discovery: { status: 'warn', message: /c:80/ },
+    },
+  });
+  inspector.stats = [
+    destination('a:80', { paused: true }),
+    destination('b:80', { breaker: { state: 'open', failures: 5, triedAgainInMs: 9 } }),
+  ];
+  const fleet = { coordinator: 'redis', state: 'failover', peers: 3, problem: 'ECONNREFUSED' } as const;
+  inspector.processStats = processStats({ fleet });
+  t.match(await health(), {
+    http: 200,
+    checks: {
+      pools: {
+        status: 'warn',
+        message:
+          'the circuit breaker is open for b:80; paused by an operator: a:80; the coordinator of the fleet is away: ECONNREFUSED',
+      },
     },
   });
   const problems = [{ message: 'the API server is away', hint: 'Look at it.' }];

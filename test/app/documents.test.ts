@@ -46,6 +46,22 @@ t.test('each file that a document links to is there', (t) => {
   t.end();
 });
 
+t.test('each command that a document names is there', async (t) => {
+  const help = carpool(t, ['--help']);
+  await help.ended;
+  const commands = new Set([...help.out.text.matchAll(/^ {2}([a-z-]+)/gm)].map(([, name]) => name));
+  t.ok(commands.size > 10);
+  for (const document of [
+    'README.md',
+    'docs/operations.md',
+    'docs/metrics.md',
+    'docs/errors.md',
+    'docs/coming-from-a-pool-guide.md',
+  ])
+    for (const [, name] of read(document).matchAll(/(?:`|\$ |^node dist\/)carpool(?:\.js)? ([a-z][a-z-]+)/gm))
+      t.ok(commands.has(name ?? ''), `${document}: carpool ${name}`);
+});
+
 t.test('each make target that the README names is there', { skip: noMake }, async (t) => {
   const named = new Set(
     [...read('README.md').matchAll(/^make ([\w-]+)$|`make ([\w-]+)`/gm)].map(([, a, b]) => a ?? b ?? ''),
@@ -70,6 +86,14 @@ t.test('the lines of the README to try with the demo work', { skip: noCurl }, as
     const { code, out, err } = await shell(t, here, { CARPOOL_OPERATOR_PORT: operator });
     t.equal(code, 0, `${line}\n${err}`);
     t.match(out, /hello|NO_ROUTE|DNS_TIMEOUT|DESTINATION|carpool_/, line);
+  }
+  const advice = blocks(read('README.md'), 'sh').find((block) => block.includes(' advise ')) ?? '';
+  for (const line of advice.trim().split('\n')) {
+    const { code, out, err } = await shell(t, line.replace('--for 10s', '--for 0'), {
+      CARPOOL_OPERATOR_PORT: operator,
+    });
+    t.equal(code, 0, `${line}\n${err}`);
+    t.match(out, /hello\.demo:80, since the start|^defaults:$/m, line);
   }
   for (const line of (blocks(read('docs/operations.md'), 'sh')[0] ?? '').trim().split('\n'))
     t.match(await shell(t, line, { CARPOOL_OPERATOR_PORT: operator }), { code: 0, out: /hello|upstream/ }, line);

@@ -85,6 +85,12 @@ t.test('help and version are no errors', async (t) => {
     'pools',
     'connections',
     'evict',
+    'pause',
+    'resume',
+    'reconnect',
+    'advise',
+    'size',
+    'timeouts',
     'reload',
     'log-level',
     'wait',
@@ -104,6 +110,38 @@ t.test('check says ok, or every problem with 78', async (t) => {
   t.equal(bad.code, 78);
   t.match(bad.err, /listener\.port/);
   t.match(bad.err, /nonsense/);
+});
+
+t.test('check names what a destination has beyond the defaults', async (t) => {
+  const file = join(t.testdir(), 'config.yaml');
+  writeFileSync(
+    file,
+    `fleet: { coordinator: kubernetes, service: app }
+destinations:
+  - match: "plain:80"
+  - match: "api.example.com:443"
+    protocol: http2
+    tls: { originate: true }
+    retry: { attempts: 3 }
+    breaker: { destinationFailures: 20 }
+    healthCheck: { enabled: true, kind: grpc, interval: 5s }
+    rateLimit: { requestsPerMinute: 60 }
+    balancer: sticky
+    sticky: { by: header, name: x-user }
+    fleet: { maxConnections: 100 }
+  - match: "old:80"
+    mode: observe
+    to: [{ host: "a:80", weight: 9 }, { host: "b:81", weight: 1 }]
+`,
+  );
+  const { code, out } = await runCli(['check', file]);
+  t.equal(code, 0);
+  t.match(out, /destination plain:80: 1024 connections\n/);
+  t.match(
+    out,
+    'destination api.example.com:443: 1024 connections, HTTP/2, TLS, 3 tries, breaker after 20 failures, grpc checks every 5s, 60 requests a minute, sticky by x-user, 100 connections for the fleet\n',
+  );
+  t.match(out, 'destination old:80: 1024 connections, to a:80 × 9 and b:81 × 1, observed only\n');
 });
 
 t.test('demo gets what follows it, and its exit code counts', async (t) => {

@@ -39,6 +39,47 @@ t.test('evict retires connections of one destination or of all, idle ones or all
   t.match(await cli('evict', 'unknown:80'), { code: 1, err: /no destination is called unknown:80\n.*host:port/ });
 });
 
+t.test('pause and resume say what has changed, and that it was so already', async (t) => {
+  const { cli, controller } = await setup(t);
+  t.match(await cli('pause', 'a:80'), { code: 0, out: /^a:80 is paused: .* pool\.pauseTimeout\.\n.*resume a:80\n$/ });
+  t.match(await cli('pause', 'paused:80'), { code: 0, out: 'paused:80 was paused already\n' });
+  t.match(await cli('resume', 'paused:80'), { code: 0, out: /^paused:80 is resumed/ });
+  t.match(await cli('resume', 'a:80'), { code: 0, out: 'a:80 was not paused\n' });
+  t.same(controller.calls, [
+    ['pause', 'a:80'],
+    ['pause', 'paused:80'],
+    ['resume', 'paused:80'],
+    ['resume', 'a:80'],
+  ]);
+});
+
+t.test('reconnect says how many connections are replaced', async (t) => {
+  const { cli, controller } = await setup(t);
+  t.match(await cli('reconnect', 'a:80'), {
+    code: 0,
+    out: '2 connections of a:80 replaced; busy ones finish what they carry first\n',
+  });
+  controller.reconnect = () => 1;
+  t.match(await cli('reconnect', 'a:80'), { out: /^1 connection of a:80/ });
+  controller.reconnect = () => 0;
+  t.match(await cli('reconnect', 'a:80'), { code: 0, out: /no connection open/ });
+});
+
+t.test('what holds or moves one destination wants it named, and one that there is', async (t) => {
+  const { cli, controller } = await setup(t);
+  for (const command of ['pause', 'resume', 'reconnect']) {
+    t.match(await cli(command), { code: 64, err: /missing required argument 'destination'/ }, command);
+    t.match(await cli(command, ''), { code: 1, err: /destination must be a string: host:port/ }, command);
+    t.equal(controller.calls.length, 0);
+    t.match(
+      await cli(command, 'unknown:80'),
+      { code: 1, err: /no destination is called unknown:80\n.*host:port/ },
+      command,
+    );
+    t.equal(controller.calls.splice(0).length, 1);
+  }
+});
+
 t.test('reload prints what changed, and 78 with the problems where it is refused', async (t) => {
   const { cli, controller } = await setup(t);
   t.match(await cli('reload'), { code: 0, out: 'pool.maxIdle: 1 → 2\n' });

@@ -56,6 +56,34 @@ t.test('pools are a row each', async (t) => {
   t.same(lines((await cli(['pools', 'b:80'])).out).length, 2);
 });
 
+t.test('what is out of the ordinary about a pool stands in a column of its own', async (t) => {
+  const { cli, inspector } = await setup(t);
+  const limit = { configured: 10, scaled: null, share: null };
+  inspector.stats = [
+    destination('plain:80', { breaker: { state: 'closed', failures: 1, triedAgainInMs: 0 } }),
+    destination('held:80', { paused: true, signals: ['pending', 'errors'] }),
+    destination('open:80', { breaker: { state: 'open', failures: 5, triedAgainInMs: 4200 } }),
+    destination('trial:80', { breaker: { state: 'half_open', failures: 5, triedAgainInMs: 0 } }),
+    destination('shared:80', { maxConnections: 3, limit: { ...limit, share: 3 } }),
+    destination('ample:80', { limit: { ...limit, share: 30 } }),
+    destination('scaled:80', { maxConnections: 15, limit: { ...limit, scaled: 15 } }),
+  ];
+  const [titles, ...rows] = lines((await cli(['pools'])).out);
+  t.equal(titles?.at(-1), 'NOTES');
+  t.same(
+    rows.map((cells) => [cells[0], cells[9] ?? '']),
+    [
+      ['plain:80', ''],
+      ['held:80', 'paused; strained: pending, errors'],
+      ['open:80', 'breaker open, tries again in 4s'],
+      ['trial:80', 'breaker half open'],
+      ['shared:80', 'fleet share 3 of 10'],
+      ['ample:80', ''],
+      ['scaled:80', 'limit 15, scaled from 10'],
+    ],
+  );
+});
+
 t.test('connections are a row each', async (t) => {
   const { cli } = await setup(t);
   const { out } = await cli(['connections']);

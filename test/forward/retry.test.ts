@@ -1,198 +1,168 @@
 import t from 'tap';
-import { BufferBudget } from '../../src/forward/buffer-budget.ts';
-import { grpcTimeoutMs, isStreaming, ownDeadlineMs, requestTimeoutMs } from '../../src/forward/deadlines.ts';
-import { KeptRequest } from '../../src/forward/kept-request.ts';
-import { mayRetry, type RetryQuestion } from '../../src/forward/retry.ts';
-import { Head } from '../../src/protocol/head.ts';
-import { HeadScanner, SCAN_DONE } from '../../src/protocol/http1/head-scanner.ts';
+import type { RetryPolicy } from '../../src/config/types.ts';
+import type { AttemptFailure } from '../../src/connection/upstream.ts';
+import { causeOf, mayRetry, type RetryQuestion, tellsOfEndpoint } from '../../src/forward/retry.ts';
+import {
+  RetryRules,
+  STATUS_ANY_METHOD,
+  STATUS_IF_IDEMPOTENT,
+  STATUS_IF_TOLD_WHEN,
+} from '../../src/routing/retry-rules.ts';
+import { policyOf } from './policy-fixture.ts';
 
-const scanner = new HeadScanner(new Head(200), { maxHeadBytes: 65_536, maxFields: 200, maxTargetBytes: 16_384 });
+const rulesOf = (retry: Partial<RetryPolicy>): RetryRules => new RetryRules(policyOf({ retry }));
 
-function headOf(text: string): Head {
-  const bytes = Buffer.from(text, 'latin1');
-  if (scanner.scanRequest(bytes, 0, bytes.length) !== SCAN_DONE) throw new Error(scanner.fault.rule);
-  return scanner.head;
-}
-
-/** A GET on a reused connection that closed before a byte of the answer came. */
+/** A GET without a retry policy, on a reused connection that closed before a byte of the answer came. */
 const stale: RetryQuestion = {
-  failure: {
-    code: 'UPSTREAM_CLOSED',
-    message: '',
-    unprocessed: false,
-    responseStarted: false,
-    connectionLost: true,
-    streamCode: null,
-  },
+  cause: 'stale',
   attempts: 1,
-  idempotent: true,
-  reused: true,
+  repeatable: true,
   retriedStale: false,
-  replayable: true,
+  retriedReset: false,
+  complete: true,
+  kept: true,
+  rules: rulesOf({ attempts: null }),
 };
-const failure = (changes: Partial<RetryQuestion['failure']>): RetryQuestion['failure'] => ({
-  ...stale.failure,
-  ...changes,
-});
+const reset: RetryQuestion = { ...stale, cause: 'reset' };
 
-t.test('an idempotent request on a stale connection is retried, once', async (t) => {
-  t.equal(mayRetry(stale), 'retry');
-  t.equal(mayRetry({ ...stale, failure: failure({ code: 'UPSTREAM_RESET' }) }), 'retry');
-  t.equal(mayRetry({ ...stale, retriedStale: true }), 'no');
-  t.equal(mayRetry({ ...stale, reused: false }), 'no', 'a fresh connection that closes says something of the server');
-  t.equal(mayRetry({ ...stale, failure: failure({ code: 'UPSTREAM_PROTOCOL' }) }), 'no');
-});
-
-t.test('a stream that the upstream reset is no stale connection', async (t) => {
-  const reset = failure({ code: 'UPSTREAM_RESET', connectionLost: false, streamCode: 2 });
-  t.equal(mayRetry({ ...stale, failure: reset }), 'no');
+t.test('an idempotent request on a stale connection is retried, once, outside of the budget', async (t) => {
+  t.equal(mayRetry(stale), 'safe');
+  t.equal(mayRetry({ ...stale, rules: rulesOf({ attempts: 1 }) }), 'safe', 'whatever policy says');
+  t.equal(mayRetry({ ...stale, complete: false }), 'safe', 'an upload goes on');
+  t.equal(mayRetry({ ...stale, attempts: 3 }), 'no', 'three attempts in all');
+  t.equal(mayRetry({ ...stale, retriedStale: true }), 'in_budget', 'the second counts as a reset');
+  t.equal(mayRetry({ ...stale, retriedStale: true, retriedReset: true }), 'no');
+  t.equal(mayRetry({ ...stale, retriedStale: true, rules: rulesOf({ attempts: 1 }) }), 'no');
 });
 
 t.test('a request that is not idempotent is lost with a stale connection', async (t) => {
-  t.equal(mayRetry({ ...stale, idempotent: false }), 'lost');
+  t.equal(mayRetry({ ...stale, repeatable: false }), 'not_repeatable');
+  t.equal(mayRetry({ ...stale, kept: false }), 'not_kept');
 });
 
 t.test('what was provably not processed is retried whatever the method', async (t) => {
-  const unprocessed = { ...stale, failure: failure({ unprocessed: true }), idempotent: false };
-  t.equal(mayRetry(unprocessed), 'retry');
-  t.equal(mayRetry({ ...unprocessed, reused: false, retriedStale: true, attempts: 2 }), 'retry');
+  const unprocessed: RetryQuestion = { ...stale, cause: 'unprocessed', repeatable: false };
+  t.equal(mayRetry(unprocessed), 'safe');
+  t.equal(mayRetry({ ...unprocessed, retriedStale: true, retriedReset: true, attempts: 2 }), 'safe');
   t.equal(mayRetry({ ...unprocessed, attempts: 3 }), 'no', 'three attempts in all');
-  t.equal(mayRetry({ ...unprocessed, replayable: false }), 'lost');
+  t.equal(
+    mayRetry({ ...unprocessed, attempts: 3, rules: rulesOf({ attempts: 5 }) }),
+    'in_budget',
+    'or what policy says',
+  );
+  t.equal(mayRetry({ ...unprocessed, attempts: 5, rules: rulesOf({ attempts: 5 }) }), 'no');
+  t.equal(mayRetry({ ...unprocessed, kept: false }), 'not_kept');
 });
 
-t.test('nothing is retried after the response has begun, nor without the whole request', async (t) => {
-  t.equal(mayRetry({ ...stale, failure: failure({ responseStarted: true }) }), 'no');
-  t.equal(mayRetry({ ...stale, failure: failure({ responseStarted: true, unprocessed: true }) }), 'no');
-  t.equal(mayRetry({ ...stale, replayable: false }), 'lost');
+t.test('a new connection that is reset costs an idempotent request one more try', async (t) => {
+  t.equal(mayRetry(reset), 'in_budget');
+  t.equal(mayRetry({ ...reset, retriedReset: true }), 'no');
+  t.equal(mayRetry({ ...reset, attempts: 2, retriedStale: true }), 'in_budget', 'after a stale one, too');
+  t.equal(mayRetry({ ...reset, attempts: 3 }), 'no');
+  t.equal(mayRetry({ ...reset, repeatable: false }), 'no');
+  t.equal(mayRetry({ ...reset, complete: false }), 'no', 'the rest of its body is still to come');
+  t.equal(mayRetry({ ...reset, kept: false }), 'not_kept');
 });
 
-/** The head that is kept, as text, read again as the exchange reads it. */
-function keptHead(kept: KeptRequest): string {
-  const head = kept.scanHead(scanner);
-  return head === null ? '' : head.buffer.toString('latin1', head.start, head.end);
-}
-
-t.test('a kept request gives back head and body byte for byte, and all of its budget', async (t) => {
-  const budget = new BufferBudget(1_000_000);
-  const kept = new KeptRequest(budget);
-  const text = 'POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n';
-  kept.addBody(Buffer.from('lost'), 0, 4);
-  t.notOk(kept.whole, 'a body without its head is not whole');
-  kept.keepHead(headOf(text));
-  kept.addBody(Buffer.from('..abc'), 2, 5);
-  kept.addBody(Buffer.from('def'), 0, 3);
-  t.ok(kept.whole);
-  t.equal(keptHead(kept), text);
-  t.equal(kept.bodyBytes().toString(), 'abcdef');
-  t.equal(kept.bodyLength, 6);
-  const large = Buffer.alloc(100_000, 'x');
-  kept.addBody(large, 0, large.length);
-  t.equal(keptHead(kept), text, 'growing moves what was there');
-  t.equal(kept.bodyBytes().toString(), `abcdef${large.toString()}`);
-  t.ok(budget.used >= 100_000 + text.length);
-  kept.forget();
-  t.notOk(kept.whole);
-  t.ok(budget.used <= 8192, 'a large buffer does not stay');
-  kept.keepHead(headOf(text));
-  t.equal(kept.bodyLength, 0);
-  t.equal(keptHead(kept), text);
-  kept.forget();
-  kept.close();
-  t.equal(budget.used, 0);
-  kept.close();
-  t.equal(budget.used, 0, 'closing twice gives nothing back twice');
-});
-
-t.test('two kept requests never share bytes', async (t) => {
-  const budget = new BufferBudget(1_000_000);
-  const text = (name: string): string => `GET /${name} HTTP/1.1\r\nHost: ${name}\r\n\r\n`;
-  const all = Array.from({ length: 300 }, () => new KeptRequest(budget));
-  for (let round = 0; round < 3; round++) {
-    for (const [index, kept] of all.entries()) kept.keepHead(headOf(text(`r${round}n${index}`)));
-    for (const [index, kept] of all.entries()) {
-      if (keptHead(kept) !== text(`r${round}n${index}`)) t.fail(`${round} ${index}`);
-      kept.forget();
-    }
+t.test('where attempts is set it counts all tries, for the causes in `on` alone', async (t) => {
+  for (const cause of ['reset', 'timeout', 'status'] as const) {
+    const asked = (attempts: number, policy: Partial<RetryPolicy>): string =>
+      mayRetry({ ...reset, cause, attempts, retriedReset: true, rules: rulesOf(policy) });
+    t.equal(asked(1, { attempts: 1 }), 'no', cause);
+    t.equal(asked(1, { attempts: 2 }), 'in_budget', cause);
+    t.equal(asked(2, { attempts: 2 }), 'no', cause);
+    t.equal(asked(9, { attempts: 10 }), 'in_budget', cause);
+    t.equal(asked(1, { attempts: 3, on: [cause] }), 'in_budget', cause);
+    const others = (['reset', 'timeout', 'status'] as const).filter((each) => each !== cause);
+    t.equal(asked(1, { attempts: 3, on: others }), 'no', cause);
+    t.equal(mayRetry({ ...reset, cause, repeatable: false, rules: rulesOf({ attempts: 3 }) }), 'no', cause);
+    t.equal(mayRetry({ ...reset, cause, complete: false, rules: rulesOf({ attempts: 3 }) }), 'no', cause);
+    t.equal(mayRetry({ ...reset, cause, kept: false, rules: rulesOf({ attempts: 3 }) }), 'not_kept', cause);
   }
-  for (const kept of all) kept.close();
-  t.equal(budget.used, 0);
 });
 
-t.test('over a quarter of the budget is tight and constrained, the whole exhausted', async (t) => {
-  const budget = new BufferBudget(800);
-  const state = () => [budget.tight, budget.constrained, budget.exhausted];
-  budget.charge(200);
-  t.same(state(), [false, false, false]);
-  budget.charge(1);
-  t.same(state(), [true, true, false]);
-  budget.charge(599);
-  t.same(state(), [true, true, true]);
-  budget.setMax(4000);
-  t.same(state(), [false, false, false]);
-  budget.release(800);
-  t.equal(budget.used, 0);
+t.test('without attempts time-outs and statuses are answers', async (t) => {
+  for (const cause of ['timeout', 'status'] as const) t.equal(mayRetry({ ...reset, cause }), 'no', cause);
 });
 
-t.test('an eighth of the budget may be promised to peers, and nothing while memory is short', async (t) => {
-  const budget = new BufferBudget(800);
-  t.equal(budget.promise(100), true);
-  t.equal(budget.promise(1), false);
-  budget.unpromise(50);
-  t.equal(budget.promise(50), true);
-  budget.unpromise(100);
-  budget.charge(201);
-  t.equal(budget.promise(1), false);
+const failure = (changes: Partial<AttemptFailure>): AttemptFailure => ({
+  code: 'UPSTREAM_CLOSED',
+  message: '',
+  unprocessed: false,
+  responseStarted: false,
+  connectionLost: true,
+  streamCode: null,
+  ...changes,
 });
 
-t.test('grpc-timeout is digits and a unit; the shorter deadline counts', async (t) => {
-  for (const [text, ms] of [
-    ['1H', 3_600_000],
-    ['2M', 120_000],
-    ['3S', 3000],
-    ['250m', 250],
-    ['1500000u', 1500],
-    ['1n', 1],
-    ['0S', 1],
-    ['123456789S', 0],
-    ['5', 0],
-    ['5h', 0],
+t.test('how an attempt ended follows from its failure', async (t) => {
+  t.equal(causeOf(failure({}), true), 'stale');
+  t.equal(causeOf(failure({ code: 'UPSTREAM_RESET' }), true), 'stale');
+  t.equal(causeOf(failure({}), false), 'reset', 'a fresh connection that closes says something of the server');
+  const stream = failure({ code: 'UPSTREAM_RESET', connectionLost: false, streamCode: 2 });
+  t.equal(causeOf(stream, true), 'reset', 'a stream that the upstream reset is no stale connection');
+  t.equal(causeOf(failure({ unprocessed: true, code: 'STREAM_REFUSED' }), false), 'unprocessed');
+  t.equal(causeOf(failure({ responseStarted: true }), true), null);
+  t.equal(causeOf(failure({ responseStarted: true, unprocessed: true }), true), null);
+  t.equal(causeOf(failure({ code: 'UPSTREAM_PROTOCOL' }), true), null);
+});
+
+t.test('a stale connection says nothing about its endpoint, nor does one that is shut down in order', async (t) => {
+  t.equal(tellsOfEndpoint(failure({}), true), false);
+  t.equal(tellsOfEndpoint(failure({}), false), true);
+  t.equal(tellsOfEndpoint(failure({ responseStarted: true }), true), true);
+  t.equal(tellsOfEndpoint(failure({ unprocessed: true, connectionLost: false }), true), false);
+  t.equal(tellsOfEndpoint(failure({ unprocessed: true }), false), true);
+  t.equal(tellsOfEndpoint(failure({ connectionLost: false }), true), true, 'a stream alone');
+});
+
+t.test(
+  'rules: a status stands for idempotent methods, for any, or for any that is told when to come back',
+  async (t) => {
+    const { statuses } = rulesOf({ attempts: 3, statusCodes: [429, 500, 503], unsafeStatuses: [429, 503, 529] });
+    t.equal(statuses[500], STATUS_IF_IDEMPOTENT);
+    t.equal(statuses[503], STATUS_IF_IDEMPOTENT | STATUS_IF_TOLD_WHEN);
+    t.equal(statuses[429], STATUS_IF_IDEMPOTENT | STATUS_ANY_METHOD);
+    t.equal(statuses[529], STATUS_IF_TOLD_WHEN);
+    t.equal(statuses[200], 0);
+    t.equal(statuses[599], 0);
+    for (const off of [{ attempts: 1 }, { attempts: 3, on: ['reset'] as const }])
+      t.equal(rulesOf({ statusCodes: [503], ...off }).statuses[503], 0);
+  },
+);
+
+t.test('rules: what may have to be sent again is worth keeping, and nothing else', async (t) => {
+  const [fresh, used, http2] = [
+    { refusable: false, reused: false },
+    { refusable: false, reused: true },
+    { refusable: true, reused: false },
+  ];
+  for (const [policy, get, post] of [
+    [{ attempts: null }, true, false],
+    [{ attempts: 1 }, false, false],
+    [{ attempts: 1, statusCodes: [503], unsafeStatuses: [429] }, false, false],
+    [{ attempts: 2 }, true, false],
+    [{ attempts: 2, on: [] }, false, false],
+    [{ attempts: 2, on: ['timeout'] }, true, false],
+    [{ attempts: 2, on: ['status'] }, false, false],
+    [{ attempts: 2, on: ['status'], statusCodes: [503] }, true, false],
+    [{ attempts: 2, on: ['status'], unsafeStatuses: [503] }, true, true],
   ] as const) {
-    t.equal(grpcTimeoutMs(text), ms, text);
-  }
-  const both = headOf('POST http://a/ HTTP/1.1\r\nHost: a\r\ngrpc-timeout: 2S\r\nX-Request-Timeout: 1\r\n\r\n');
-  t.equal(ownDeadlineMs(both), 1000);
-});
-
-t.test('X-Request-Timeout is read in seconds or with its unit', async (t) => {
-  for (const [text, ms] of [
-    ['15', 15_000],
-    ['0.5', 500],
-    [' 2 ', 2000],
-    ['1500ms', 1500],
-    ['15s', 15_000],
-    ['2m', 120_000],
-    ['', 0],
-    ['-1', 0],
-    ['1e9', 0],
-    ['5 s', 0],
-    ['5h', 0],
-    ['0x10', 0],
-    ['99999999999', 0],
-  ] as const) {
-    t.equal(requestTimeoutMs(text), ms, text);
+    const rules = rulesOf(policy);
+    const said = JSON.stringify(policy);
+    t.equal(rules.mayGoAgain(fresh, false), get, said);
+    t.equal(rules.mayGoAgain(fresh, true), post, said);
+    t.equal(rules.mayGoAgain(used, false), true, said);
+    t.equal(rules.mayGoAgain(used, true), post, said);
+    t.equal(rules.mayGoAgain(http2, true), true, said);
   }
 });
 
-t.test('event streams and gRPC are streams, other types are not', async (t) => {
-  for (const [type, streams] of [
-    ['text/event-stream', true],
-    ['Text/Event-Stream; charset=utf-8', true],
-    ['application/grpc', true],
-    ['application/grpc+proto', true],
-    ['application/grp', false],
-    ['text/event', false],
-    ['application/json', false],
-  ] as const) {
-    t.equal(isStreaming(headOf(`GET / HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\n\r\n`)), streams, type);
-  }
+t.test('rules: a key counts only where it is the app’s own', async (t) => {
+  const retry = { idempotencyKey: true };
+  t.equal(rulesOf({}).byKey, false);
+  t.equal(rulesOf(retry).byKey, true);
+  t.equal(new RetryRules(policyOf({ retry, headers: { set: [], remove: ['idempotency-key'] } })).byKey, false);
+  const set = [{ name: 'idempotency-key', value: 'x', file: null, prefix: '' }];
+  t.equal(new RetryRules(policyOf({ retry, headers: { set, remove: [] } })).byKey, false);
 });

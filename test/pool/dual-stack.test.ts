@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import t, { type Test } from 'tap';
-import { Dial, type DialFailure } from '../../src/connection/dial.ts';
+import { Dial } from '../../src/connection/dial.ts';
+import type { DialFailure } from '../../src/connection/dial-failure.ts';
 import type { ByteSocket } from '../../src/transport/byte-socket.ts';
 import { TestClock } from '../test-clock.ts';
 import { until } from './origins.ts';

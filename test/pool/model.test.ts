@@ -1,226 +1,28 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { ProtocolNeed } from '../../src/connection/upstream.ts';
-import type { DestinationPool } from '../../src/pool/destination-pool.ts';
-import type { EndpointState } from '../../src/pool/endpoint-pool.ts';
-import { type Http2Context, http2Context } from './fake-http2.ts';
-import { type AnsweringOrigin, answeringOrigin, ok, until } from './origins.ts';
-import { endpointAt, openOf, policyWith, refusingPort, seededRandom, TestRequest, testPool } from './pool-fixture.ts';
-
-/**
- * Two destinations over the same three origins, one of which is a port where nobody listens, with small limits, and any
- * sequence of what may happen to them, by HTTP/1.1 and by HTTP/2 in one. Real sockets, on which HTTP/2 is played: after
- * each command the world is let come to rest.
- */
-type World = {
-  readonly context: Http2Context;
-  readonly pools: readonly DestinationPool[];
-  readonly origins: readonly AnsweringOrigin[];
-  readonly ports: readonly number[];
-  readonly requests: {
-    readonly request: TestRequest;
-    readonly pool: DestinationPool;
-    refused: boolean;
-    withdrawn: boolean;
-  }[];
-  readonly answered: Set<unknown>;
-};
-
-type Command =
-  | {
-      readonly do: 'acquire';
-      readonly pool: number;
-      readonly kind: 'safe' | 'unsafe' | 'fresh' | 'tunnel' | 'tried';
-      readonly need: ProtocolNeed;
-    }
-  | { readonly do: 'respond' | 'goaway' | 'break' | 'allow'; readonly which: number; readonly streams: number }
-  | { readonly do: 'answer' | 'cut' | 'cancel' | 'withdraw' | 'stray'; readonly which: number }
-  | { readonly do: 'closeIdle'; readonly which: number }
-  | { readonly do: 'evict'; readonly pool: number; readonly idleOnly: boolean }
-  | {
-      readonly do: 'endpoint';
-      readonly pool: number;
-      readonly endpoint: number;
-      readonly state: EndpointState;
-      readonly settle: boolean;
-    }
-  | { readonly do: 'advance'; readonly ms: number };
-
-const POOL_LIMIT = 2;
-const MAX_STREAMS = 3;
-const TOTAL_LIMIT = 3;
-
-const commands: fc.Arbitrary<Command[]> = fc.array(
-  fc.oneof(
-    {
-      weight: 10,
-      arbitrary: fc.record({
-        do: fc.constant('acquire' as const),
-        pool: fc.nat(1),
-        kind: fc.constantFrom('safe', 'safe', 'unsafe', 'fresh', 'tunnel', 'tried'),
-        need: fc.constantFrom('as_http1', 'as_http1', 'as_http2', 'as_http2', 'as_http2', 'http1', 'http2'),
-      }),
-    },
-    {
-      weight: 4,
-      arbitrary: fc.record({
-        do: fc.constantFrom(
-          'respond' as const,
-          'respond' as const,
-          'goaway' as const,
-          'break' as const,
-          'allow' as const,
-        ),
-        which: fc.nat(9),
-        streams: fc.nat(3),
-      }),
-    },
-    { weight: 4, arbitrary: fc.record({ do: fc.constant('answer' as const), which: fc.nat(9) }) },
-    {
-      weight: 3,
-      arbitrary: fc.record({
-        do: fc.constantFrom('cut' as const, 'cancel' as const, 'withdraw' as const, 'stray' as const),
-        which: fc.nat(9),
-      }),
-    },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('closeIdle' as const), which: fc.nat(9) }) },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('evict' as const), pool: fc.nat(1), idleOnly: fc.boolean() }) },
-    {
-      weight: 3,
-      arbitrary: fc.record({
-        do: fc.constant('endpoint' as const),
-        pool: fc.nat(1),
-        endpoint: fc.nat(2),
-        state: fc.constantFrom(
-          'ready' as const,
-          'ready' as const,
-          'suspended' as const,
-          'unready' as const,
-          'terminating_serving' as const,
-          'terminating' as const,
-          'removed' as const,
-        ),
-        settle: fc.boolean(),
-      }),
-    },
-    {
-      weight: 2,
-      arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.constantFrom(100, 1000, 5000, 61_000) }),
-    },
-  ),
-  { minLength: 15, maxLength: 50 },
-);
-
-/** The nth of those there are, or undefined where there is none. */
-const nth = <T>(items: readonly T[], index: number): T | undefined => items[index % Math.max(1, items.length)];
-
-/** Ends a tunnel as its user does: the socket goes, and its place is given back once. */
-function closeTunnel(request: TestRequest): void {
-  request.tunnelSocket?.destroy();
-  request.tunnelClosed?.();
-  request.tunnelClosed = null;
-}
-
-function run(world: World, command: Command): void {
-  const { pools, requests, origins, context } = world;
-  switch (command.do) {
-    case 'acquire': {
-      const pool = nth(pools, command.pool);
-      if (pool === undefined) return;
-      const { kind } = command;
-      const request = new TestRequest(`/${requests.length}`, {
-        unsafe: kind === 'unsafe' || kind === 'tunnel',
-        fresh: kind === 'fresh' || kind === 'tunnel',
-        tunnel: kind === 'tunnel',
-        need: command.need,
-      });
-      const entry = { request, pool, refused: false, withdrawn: false };
-      requests.push(entry);
-      try {
-        pool.acquire(request, kind === 'tried' ? pool.endpoints.slice(0, 1) : []);
-      } catch {
-        entry.refused = true;
-      }
-      return;
-    }
-    case 'answer':
-    case 'stray':
-    case 'cut': {
-      const open = origins
-        .flatMap((origin) => origin.requests)
-        .filter((seen) => !world.answered.has(seen) && !seen.connection.ended);
-      const seen = nth(open, command.which);
-      if (seen === undefined) return;
-      world.answered.add(seen);
-      // Node cannot reset what it is just ending, and would never close it.
-      if (command.do === 'cut' && seen.connection.socket.writableEnded) seen.connection.socket.destroy();
-      else if (command.do === 'cut') seen.connection.socket.resetAndDestroy();
-      else seen.connection.write(command.do === 'stray' ? ok('x') + ok('stray') : ok('x'));
-      return;
-    }
-    case 'cancel': {
-      const entry = nth(
-        requests.filter(({ request }) => request.lease !== null || request.tunnelClosed !== null),
-        command.which,
-      );
-      entry?.request.cancel();
-      if (entry !== undefined) closeTunnel(entry.request);
-      return;
-    }
-    case 'withdraw': {
-      const entry = nth(
-        requests.filter(({ request, refused, withdrawn }) => request.waiting && !refused && !withdrawn),
-        command.which,
-      );
-      if (entry !== undefined) entry.withdrawn = entry.pool.withdraw(entry.request);
-      return;
-    }
-    case 'closeIdle': {
-      const idle = origins.flatMap((origin) => origin.connections).filter(({ ended }) => !ended);
-      nth(idle, command.which)?.socket.end();
-      return;
-    }
-    case 'respond':
-    case 'goaway':
-    case 'break':
-    case 'allow': {
-      const open = context.opened.filter(({ state, unproven }) => state !== 'closed' && !unproven);
-      const connection = nth(open, command.which);
-      if (connection === undefined) return;
-      if (command.do === 'goaway') connection.goaway();
-      else if (command.do === 'break') connection.break(command.streams === 3);
-      else if (command.do === 'allow') connection.limit(command.streams);
-      else if (connection.streams.length > 0) connection.respond(command.streams % connection.streams.length);
-      return;
-    }
-    case 'evict':
-      nth(pools, command.pool)?.evict('admin', command.idleOnly);
-      return;
-    case 'endpoint': {
-      const endpoint = endpointAt(world.ports[command.endpoint] ?? 0);
-      const pool = nth(pools, command.pool);
-      if (command.state === 'ready') pool?.add(endpoint);
-      else pool?.setState(endpoint.id, command.state);
-      if (command.settle) pool?.settle();
-      return;
-    }
-    case 'advance': {
-      // The ticker's part: once a second.
-      for (let left = command.ms; left > 0; left -= 1000) {
-        context.clock.advance(Math.min(left, 1000));
-        for (const pool of pools) pool.tick(context.clock.now());
-      }
-    }
-  }
-}
+import { http2Context } from './fake-http2.ts';
+import {
+  closeTunnel,
+  commands,
+  MAX_STREAMS,
+  POOL_LIMIT,
+  policyOf,
+  run,
+  TOTAL_LIMIT,
+  type World,
+} from './model-commands.ts';
+import { answeringOrigin, until } from './origins.ts';
+import { endpointAt, openOf, refusingPort, seededRandom, testPool } from './pool-fixture.ts';
 
 /** What holds at every moment. */
 function check(world: World): void {
   const { context, pools, requests } = world;
   let open = 0;
   let leased = 0;
-  for (const pool of pools) {
-    if (pool.counted > POOL_LIMIT) throw new Error(`${pool.counted} connections count in a limit of ${POOL_LIMIT}`);
+  for (const [index, pool] of pools.entries()) {
+    const most = Math.max(pool.limit.current, world.most[index] ?? 0);
+    if (pool.counted > most) throw new Error(`${pool.counted} connections count in a limit of ${most}`);
+    world.most[index] = Math.max(pool.limit.current, pool.counted);
     open += openOf(pool);
     for (const endpoint of pool.allEndpoints) {
       const { busy, draining, dialing, idle, shared, exchanges, riders } = endpoint;
@@ -283,11 +85,33 @@ function checkNobodyWaitsInVain({ pools, context }: World): void {
     // Where a peer allows no stream for now, it is waited for.
     if (limited.some(({ waiter }) => pool.endpoints.some((each) => each.held(each.spokenFor(waiter.need))))) continue;
     const onlyTunnels = pool.pending.all().every(({ waiter }) => waiter.tunnel);
-    const room = pool.counted < POOL_LIMIT || pool.totals().idle > 0 || onlyTunnels;
+    const room = pool.counted < pool.limit.current || (pool.totals().idle > 0 && pool.limit.current > 0) || onlyTunnels;
     if (room && roomInAll)
       throw new Error(
         `${pool.pending.limited} wait in vain: ${pool.counted} count here, ${context.capacity.used} in all`,
       );
+  }
+}
+
+/** What holds when nothing moves, and no share of a fleet's is in play: what is above a limit that was lowered is busy. */
+function checkNothingIdleAboveLimits({ pools }: World): void {
+  for (const pool of pools) {
+    const { idle } = pool.totals();
+    if (pool.limit.share === null && pool.counted > pool.limit.current && idle > 0)
+      throw new Error(`${idle} of ${pool.counted} are idle above a limit of ${pool.limit.current}`);
+  }
+}
+
+/** What holds after a quiet time: the warm floor stands, as far as limits and endpoints let it. */
+function checkFloors({ pools, context, ports }: World): void {
+  for (const pool of pools) {
+    const { minConnections } = pool.policy.pool;
+    const floor = Math.min(minConnections === 'auto' ? 0 : minConnections, pool.limit.current);
+    const reachable = pool.rotation.candidates.some(
+      ({ spec, state, usable }) => state === 'ready' && usable && ports.slice(0, 2).includes(spec.port),
+    );
+    if (reachable && pool.counted < floor && context.capacity.used < TOTAL_LIMIT)
+      throw new Error(`${pool.counted} connections are kept where ${floor} are wanted`);
   }
 }
 
@@ -306,6 +130,7 @@ t.test(
     let served = 0;
     let waited = 0;
     let shared = 0;
+    let warm = 0;
     await fc.assert(
       fc.asyncProperty(commands, fc.infiniteStream(fc.boolean()), async (list, hurries) => {
         const answers = seededRandom(hurries.next().value ? 1 : 2);
@@ -313,11 +138,7 @@ t.test(
           const drawn = answers();
           return drawn < 0.1 ? 'other' : drawn < 0.2 ? 'closed' : 'http2';
         });
-        const policy = policyWith({
-          pool: { maxConnections: POOL_LIMIT, maxPending: 4, maxIdle: 2, maxRequests: 5, maxStreams: MAX_STREAMS },
-          balancer: 'p2c',
-          graceMs: 30_000,
-        });
+        const policy = policyOf(POOL_LIMIT, 0);
         const pools = [testPool(t, context, policy, 'one'), testPool(t, context, policy, 'two')];
         const world: World = {
           context,
@@ -326,6 +147,7 @@ t.test(
           ports: [...origins.map(({ port }) => port), dead],
           requests: [],
           answered: new Set(origins.flatMap((origin) => origin.requests)),
+          most: [POOL_LIMIT, POOL_LIMIT],
         };
         for (const pool of pools) {
           for (const port of world.ports.slice(0, 2)) pool.add(endpointAt(port));
@@ -340,6 +162,7 @@ t.test(
             await rest(world);
             check(world);
             checkNobodyWaitsInVain(world);
+            checkNothingIdleAboveLimits(world);
           }
           await rest(world);
           served += world.requests.filter(({ request }) => request.endpoint !== null).length;
@@ -359,6 +182,12 @@ t.test(
               closeTunnel(request);
             }
           }
+          for (let second = 0; second < 70; second++) {
+            run(world, { do: 'advance', ms: 1000 });
+            await rest(world);
+          }
+          checkFloors(world);
+          warm += pools.reduce((sum, pool) => sum + (pool.floor > 0 ? pool.counted : 0), 0);
           for (const { request, refused, withdrawn } of world.requests) {
             if (request.told !== (refused || withdrawn ? 0 : 1))
               throw new Error(`${request.path} was told ${request.told} times at the end`);
@@ -376,5 +205,6 @@ t.test(
     );
     t.ok(served > 500 && waited > 100, `${served} were served, and ${waited} waited at the end of a run`);
     t.ok(shared > 100, `${shared} shared a connection with others`);
+    t.ok(warm > 30, `${warm} were kept warm at the end`);
   },
 );

@@ -8,7 +8,7 @@ import type { CarpoolError } from '../../src/errors.ts';
 import { type CarpoolEvent, DestinationObserver } from '../../src/observer.ts';
 import { Capacity } from '../../src/pool/capacity.ts';
 import { DestinationPool } from '../../src/pool/destination-pool.ts';
-import { EndpointPool } from '../../src/pool/endpoint-pool.ts';
+import { type EndpointParent, EndpointPool } from '../../src/pool/endpoint-pool.ts';
 import { IdleTime } from '../../src/pool/idle-time.ts';
 import type { LeaseWaiter, PoolContext } from '../../src/pool/lease.ts';
 import type { TunnelPlace } from '../../src/pool/tunnel-place.ts';
@@ -103,7 +103,12 @@ export const endpointAt = (port: number) => ({ id: `127.0.0.1:${port}`, address:
 
 /** An endpoint that is part of no destination. */
 export function loneEndpoint(clock: TestClock, id = 'e0'): EndpointPool {
-  const parent = {
+  return new EndpointPool({ id, address: '127.0.0.1', port: 1000 }, endpointParent(), clock);
+}
+
+/** A destination that nothing happens at. */
+export function endpointParent(): EndpointParent {
+  return {
     idleTime: new IdleTime(null),
     policy: policyWith(),
     secure: false,
@@ -114,7 +119,6 @@ export function loneEndpoint(clock: TestClock, id = 'e0'): EndpointPool {
     drains: () => {},
     idleAdded: () => {},
   };
-  return new EndpointPool({ id, address: '127.0.0.1', port: 1000 }, parent, clock);
 }
 
 const requestScanner = new HeadScanner(new Head(200), {

@@ -161,18 +161,21 @@ for (const [name, code] of [
   ['NO_ERROR', NO_ERROR],
   ['a code that nobody knows', 0xabcdef],
 ] as const) {
-  t.test(`a reset by ${name} before the head is a 502 and not repeated: the server may have acted on it`, async (t) => {
-    const upstream = await startUpstream(t);
-    await upstream.next(t);
-    const asked = await upstream.ask('GET', '/a');
-    const { connection, request } = await upstream.server.arrived('/a');
-    connection.rstStream(request.stream, code);
-    const answer = await asked.answer();
-    t.same([answer.status, answer.code], [502, 'UPSTREAM_RESET']);
-    t.equal(await upstream.next(t), connection, 'the connection goes on');
-    t.equal(upstream.server.connections.length, 1);
-    t.equal(connection.frames.filter(({ type, stream }) => type === 3 && stream === request.stream).length, 0);
-  });
+  t.test(
+    `a reset by ${name} before the head is a 502 to a POST and not repeated: the server may have acted on it`,
+    async (t) => {
+      const upstream = await startUpstream(t);
+      await upstream.next(t);
+      const asked = await upstream.ask('POST', '/a', ...POST);
+      const { connection, request } = await upstream.server.arrived('/a');
+      connection.rstStream(request.stream, code);
+      const answer = await asked.answer();
+      t.same([answer.status, answer.code], [502, 'UPSTREAM_RESET']);
+      t.equal(await upstream.next(t), connection, 'the connection goes on');
+      t.equal(upstream.server.connections.length, 1);
+      t.equal(connection.frames.filter(({ type, stream }) => type === 3 && stream === request.stream).length, 0);
+    },
+  );
   t.test(`a reset by ${name} after the head cuts the answer where the app can see it`, async (t) => {
     const upstream = await startUpstream(t);
     const asked = await upstream.ask('GET', '/a');
@@ -231,9 +234,9 @@ t.test('rule 18: the app leaves: RST_STREAM CANCEL, and the connection goes on',
 
 // --- the connection itself
 
-t.test('a server that closes without a word before the head: 502 on a fresh connection', async (t) => {
+t.test('a server that closes without a word before the head: 502 to a POST', async (t) => {
   const upstream = await startUpstream(t);
-  const asked = await upstream.ask('GET', '/a');
+  const asked = await upstream.ask('POST', '/a', ...POST);
   const { connection } = await upstream.server.arrived('/a');
   connection.socket.end();
   const { status, code } = await asked.answer();

@@ -137,7 +137,7 @@ t.test('CONNECT_TIMEOUT: no connection within timeouts.connect', async (t) => {
 });
 
 t.test('UPSTREAM_CLOSED and UPSTREAM_RESET: the upstream goes before it answers', async (t) => {
-  const relay = await startRelay(t);
+  const relay = await startRelay(t, { defaults: { retry: { attempts: 1 } } });
   const client = await relay.client();
   client.write(relay.head('GET', '/'));
   const first = await relay.origin.connection(0);

@@ -113,7 +113,7 @@ t.test(
   },
 );
 
-t.test('a request is sent again once only: a fresh connection that ends is an answer', async (t) => {
+t.test('a stale connection costs one try, a fresh one that ends another, and then that is the answer', async (t) => {
   const relay = await startRelay(t);
   const client = await relay.client();
   const first = await useOnce(relay, client);
@@ -123,9 +123,12 @@ t.test('a request is sent again once only: a fresh connection that ends is an an
   const second = await relay.origin.connection(1);
   await second.untilReceived('/again ');
   second.socket.end();
+  const third = await relay.origin.connection(2);
+  await third.untilReceived('/again ');
+  third.socket.end();
   await client.untilReceived('UPSTREAM_CLOSED');
-  t.equal(relay.origin.connections.length, 2);
-  t.equal(await relay.metric('retries_total', 'outcome="failure"'), 1);
+  t.equal(relay.origin.connections.length, 3);
+  t.equal(await relay.metric('retries_total', 'outcome="failure"'), 2);
 });
 
 t.test('the retry of a request takes a fresh connection, even where another one is idle', async (t) => {

@@ -3,6 +3,8 @@ import type { OriginConnection } from '../raw-origin.ts';
 import { checkError, startRelay, useOnce } from './relay-fixture.ts';
 
 const HOWS = ['FIN', 'RST'] as const;
+/** What another try does about it is told in retry-failures.test.ts. */
+const ONE_TRY = { defaults: { retry: { attempts: 1 } } };
 
 function die(upstream: OriginConnection, how: (typeof HOWS)[number]): void {
   if (how === 'FIN') upstream.socket.end();
@@ -24,7 +26,7 @@ for (const how of HOWS) {
   const expected = { status: 502, code, error: 'connection_terminated', close: false } as const;
 
   t.test(`rule 32: the upstream dies by ${how} before the head of its response`, async (t) => {
-    const relay = await startRelay(t);
+    const relay = await startRelay(t, ONE_TRY);
     const client = await relay.client();
     client.write(relay.head('GET', '/'));
     const upstream = await relay.origin.connection(0);
@@ -38,7 +40,7 @@ for (const how of HOWS) {
   });
 
   t.test(`rule 32: the upstream dies by ${how} inside the head`, async (t) => {
-    const relay = await startRelay(t);
+    const relay = await startRelay(t, ONE_TRY);
     const client = await relay.client();
     client.write(relay.head('GET', '/'));
     const upstream = await relay.origin.connection(0);
@@ -50,7 +52,7 @@ for (const how of HOWS) {
   });
 
   t.test(`rule 32: the upstream dies by ${how} after an interim response`, async (t) => {
-    const relay = await startRelay(t);
+    const relay = await startRelay(t, ONE_TRY);
     const client = await relay.client();
     client.write(relay.head('GET', '/'));
     const upstream = await relay.origin.connection(0);

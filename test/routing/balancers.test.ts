@@ -40,16 +40,6 @@ for (const name of ['p2c', 'round_robin', 'least_loaded'] as const) {
     t.throws(() => picks(name, [], 1), /no endpoints/);
   });
 
-  t.test(`${name}: an endpoint on trial gets no second request before the first has told`, async (t) => {
-    const among = endpoints(3);
-    among[1]?.health.eject('failures', 1000);
-    t.ok((picks(name, among, 300)[1] ?? 0) > 0, 'it is tried');
-    if (among[1] !== undefined) among[1].dialing = 1;
-    t.equal(picks(name, among, 300)[1], 0, 'not while it is dialled for the trial');
-    if (among[1] !== undefined) Object.assign(among[1], { dialing: 0, exchanges: 1 });
-    t.equal(picks(name, among, 300)[1], 0, 'nor while the trial runs');
-  });
-
   if (name === 'round_robin') continue;
 
   t.test(`${name}: the endpoint with fewer requests under way wins`, async (t) => {

@@ -1,47 +1,14 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import t from 'tap';
-import { CLOSE_REASONS, type DestinationObserver, DiscoveryObserver } from '../../src/observer.ts';
-import { DestinationLabels, LABEL_IDLE_MS } from '../../src/telemetry/destination-labels.ts';
-import { EventLoopMonitor } from '../../src/telemetry/event-loop.ts';
+import { CLOSE_REASONS, type DestinationObserver } from '../../src/observer.ts';
+import { LABEL_IDLE_MS } from '../../src/telemetry/destination-labels.ts';
 import { METRICS } from '../../src/telemetry/metric-definitions.ts';
-import { Metrics } from '../../src/telemetry/metrics.ts';
-import { TestClock } from '../test-clock.ts';
 import { parseExposition, sampleValue, seriesOf } from './exposition-parser.ts';
-import { connection, destination, endpoint, FakeInspector, processStats } from './fake-inspector.ts';
-
-const OPENMETRICS_ACCEPT =
-  'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
-
-function setup(maxDestinations = 50) {
-  const clock = new TestClock();
-  const inspector = new FakeInspector();
-  const labels = new DestinationLabels({ clock, maxDestinations });
-  const eventLoop = new EventLoopMonitor();
-  const discovery = new DiscoveryObserver();
-  const metrics = new Metrics({ labels, inspector, eventLoop, clock, droppedLogLines: () => 5, discovery });
-  const scrape = async (format: 'openmetrics' | 'prometheus' = 'prometheus') => {
-    const { body } = await metrics.scrape(format === 'openmetrics' ? OPENMETRICS_ACCEPT : undefined);
-    return parseExposition(body, format);
-  };
-  return { clock, inspector, labels, metrics, discovery, eventLoop, scrape };
-}
-
-/** Counts what a healthy destination of one protocol counts. */
-function countHealthy(observer: DestinationObserver): void {
-  observer.connectionsCreated = 3;
-  observer.reusedRequests = 97;
-  observer.freshRequests = 3;
-  for (let i = 0; i < 3; i++) observer.connectDuration.observe(0.7);
-  for (let i = 0; i < 100; i++) {
-    observer.acquireDuration.observe(0.01);
-    observer.requestEnded(i % 10 === 0 ? 1 : 0, 200, 4);
-  }
-  observer.connectionClosed('idle_timeout');
-  observer.connectionClosed('max_age');
-}
+import { connection, destination, endpoint, processStats } from './fake-inspector.ts';
+import { countHealthy, metricsSetup, OPENMETRICS_ACCEPT } from './metrics-fixture.ts';
 
 t.test('what destinations counted is what a scrape shows, in both formats', async (t) => {
-  const { labels, inspector, eventLoop, scrape } = setup();
+  const { labels, inspector, eventLoop, scrape } = metricsSetup();
   t.teardown(() => eventLoop.stop());
   const observer = labels.open('orders.shop:8080', null);
   observer.requestEnded(0, 200, 3);
@@ -112,7 +79,7 @@ t.test('what destinations counted is what a scrape shows, in both formats', asyn
 });
 
 t.test('the sidecar itself is measured', async (t) => {
-  const { inspector, eventLoop, scrape } = setup();
+  const { inspector, eventLoop, scrape } = metricsSetup();
   t.teardown(() => eventLoop.stop());
   const families = await scrape('openmetrics');
   const is = (name: string, value: number, labels: Record<string, string> = {}) =>
@@ -136,7 +103,7 @@ t.test('the sidecar itself is measured', async (t) => {
 });
 
 t.test('Kubernetes discovery has metrics of its own from its first use on', async (t) => {
-  const { inspector, discovery, eventLoop, scrape } = setup();
+  const { inspector, discovery, eventLoop, scrape } = metricsSetup();
   t.teardown(() => eventLoop.stop());
   const names = ['discovery_connected', 'discovery_watches', 'endpoint_propagation_seconds_count'];
   const off = await scrape();
@@ -169,7 +136,7 @@ t.test('Kubernetes discovery has metrics of its own from its first use on', asyn
 });
 
 t.test('event-loop lag is there from the second scrape on', async (t) => {
-  const { eventLoop, scrape } = setup();
+  const { eventLoop, scrape } = metricsSetup();
   t.teardown(() => eventLoop.stop());
   t.equal(sampleValue(await scrape(), 'carpool_event_loop_lag_seconds', { quantile: '1' }), undefined);
   // The monitor samples on a timer inside libuv; turns of the event loop pass until it has.
@@ -178,7 +145,7 @@ t.test('event-loop lag is there from the second scrape on', async (t) => {
 });
 
 t.test('the format is the one that the scraper asks for', async (t) => {
-  const { metrics, eventLoop } = setup();
+  const { metrics, eventLoop } = metricsSetup();
   t.teardown(() => eventLoop.stop());
   const type = async (accept?: string) => (await metrics.scrape(accept)).contentType.split(';')[0];
   t.equal(await type(), 'text/plain');
@@ -190,7 +157,7 @@ t.test('the format is the one that the scraper asks for', async (t) => {
 });
 
 t.test('every metric is described in both formats before anything happened', async (t) => {
-  const { eventLoop, scrape } = setup();
+  const { eventLoop, scrape } = metricsSetup();
   t.teardown(() => eventLoop.stop());
   const text = await scrape('prometheus');
   const openMetrics = await scrape('openmetrics');
@@ -202,7 +169,7 @@ t.test('every metric is described in both formats before anything happened', asy
 });
 
 t.test('a healthy destination of one protocol has at most 40 series', async (t) => {
-  const { labels, inspector, eventLoop, scrape } = setup();
+  const { labels, inspector, eventLoop, scrape } = metricsSetup();
   t.teardown(() => eventLoop.stop());
   countHealthy(labels.open('a:80', null));
   inspector.stats = [
@@ -229,6 +196,9 @@ function countEverything(observer: DestinationObserver): void {
     }
   for (const status of [0, 101, 404, 502]) observer.requestEnded(2, status, 5);
   for (const reason of CLOSE_REASONS) observer.connectionClosed(reason);
+  observer.rateLimitRefused = 3;
+  observer.rateLimitQueued = 4;
+  observer.healthChecks.set('passed', 8).set('failed', 2);
   for (let i = 0; i < 40; i++) {
     observer.connectFailed(`E${i}`);
     observer.error(`CODE_${i}`);
@@ -237,16 +207,21 @@ function countEverything(observer: DestinationObserver): void {
 }
 
 t.test('a destination where everything happened has at most 120 series, and none of its counts is lost', async (t) => {
-  const { labels, inspector, eventLoop, scrape } = setup();
+  const { labels, inspector, eventLoop, scrape } = metricsSetup();
   t.teardown(() => eventLoop.stop());
   countEverything(labels.open('a:80', null));
   const connections = (['http1', 'http2'] as const).flatMap((protocol) =>
     (['active', 'idle', 'draining'] as const).map((state) => connection(state, { protocol })),
   );
-  // `suspended` is what DNS says of an endpoint, `unready` what Kubernetes says: a destination has one or the other.
-  const states = ['ready', 'unready', 'terminating', 'removed', 'ejected'] as const;
+  // `suspended` is what DNS says of an endpoint, `unready` what Kubernetes says: a destination has one or the other. And
+  // one that is only observed reuses nothing.
+  const states = ['ready', 'unready', 'terminating', 'removed', 'ejected', 'failing'] as const;
   inspector.stats = [
     destination('a:80', {
+      limit: { configured: 20, scaled: 15, share: 10 },
+      paused: true,
+      breaker: { state: 'open', failures: 7, triedAgainInMs: 1000 },
+      signals: ['pending', 'errors', 'utilization'],
       endpoints: states.map((state, i) =>
         endpoint({ state, dialing: { http1: 1, http2: 1 }, connections: i === 0 ? connections : [] }),
       ),
@@ -259,11 +234,12 @@ t.test('a destination where everything happened has at most 120 series, and none
   t.equal(sum('carpool_errors_total'), 40);
   t.equal(sum('carpool_pool_connect_errors_total'), 40);
   t.equal(sum('carpool_retries_total'), 40);
-  t.equal(sampleValue(families, 'carpool_errors_total', { destination: 'a:80', code: 'other' }), 30);
+  t.equal(sum('carpool_pool_connections_closed_total'), CLOSE_REASONS.length + 2);
+  t.equal(sampleValue(families, 'carpool_errors_total', { destination: 'a:80', code: 'other' }), 32);
 });
 
 t.test('a state that a connection was in once goes to 0 and does not end', async (t) => {
-  const { clock, labels, inspector, eventLoop, scrape } = setup();
+  const { clock, labels, inspector, eventLoop, scrape } = metricsSetup();
   t.teardown(() => eventLoop.stop());
   const observer = labels.open('a:80', null);
   const active = { destination: 'a:80', protocol: 'http1', state: 'active' };
@@ -282,7 +258,7 @@ t.test('a state that a connection was in once goes to 0 and does not end', async
 });
 
 t.test('destinations that share a label are added up', async (t) => {
-  const { labels, inspector, eventLoop, scrape } = setup(1);
+  const { labels, inspector, eventLoop, scrape } = metricsSetup(1);
   t.teardown(() => eventLoop.stop());
   for (const name of ['a:80', 'b:80', 'c:80']) labels.open(name, null).requestEnded(0, 200, 1);
   inspector.stats = ['a:80', 'b:80', 'c:80'].map((name, i) =>
@@ -306,7 +282,7 @@ t.test('destinations that share a label are added up', async (t) => {
 });
 
 t.test('label values that the app chose cannot break the format', async (t) => {
-  const { labels, eventLoop, scrape } = setup();
+  const { labels, eventLoop, scrape } = metricsSetup();
   t.teardown(() => eventLoop.stop());
   labels.open('we"ird\\na\nme:80', null).requestEnded(0, 200, 1);
   for (const format of ['prometheus', 'openmetrics'] as const) {
@@ -316,7 +292,7 @@ t.test('label values that the app chose cannot break the format', async (t) => {
 });
 
 t.test('scrapes at the same time share one answer, in each format', async (t) => {
-  const { metrics, eventLoop } = setup();
+  const { metrics, eventLoop } = metricsSetup();
   t.teardown(() => eventLoop.stop());
   const first = metrics.scrape(undefined);
   t.equal(metrics.scrape(undefined), first);
@@ -326,7 +302,7 @@ t.test('scrapes at the same time share one answer, in each format', async (t) =>
 });
 
 t.test('a scrape of 50 busy destinations lets the event loop run many times in between', async (t) => {
-  const { labels, inspector, metrics, eventLoop } = setup();
+  const { labels, inspector, metrics, eventLoop } = metricsSetup();
   t.teardown(() => eventLoop.stop());
   for (let i = 0; i < 50; i++) {
     countEverything(labels.open(`service-${i}.shop.svc.cluster.local:8080`, null));

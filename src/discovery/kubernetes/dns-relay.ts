@@ -43,7 +43,7 @@ export class DnsRelay implements EndpointSink {
   }
 
   add(endpoint: EndpointSpec): void {
-    if (this.#externalName !== null && isLoopback(endpoint.address)) {
+    if (this.#externalName !== null && endpoint.proxied === undefined && isLoopback(endpoint.address)) {
       this.#dropped++;
       return;
     }

@@ -8,6 +8,7 @@ import { DeferredName } from './deferred-name.ts';
 import { type DiscoveryLog, type Problem, ProblemLog } from './discovery-log.ts';
 import type { KubeApi } from './kube-api.ts';
 import { NamespaceWatch } from './namespace-watch.ts';
+import type { SliceFacts } from './objects.ts';
 import { zoneOfNode } from './select-endpoints.ts';
 import { mayBeOwnService, parseServiceName, type ServiceCandidate, type ServiceNames } from './service-name.ts';
 import type { ServiceRecord } from './service-record.ts';
@@ -27,6 +28,8 @@ export type KubernetesDiscoveryOptions = {
   readonly clusterDomain: () => string;
   /** For names that are no Service, and for all while the API server does not tell. */
   readonly dns: Discovery;
+  /** `dns` may lead outside by a proxy, from where no Service is reached: no name goes there before the API server had its time. */
+  readonly patient?: boolean;
   /** Makes the client, once, when the first name is used: it is not small. */
   readonly openApi: () => Promise<KubeApi>;
   readonly clock: Clock;
@@ -40,6 +43,15 @@ export type KubernetesDiscoveryOptions = {
   /** Stands for the pod where a Service has session affinity. */
   readonly affinityKey: string;
 };
+
+/** The slices of a Service, for who counts its endpoints. */
+export interface FollowedService {
+  /** null: not known yet. What was known stays over an outage. */
+  slices(): readonly SliceFacts[] | null;
+  /** Why there is no news at the moment, or null. */
+  problem(): Problem | null;
+  close(): void;
+}
 
 /** How often what is wrong with the credentials is looked at again. */
 const IDENTIFY_MS = 10_000;
@@ -60,6 +72,7 @@ export class KubernetesDiscovery implements DiscoverySource {
   readonly #records: ServiceRecords;
   /** By `namespace/name`. */
   readonly #subscriptions = new Map<string, Set<ServiceSubscription>>();
+  readonly #followers = new Map<string, Set<() => void>>();
   readonly #watches = new Map<string, NamespaceWatch>();
   #api: Promise<KubeApi> | null = null;
   #opened: KubeApi | null = null;
@@ -84,11 +97,17 @@ export class KubernetesDiscovery implements DiscoverySource {
       clock: options.clock,
       problems: this.#problems,
       firstLookupMs: options.settings.firstLookupMs,
+      patient: options.patient ?? false,
       preferFamily: options.preferFamily,
       affinityKey: options.affinityKey,
       locality: (source) => this.#locality(source),
     };
     this.#identify();
+  }
+
+  /** Whether a name can only be that of a Service: by the cluster domain, or by a namespace that is known. */
+  certain(host: string): boolean {
+    return this.#candidate(host)?.certain === true;
   }
 
   claims(host: string): boolean {
@@ -139,6 +158,35 @@ export class KubernetesDiscovery implements DiscoverySource {
     this.#subscriptions.set(key, all);
     subscription.start(dnsFirst);
     return subscription;
+  }
+
+  /**
+   * Follows the slices of a Service as they are, whatever the state, port, zone or node of the endpoints: for who counts
+   * them. The Service itself is not asked for.
+   * @param changed called when they are others, or known for the first time
+   * @returns null: the name is no Service's, as far as is known now
+   */
+  follow(host: string, changed: () => void): FollowedService | null {
+    const candidate = this.#candidate(host);
+    if (candidate === null || this.#closed) return null;
+    const { namespace, service } = candidate;
+    const key = `${namespace}/${service}`;
+    const source = this.#watch(namespace);
+    source.users++;
+    const all = this.#followers.get(key) ?? new Set();
+    all.add(changed);
+    this.#followers.set(key, all);
+    source.want(service);
+    return {
+      slices: () => source.slices(service),
+      problem: () => this.#problems.get(CREDENTIALS) ?? source.error,
+      close: () => {
+        if (!all.delete(changed)) return;
+        if (all.size === 0) this.#followers.delete(key);
+        source.unwant(service);
+        source.users--;
+      },
+    };
   }
 
   /** Looks who this is, again and again until nothing is wrong. */
@@ -312,6 +360,7 @@ export class KubernetesDiscovery implements DiscoverySource {
     const key = `${namespace}/${service}`;
     const left = this.#update(key, namespace);
     if (left && readAt !== null) this.#options.observer.propagation.observe(this.#options.clock.now() - readAt);
+    for (const changed of [...(this.#followers.get(key) ?? [])]) changed();
     // The last slice of a Service goes with it, and the first comes with it; an ExternalName has none.
     const record = this.#records.get(key);
     if (record === undefined) return;

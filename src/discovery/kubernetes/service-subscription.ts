@@ -31,6 +31,8 @@ export type SubscriptionContext = {
   readonly clock: Clock;
   readonly problems: ProblemLog;
   readonly firstLookupMs: number;
+  /** Names that may be of the outside wait for the API server too. */
+  readonly patient?: boolean;
   readonly preferFamily: 4 | 6;
   /** Picks the endpoint of a Service with session affinity: the same for all requests of the pod. */
   readonly affinityKey: string;
@@ -123,7 +125,8 @@ export class ServiceSubscription implements EndpointSubscription {
     if (dnsFirst) this.#lookedLongEnough();
     this.update();
     // A name that is a Service by chance only is DNS's until the API server says otherwise.
-    const patient = this.#target.candidate.certain && this.#context.firstLookupMs > 0;
+    const { patient: always = false, firstLookupMs } = this.#context;
+    const patient = (this.#target.candidate.certain || always) && firstLookupMs > 0;
     if (this.#state.state === 'looking' && !patient) this.#lookedLongEnough();
   }
 

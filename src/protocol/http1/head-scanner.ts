@@ -66,7 +66,7 @@ export class HeadScanner {
     if (buffer[at] !== SP || at === start)
       return this.#bad(
         buffer[start] === TLS_HANDSHAKE
-          ? 'this is a TLS handshake, and the proxy speaks plain HTTP: write http:// in HTTPS_PROXY'
+          ? 'this is a TLS handshake, and this port speaks plain HTTP: write http:// in HTTPS_PROXY, or in the base URL of a local port'
           : 'the request line must begin with a method token and one space',
       );
     head.methodEnd = at;

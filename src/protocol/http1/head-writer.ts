@@ -1,6 +1,7 @@
 import { copyBytes } from '../bytes.ts';
+import type { FieldEdits } from '../field-edits.ts';
 import { FIELD_CONTENT_LENGTH, FIELD_COOKIE, FIELD_EXPECT, FIELD_HOST, FIELD_MAX_FORWARDS } from '../field-names.ts';
-import { countsHops, type Head, METHOD_OPTIONS } from '../head.ts';
+import { countsHops, FORM_ASTERISK, type Head, METHOD_OPTIONS } from '../head.ts';
 
 /**
  * Writes HTTP/1.1 heads into an output buffer: the start line anew, end-to-end fields as the bytes that were read, what
@@ -40,16 +41,51 @@ export type RequestHeadOptions = {
   readonly close: boolean;
   /** Whole lines that carpool adds (Via), or null. */
   readonly extraLines: Buffer | null;
+  /** What the destination changes in the fields; null or absent: nothing. */
+  readonly edits?: FieldEdits | null;
 };
 
-/** Writes the request in `head` to `out` from `at`; there must be room for the head's bytes, the options' and `HEAD_ROOM`. */
-export function writeRequestHead(head: Head, options: RequestHeadOptions, out: Buffer, at: number): number {
+/** A request that goes to a proxy and not to its origin: its target is in absolute form (RFC 9112 section 3.2.2). */
+export type ProxiedHead = {
+  /** `http://host:port`, which goes before the path. */
+  readonly scheme: Buffer;
+  /** What Host says: the same host and port. */
+  readonly authority: Buffer;
+  /** The line with the proxy's credentials, or null. */
+  readonly credentials: Buffer | null;
+};
+
+/** How many bytes the options may add beyond `HEAD_ROOM`. */
+export function optionsBound(options: RequestHeadOptions, proxied: ProxiedHead | null): number {
+  const edits = options.edits ?? null;
+  const added = options.pathPrefix.length + (edits === null ? 0 : edits.lines.length);
+  if (proxied === null) return added;
+  return added + 2 * proxied.scheme.length + (proxied.credentials?.length ?? 0);
+}
+
+/**
+ * Writes the request in `head` to `out` from `at`; there must be room for the head's bytes, `optionsBound` and `HEAD_ROOM`.
+ * @param proxied the proxy's way of saying where it goes, or null: it goes to the origin itself
+ */
+export function writeRequestHead(
+  head: Head,
+  options: RequestHeadOptions,
+  out: Buffer,
+  at: number,
+  proxied: ProxiedHead | null = null,
+): number {
   const { buffer } = head;
+  const edits = options.edits ?? null;
+  const authority = proxied === null ? options.authority : proxied.authority;
   let to = copyBytes(buffer, head.start, head.methodEnd + 1, out, at);
+  if (proxied !== null) to = put(proxied.scheme, out, to);
   if (options.pathPrefix.length > 0) to = put(options.pathPrefix, out, to);
-  if (head.pathStart === head.pathEnd) {
+  const whole = head.method === METHOD_OPTIONS && options.pathPrefix.length === 0;
+  if (proxied !== null && whole && (head.pathStart === head.pathEnd || head.form === FORM_ASTERISK)) {
+    // OPTIONS * goes to a proxy without a path; the last one before the origin makes the asterisk of it.
+  } else if (head.pathStart === head.pathEnd) {
     // OPTIONS http://host with no path asks about the server as a whole (RFC 9112 section 3.2.4).
-    out[to++] = head.method === METHOD_OPTIONS && options.pathPrefix.length === 0 ? 42 : 47;
+    out[to++] = whole ? 42 : 47;
   } else {
     if (buffer[head.pathStart] === 63) out[to++] = 47;
     to = copyBytes(buffer, head.pathStart, head.pathEnd, out, to);
@@ -57,13 +93,11 @@ export function writeRequestHead(head: Head, options: RequestHeadOptions, out: B
   to = put(VERSION_LINE, out, to);
   // Fields that are left out of what is copied, by bit of their id: the head itself is not changed, for it may be read again.
   let except = 0;
-  const rewriteHost = options.authority !== null || !head.hostAgrees;
+  const rewriteHost = authority !== null || !head.hostAgrees;
   if (rewriteHost) {
     to = put(HOST, out, to);
     to =
-      options.authority !== null
-        ? put(options.authority, out, to)
-        : copyBytes(buffer, head.authorityStart, head.authorityEnd, out, to);
+      authority !== null ? put(authority, out, to) : copyBytes(buffer, head.authorityStart, head.authorityEnd, out, to);
     to = put(CRLF, out, to);
     except |= 1 << FIELD_HOST;
   }
@@ -76,8 +110,10 @@ export function writeRequestHead(head: Head, options: RequestHeadOptions, out: B
   // Several that came by HTTP/1.1 pass as they came.
   const crumbs = head.http2 && head.cookieCrumbs;
   if (crumbs) except |= 1 << FIELD_COOKIE;
-  to = copyFields(head, out, to, except);
-  if (crumbs) to = writeCookies(head, out, to);
+  to = edits === null ? copyFields(head, out, to, except) : copyOtherFields(head, out, to, except, edits);
+  if (crumbs && !dropsCookies(head, edits)) to = writeCookies(head, out, to);
+  if (edits !== null) to = put(edits.lines, out, to);
+  if (proxied !== null && proxied.credentials !== null) to = put(proxied.credentials, out, to);
   if (head.chunked) to = put(CHUNKED_LINE, out, to);
   if (options.upgrade && head.upgradeField >= 0) {
     to = put(UPGRADE, out, to);
@@ -93,6 +129,9 @@ export function writeRequestHead(head: Head, options: RequestHeadOptions, out: B
   out[to + 1] = 10;
   return to + 2;
 }
+
+const dropsCookies = ({ buffer, lineStarts, nameEnds, cookieField }: Head, edits: FieldEdits | null): boolean =>
+  edits?.drops(buffer, lineStarts[cookieField] ?? 0, nameEnds[cookieField] ?? 0) === true;
 
 /** Writes the Cookie fields as one (RFC 9113 section 8.2.3). */
 function writeCookies(head: Head, out: Buffer, at: number): number {
@@ -169,6 +208,19 @@ function copyFields(head: Head, out: Buffer, at: number, except: number): number
     } else if (run < 0) run = lineStarts[index] ?? 0;
   }
   return run < 0 ? to : copyBytes(buffer, run, lineStarts[fieldCount] ?? 0, out, to);
+}
+
+/** `copyFields`, without those that the destination leaves out. */
+function copyOtherFields(head: Head, out: Buffer, at: number, except: number, edits: FieldEdits): number {
+  const { buffer, fieldCount, lineStarts, nameEnds, dropped, fieldIds } = head;
+  let to = at;
+  for (let index = 0; index < fieldCount; index++) {
+    const line = lineStarts[index] ?? 0;
+    if (dropped[index] === 1 || ((except >>> (fieldIds[index] ?? 0)) & 1) === 1) continue;
+    if (!edits.drops(buffer, line, nameEnds[index] ?? 0))
+      to = copyBytes(buffer, line, lineStarts[index + 1] ?? 0, out, to);
+  }
+  return to;
 }
 
 /** Writes the trailer fields that may pass and the blank line (RFC 9110 section 6.5.1). */

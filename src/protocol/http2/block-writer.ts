@@ -1,13 +1,16 @@
 import { copyBytes, SP, TOKEN_LOWER } from '../bytes.ts';
+import type { FieldEdits } from '../field-edits.ts';
 import {
   FIELD_CONTENT_LENGTH,
   FIELD_EXPECT,
   FIELD_HOST,
   FIELD_MAX_FORWARDS,
+  FIELD_TE,
   FORBIDDEN_IN_TRAILERS,
+  HOP_BY_HOP,
 } from '../field-names.ts';
 import { countsHops, FORM_AUTHORITY, type Head, METHOD_GET, METHOD_OPTIONS, METHOD_POST } from '../head.ts';
-import { writeInteger } from './prefix-integer.ts';
+import { readInteger, writeInteger } from './prefix-integer.ts';
 import {
   STATIC_ACCEPT_ENCODING,
   STATIC_AUTHORITY,
@@ -56,6 +59,8 @@ export type RequestBlockOptions = {
   readonly pathPrefix: Buffer;
   /** Whole lines that carpool adds (`via: 1.1 carpool` and CRLF), or null. */
   readonly extraLines: Buffer | null;
+  /** What the destination changes in the fields; null or absent: nothing. */
+  readonly edits?: FieldEdits | null;
 };
 
 export type ResponseBlockOptions = {
@@ -84,7 +89,11 @@ const headBound = (head: Head): number =>
 /** How many bytes writing the request in `head` may need at most. */
 export function requestBlockBound(head: Head, options: RequestBlockOptions): number {
   return (
-    headBound(head) + (options.authority?.length ?? 0) + options.pathPrefix.length + linesBound(options.extraLines)
+    headBound(head) +
+    (options.authority?.length ?? 0) +
+    options.pathPrefix.length +
+    linesBound(options.extraLines) +
+    (options.edits?.block.length ?? 0)
   );
 }
 
@@ -98,10 +107,17 @@ export function writeRequestBlock(
 ): number {
   const { coded } = head;
   const { authority, pathPrefix, extraLines } = options;
+  const edits = options.edits ?? null;
   const hops = countsHops(head);
   let to = at;
   if (coded !== null && !hops) {
-    if (authority === null && pathPrefix.length === 0 && secure === head.secure) {
+    const asItCame = authority === null && pathPrefix.length === 0 && secure === head.secure;
+    if (edits !== null) {
+      to = asItCame
+        ? copyBytes(coded, head.codedStart, head.codedFields, out, to)
+        : requestPseudo(head, options, secure, out, to);
+      to = otherCodedFields(head, coded, edits, out, to);
+    } else if (asItCame) {
       to = copyBytes(coded, head.codedStart, head.codedEnd, out, to);
     } else {
       to = requestPseudo(head, options, secure, out, to);
@@ -120,11 +136,46 @@ export function writeRequestBlock(
       const id = fieldIds[index] ?? 0;
       if (dropped[index] === 1 || id === FIELD_HOST || (hops && id === FIELD_MAX_FORWARDS)) continue;
       if (id === FIELD_EXPECT && head.minor === 0) continue;
+      if (edits?.drops(head.buffer, head.lineStarts[index] ?? 0, head.nameEnds[index] ?? 0) === true) continue;
       to = fieldAt(head, index, out, to);
     }
     if (head.trailersAccepted) to = copyBytes(TE_TRAILERS, 0, TE_TRAILERS.length, out, to);
   }
+  if (edits !== null) to = copyBytes(edits.block, 0, edits.block.length, out, to);
   return extraLines === null ? to : lines(extraLines, out, to);
+}
+
+/**
+ * The coded fields but those that the destination leaves out: field by field beside the table, so that each keeps the form in which it
+ * came (what must never be indexed stays so, RFC 7541 section 6.2.3).
+ */
+function otherCodedFields(head: Head, coded: Buffer, edits: FieldEdits, out: Buffer, at: number): number {
+  const { buffer, fieldCount, fieldIds, lineStarts, nameEnds, codedEnd } = head;
+  let from = head.codedFields;
+  let to = at;
+  for (let index = 0; index < fieldCount && from < codedEnd; index++) {
+    const id = fieldIds[index] ?? 0;
+    // What concerns one hop, and Host, are in the table and not in the coded form; TE is in both.
+    if (id === FIELD_HOST || (id !== FIELD_TE && HOP_BY_HOP[id] === 1)) continue;
+    const next = codedFieldEnd(coded, from, codedEnd);
+    if (!edits.drops(buffer, lineStarts[index] ?? 0, nameEnds[index] ?? 0)) to = copyBytes(coded, from, next, out, to);
+    from = next;
+  }
+  return to;
+}
+
+/** The end of the field whose coded form, our own, begins at `at`: an index of the static table, or a literal. */
+function codedFieldEnd(coded: Buffer, at: number, end: number): number {
+  const first = coded[at] ?? 0;
+  if ((first & INDEXED) !== 0) return at + (readInteger(coded, at, end, 127) & 7);
+  const name = readInteger(coded, at, end, 15);
+  const value = at + (name & 7);
+  return stringEnd(coded, name >> 3 === 0 ? stringEnd(coded, value, end) : value, end);
+}
+
+function stringEnd(coded: Buffer, at: number, end: number): number {
+  const length = readInteger(coded, at, end, 127);
+  return at + (length & 7) + (length >> 3);
 }
 
 /** The pseudo-header fields of a request, made of its text. */
