@@ -4,12 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { bringUp, CLUSTER_VARIABLE, tearDown } from './cluster/cluster.ts';
 
 /**
- * Runs scenarios against a control plane that lives as long as the run, and those of interop/, which need none.
+ * Runs scenarios against a control plane that lives as long as the run, and those of interop/ and fleet/, which need none.
  *
- *   node e2e/run.ts [FILE...]     all of e2e/*.test.ts and e2e/interop/*.test.ts unless files are given
+ *   node e2e/run.ts [FILE...]     all of e2e/*.test.ts, e2e/interop/*.test.ts and e2e/fleet/*.test.ts unless files are given
  *
  * Where there can be no control plane (no root, no network namespaces) every scenario that needs it is skipped, with the
- * reason; so is each test of interop/ whose program cannot be had.
+ * reason; so is each test of interop/ and fleet/ whose program cannot be had.
  */
 function whyNot(): string | null {
   if (process.platform !== 'linux') return 'network namespaces need Linux';
@@ -28,16 +28,18 @@ function buildTools(): void {
 }
 
 const INTEROP = 'e2e/interop/';
+const FLEET = 'e2e/fleet/';
 const tap = fileURLToPath(new URL('../node_modules/.bin/tap', import.meta.url));
 const given = process.argv.slice(2);
-const files = given.length > 0 ? given : ['e2e/*.test.ts', `${INTEROP}*.test.ts`];
+const files = given.length > 0 ? given : ['e2e/*.test.ts', `${INTEROP}*.test.ts`, `${FLEET}*.test.ts`];
 const interop = files.filter((file) => file.includes(INTEROP));
-const reason = interop.length === files.length ? 'no control plane is needed' : whyNot();
+const alone = interop.length + files.filter((file) => file.includes(FLEET)).length;
+const reason = alone === files.length ? 'no control plane is needed' : whyNot();
 let tests: ReturnType<typeof spawn> | null = null;
 // The tests are told, and this process clears up behind them.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => tests?.kill('SIGTERM'));
 if (interop.length > 0) buildTools();
-if (reason !== null && interop.length < files.length)
+if (reason !== null && alone < files.length)
   process.stderr.write(`e2e: what needs a control plane is skipped: ${reason}\n`);
 const state = reason === null ? await bringUp() : null;
 try {

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the scenarios need and what is missing: iproute2, nsenter, openssl, curl, nghttp and h2load. Debian and
+# Installs what the scenarios need and what is missing: iproute2, nsenter, openssl, curl, nghttp, h2load and Redis. Debian and
 # Ubuntu, as root; anyone else is told what is missing. Without root there are no network namespaces and nothing is
 # installed: every scenario is skipped that needs them.
 set -euo pipefail
 
 declare -A package=([ip]=iproute2 [nsenter]=util-linux [setsid]=util-linux [flock]=util-linux [openssl]=openssl
-  [curl]=curl [nghttp]=nghttp2-client [h2load]=nghttp2-client)
+  [curl]=curl [nghttp]=nghttp2-client [h2load]=nghttp2-client [redis-server]=redis-server)
 export PATH="$PATH:/usr/sbin:/sbin"
 
 [ "$(id -u)" -eq 0 ] || exit 0

@@ -41,10 +41,10 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}/0`;
   }
 
-  /** Starts it, or starts it again, without its data. */
-  async run(): Promise<void> {
+  /** Starts it, or starts it again, without its data. @param more options that come last */
+  async run(more: readonly string[] = []): Promise<void> {
     const fixed = ['--bind', '127.0.0.1', '--port', String(this.port), '--dir', this.#directory, '--save', ''];
-    this.#child = start(['redis-server', ...fixed, ...this.#args], { log: join(this.#directory, 'log') });
+    this.#child = start(['redis-server', ...fixed, ...this.#args, ...more], { log: join(this.#directory, 'log') });
     await until('Redis', () => listens(this.port));
   }
 

@@ -83,6 +83,8 @@ t.test('twenty sidecars, one budget', reason === null ? {} : { skip: reason }, a
       async (t) => {
         for (const car of cars) car.drive(car === two ? 40 : 3);
         await until('one to have much', () => origin.openBy(two.name) > 30, 20_000);
+        // Everybody is to know how many are left.
+        await wait(2000);
         origin.takeMost();
         const answers = cars.map((car) => car.answers);
         await away();

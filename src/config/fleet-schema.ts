@@ -4,7 +4,7 @@ import type { SettingGroup } from './setting.ts';
 /** Many sidecars, one upstream: what they share, and by whom (docs/fleet.md). */
 export const FLEET_SCHEMA = {
   coordinator: {
-    doc: 'Who divides the budget: `kubernetes` gives every ready peer the same share, `redis` (or Valkey) lets shares follow demand.',
+    doc: 'Who divides the budget: `kubernetes` gives every pod of the workload the same share, `redis` (or Valkey) lets shares follow demand.',
     format: 'choice',
     choices: COORDINATORS,
     default: null,
@@ -23,7 +23,7 @@ export const FLEET_SCHEMA = {
     applies: 'at once',
   },
   service: {
-    doc: 'The workload’s own Service, `name` or `name.namespace`: its ready endpoints are the peers.',
+    doc: 'The workload’s own Service, `name` or `name.namespace`: its endpoints, ready or not, are the peers. With `redis`: how many there are, should Redis not answer at the start.',
     format: 'serverName',
     default: null,
     nullable: true,
@@ -47,7 +47,7 @@ export const FLEET_SCHEMA = {
     applies: 'at once',
   },
   failoverTimeout: {
-    doc: 'How long Redis may be away before the even share is used instead, and after which a sidecar that says nothing has lost its share.',
+    doc: 'How long Redis may be away until the even share is used instead, and after which a sidecar that says nothing has lost its share.',
     format: 'duration',
     min: 2000,
     max: 300_000,

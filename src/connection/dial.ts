@@ -229,7 +229,9 @@ export class Dial {
 
   #timedOut(connectMs: number): void {
     const { addresses, port } = this.#target;
-    const where = addresses.map((address) => `${address}:${port}`).join(' and ');
+    const all = addresses.map((address) => `${address}:${port}`).join(' and ');
+    const proxy = this.#options.by?.proxied.proxy.url;
+    const where = proxy === undefined ? all : `the parent proxy ${proxy} (${all})`;
     // Who takes the connection and says nothing may wait for another protocol, or be stuck; the network is in order.
     const waits = [...this.#attempts].map(({ waitsFor }) => waitsFor);
     const what = waits.find((words) => words !== NO_ANSWER) ?? NO_ANSWER;

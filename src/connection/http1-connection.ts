@@ -242,8 +242,7 @@ export class Http1Connection implements PooledConnection, UpstreamLease, ByteHan
       return -1;
     }
     const head = this.#scanner.head;
-    if (result !== SCAN_DONE)
-      return this.#fault(isTlsAlert(buffer, start, end) ? ALERT_TO_CLEAR : this.#scanner.fault.rule);
+    if (result !== SCAN_DONE) return this.#fault(this.#scanner.fault.rule);
     if (head.status === 101) return this.#readUpgrade(head, buffer, end);
     if (head.status < 200) return this.#readInterim(head);
     this.#responseStarted = true;

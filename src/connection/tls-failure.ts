@@ -96,23 +96,12 @@ export function attemptError(where: string, failure: AttemptFailure, first: Firs
 /** What was spoken on a connection that had carried nothing before: what ended it may be that the server expected something else. */
 export type FirstWords = { readonly secure: boolean; readonly clientCertificate: boolean };
 
-/** What a server that speaks TLS says to a request in clear: an alert (RFC 8446 section 5.1), which is no HTTP. */
-export const ALERT_TO_CLEAR = 'the upstream answered with an alert of TLS, in place of a response';
-
-/** Whether bytes that should be a response are a record of TLS with an alert. */
-export const isTlsAlert = (buffer: Buffer, start: number, end: number): boolean =>
-  end - start >= 2 && buffer[start] === 0x15 && buffer[start + 1] === 0x03;
-
 /** What else may be the matter, in words, or null. */
-function doubt({ code, message, responseStarted }: AttemptFailure, first: FirstWords): string | null {
-  if (responseStarted) return null;
-  const ended = code === 'UPSTREAM_CLOSED' || code === 'UPSTREAM_RESET';
-  if (!first.secure && (ended || message.startsWith(ALERT_TO_CLEAR)))
-    return 'If this port speaks TLS, set tls.originate: true, or call https://.';
-  // Of TLS 1.3 the server looks at the client's certificate after the client is done, and some close without an alert.
-  if (first.secure && ended && !first.clientCertificate)
-    return 'If the server wants a client certificate (mTLS), set tls.cert and tls.key.';
-  return null;
+function doubt({ code, responseStarted, connectionLost }: AttemptFailure, first: FirstWords): string | null {
+  if (responseStarted || !connectionLost || (code !== 'UPSTREAM_CLOSED' && code !== 'UPSTREAM_RESET')) return null;
+  if (!first.secure) return 'If this port speaks TLS, set tls.originate: true, or call https://.';
+  // With TLS 1.3 the server looks at the client's certificate when the client is done already; some close without an alert.
+  return first.clientCertificate ? null : 'If the server wants a client certificate (mTLS), set tls.cert and tls.key.';
 }
 
 /** Whose it is, whose name it has and until when it is good; nothing of this is secret. */

@@ -38,7 +38,7 @@ export type RedisCoordinatorOptions = {
   readonly failoverTimeoutMs: number;
   readonly minShare: number;
   /** Where `fleet.service` is set: how many there are, should Redis not tell. */
-  readonly peers: Peers | null;
+  readonly peers: Pick<Peers, 'count' | 'close'> | null;
   readonly link: (
     events: Pick<RedisLinkOptions, 'onOpen' | 'onFailure'>,
   ) => Pick<RedisLink, 'run' | 'isOpen' | 'close'>;
@@ -249,8 +249,9 @@ export class RedisCoordinator implements Coordinator {
   #answered(name: string, answer: unknown, sentAt: number): boolean {
     const member = this.#members.get(name);
     if (member === undefined) return true;
-    if (!Array.isArray(answer)) return false;
-    const [share, peers] = answer.map(Number);
+    // What has failed was told by the link.
+    if (answer instanceof Error) return false;
+    const [share, peers] = Array.isArray(answer) ? answer.map(Number) : [];
     if (share === undefined || peers === undefined || !(share >= 0) || !(peers > 0)) {
       this.#problem = 'Redis answers what nobody understands: is its key used by something else?';
       return false;

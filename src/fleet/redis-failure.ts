@@ -48,7 +48,7 @@ const CODES: Readonly<Record<string, string>> = {
 export function redisFailure(error: unknown, where: string): RedisFailure {
   if (error instanceof RedisFailure) return error;
   const message = error instanceof Error ? error.message : String(error);
-  const answer = ANSWERS[/^[A-Z]+/.exec(message)?.[0] ?? ''];
+  const answer = ANSWERS[kindOf(message)];
   if (answer !== undefined) return new RedisFailure(`Redis at ${where} ${answer[0]}: ${answer[1]}`, answer[2]);
   const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
   if (typeof code === 'string') {
@@ -57,6 +57,14 @@ export function redisFailure(error: unknown, where: string): RedisFailure {
   }
   // Whatever else Redis answers has no secret in it; it is cut, for nobody knows how long it is.
   return new RedisFailure(`Redis at ${where}: ${message.slice(0, 200)}`, true);
+}
+
+function kindOf(message: string): string {
+  // So says Redis 7 where the user may run the script, but not what is in it; …
+  if (message.includes("executing the script can't run")) return 'NOPERM';
+  // … and so to calls of more than ten words from whoever has not said the password.
+  if (message.includes('unauthenticated')) return 'NOAUTH';
+  return /^[A-Z]+/.exec(message)?.[0] ?? '';
 }
 
 function tlsWords(message: string): string {

@@ -1,3 +1,4 @@
+import type { FirstWords } from '../connection/tls-failure.ts';
 import type { Spoken } from '../connection/upstream.ts';
 import type { CarpoolError } from '../errors.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
@@ -58,6 +59,12 @@ export class ExchangeAccount {
   get target(): string {
     const { where } = this;
     return where === null ? this.destination.name : `${this.destination.name} (${where})`;
+  }
+
+  /** What was spoken first on its connection; null: that had carried something before. */
+  get firstWords(): FirstWords | null {
+    const { identity, policy } = this.destination;
+    return this.reused ? null : { secure: identity.secure, clientCertificate: policy.tls.cert !== null };
   }
 
   /** An attempt begins. */

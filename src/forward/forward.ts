@@ -283,7 +283,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
       this.#tryAgain(next.inMs);
       return;
     }
-    this.#fail(attemptError(this.#account.target, { ...failure, message: failure.message + next.why }));
+    const told = { ...failure, message: failure.message + next.why };
+    this.#fail(attemptError(this.#account.target, told, this.#account.firstWords));
   }
 
   /** An answer has a status that policy names. @returns whether it is dropped, and the request sent again later */

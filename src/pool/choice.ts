@@ -68,9 +68,10 @@ export class Choice {
   }
 
   /** Whether a request that waits may be served by `endpoint`: it keeps to none, or to this one, or a connect to it was begun for it. */
-  suits(entry: Pending, endpoint: EndpointPool, now: number): boolean {
+  suits(entry: Pending, endpoint: EndpointPool, now: number, sharing = false): boolean {
     for (const handle of entry.dials) if (handle.endpoint === endpoint) return true;
     const own = this.ownOf(entry, now);
-    return own === null || own === endpoint;
+    // Where nothing can come free at its own endpoint, a connection that is in use elsewhere is better than none.
+    return own === null || own === endpoint || (sharing && own.counted === 0);
   }
 }

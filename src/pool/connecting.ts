@@ -1,5 +1,5 @@
 import type { DialFailure } from '../connection/dial-failure.ts';
-import type { PooledConnection, ProtocolNeed } from '../connection/upstream.ts';
+import type { PooledConnection, ProtocolNeed, UpstreamLease } from '../connection/upstream.ts';
 import { CarpoolError } from '../errors.ts';
 import type { DestinationObserver } from '../observer.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
@@ -9,8 +9,7 @@ import { type DialSink, Dials } from './dials.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { EndpointEvidence } from './evidence.ts';
 import type { LeaseWaiter, PoolContext } from './lease.ts';
-import type { DialHandle } from './pending.ts';
-import { Pending } from './pending.ts';
+import { type DialHandle, Pending } from './pending.ts';
 import type { PoolCore } from './pool-core.ts';
 import { Tunnels } from './tunnels.ts';
 
@@ -121,18 +120,17 @@ export class Connecting implements DialSink {
   /** Where no connect can be begun, an active connection to any endpoint will do that has room. */
   #shareElsewhere(entry: Pending, now: number): boolean {
     const own = this.#pool.ownOf(entry, now);
-    if (own !== null && own.counted > 0) return this.#share(entry, own, now);
-    for (const endpoint of this.#pool.rotation.candidates) {
-      if (this.#share(entry, endpoint, now, own !== null)) return true;
-    }
-    return false;
+    const among = own !== null && own.counted > 0 ? [own] : this.#pool.rotation.candidates;
+    return among.some((endpoint) => this.#share(entry, endpoint, now));
   }
 
-  /** @param stranded nothing can come free at the endpoint that it keeps to: better another than none */
-  #share(entry: Pending, endpoint: EndpointPool, now: number, stranded = false): boolean {
-    if (endpoint.shared.length === 0 || entry.waiter.tunnel) return false;
-    if (!stranded && !this.#pool.mayServe(entry, endpoint)) return false;
-    const lease = endpoint.takeShared(entry.waiter.need, now);
+  #share(entry: Pending, endpoint: EndpointPool, now: number): boolean {
+    if (endpoint.shared.length === 0 || entry.waiter.tunnel || !this.#pool.mayServe(entry, endpoint, true))
+      return false;
+    return this.#give(entry, endpoint.takeShared(entry.waiter.need, now), endpoint, now);
+  }
+
+  #give(entry: Pending, lease: UpstreamLease | null, endpoint: EndpointPool, now: number): boolean {
     if (lease === null) return false;
     this.#leave(entry, now);
     entry.waiter.leased(lease, endpoint);
@@ -153,10 +151,9 @@ export class Connecting implements DialSink {
     entry.waiter.leased(endpoint.lease(connection, now), endpoint);
   }
 
-  /** A request needs its connects no more: its seats are for those that have none; without riders they go on for the pool. */
+  /** A request needs its connects no more: its seats are for those that have none, but of one who tried an endpoint alone. Without riders they go on for the pool. */
   #orphanDials(entry: Pending): void {
     for (const handle of entry.leaveDials()) {
-      // Who tries an endpoint alone is followed by no crowd.
       const alone = this.#pool.rotation.shuns(handle.endpoint, this.#context.clock.now());
       let next = alone ? null : this.#pool.pending.firstLimitedFor(handle);
       if (handle.tunnel && next === null) handle.cancel();
@@ -215,10 +212,7 @@ export class Connecting implements DialSink {
     for (const entry of this.#pool.pending.all()) {
       if (!this.#limited(entry)) continue;
       const endpoint = this.#pool.pick(entry.tried, now, entry.waiter.sticky);
-      const lease = endpoint === null ? null : this.#pool.take(endpoint, entry.waiter, now);
-      if (endpoint === null || lease === null) continue;
-      this.#leave(entry, now);
-      entry.waiter.leased(lease, endpoint);
+      if (endpoint !== null) this.#give(entry, this.#pool.take(endpoint, entry.waiter, now), endpoint, now);
     }
   }
 
@@ -320,8 +314,7 @@ export class Connecting implements DialSink {
     let next: DialHandle | null = null;
     for (const entry of riders) {
       if (!this.#pool.pending.has(entry)) continue;
-      entry.tried.push(failed);
-      entry.failure = failure.message;
+      entry.failedAt(failed, failure.message);
       if (entry.dials.size > 0 || this.#rideAlong(entry, next)) continue;
       const endpoint = entry.tries < MAX_TRIES ? this.#pool.pick(entry.tried, now, entry.waiter.sticky) : null;
       // What is wrong with TLS, or not allowed by a parent proxy, is so there the next time too.

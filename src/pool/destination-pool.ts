@@ -221,12 +221,12 @@ export class DestinationPool implements EndpointParent, PoolCore {
     return this.pending.firstFor(endpoint, connection, others, only === endpoint ? null : only);
   }
 
-  mayServe(entry: Pending, endpoint: EndpointPool): boolean {
+  mayServe(entry: Pending, endpoint: EndpointPool, sharing = false): boolean {
     if (this.rotation.shuns(endpoint, this.#context.clock.now())) return false;
     const { only } = this.#choice;
     if (only !== null && only !== endpoint && !entry.tried.includes(only)) return false;
     if (this.rotation.candidates.length > 1 && entry.tried.includes(endpoint)) return false;
-    return !this.#choice.steady || this.#choice.suits(entry, endpoint, this.#context.clock.now());
+    return !this.#choice.steady || this.#choice.suits(entry, endpoint, this.#context.clock.now(), sharing);
   }
 
   ownOf(entry: Pending, now: number): EndpointPool | null {

@@ -97,7 +97,7 @@ export class EndpointPool extends UnderWay implements ConnectionOwner {
     this.#parent = parent;
     this.#clock = clock;
     this.health = new EndpointHealth(clock);
-    this.protocol = new EndpointProtocol(clock);
+    this.protocol = new EndpointProtocol(clock, spec.proxied !== undefined);
     this.protocol.declare(spec.appProtocol);
   }
 
@@ -118,7 +118,10 @@ export class EndpointPool extends UnderWay implements ConnectionOwner {
 
   /** Whether nothing speaks against it: idle connections to it are of use now, and not only when it is well again. */
   get usable(): boolean {
-    return this.state !== 'unready' && !this.health.suspect && this.checked !== 'failing';
+    if (this.state === 'unready' || this.checked === 'failing') return false;
+    const { suspect, out, by } = this.health;
+    // One that answers with errors and may not be ejected is as good as there is, when its moment is over.
+    return !suspect || (!out && by === 'failures' && this.health.due(this.#clock.now()));
   }
 
   /** Whether nothing is open through it, or being opened. */

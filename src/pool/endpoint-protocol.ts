@@ -18,6 +18,8 @@ const SAYS_HTTP2: ReadonlySet<string> = new Set(['kubernetes.io/h2c', 'h2c', 'ht
 export class EndpointProtocol {
   /** Its Service says that it speaks HTTP/2. */
   #declared = false;
+  /** A parent proxy is between: in clear that takes whole URLs, by HTTP/1.1, and few let anything else through. */
+  readonly #byProxy: boolean;
   /** It has spoken HTTP/2. */
   #proven = false;
   /** How many exchanges at a time it allowed on its last HTTP/2 connection; null: not known. */
@@ -26,8 +28,9 @@ export class EndpointProtocol {
   #silentEnds = 0;
   readonly #clock: Clock;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, byProxy = false) {
     this.#clock = clock;
+    this.#byProxy = byProxy;
   }
 
   /** What its Service's port says (`appProtocol`). */
@@ -44,7 +47,7 @@ export class EndpointProtocol {
     if (configured !== 'auto') return configured;
     if (secure) return 'negotiate';
     if (this.#declared) return 'http2';
-    return need === 'as_http1' || this.#knownHttp1() ? 'http1' : 'http2';
+    return need === 'as_http1' || this.#byProxy || this.#knownHttp1() ? 'http1' : 'http2';
   }
 
   /** Whether several requests may wait for one connect in this lane, for it may become a connection that they can share. */

@@ -71,8 +71,14 @@ export class LoadScaling {
     if (scaled === null || scaled >= configured || current < scaled) return false;
     this.#step = 1;
     this.#steppedAt = now;
+    this.#used = scaled / configured;
     this.#set(null);
     return true;
+  }
+
+  /** The configured limit is another one: the step stays, and what comes of it is another number. */
+  configured(bounds: ScalingBounds): void {
+    this.#apply(bounds);
   }
 
   /** Scaling is off now. */

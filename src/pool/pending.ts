@@ -22,6 +22,12 @@ export class Pending {
     this.since = since;
   }
 
+  /** A connect has failed for it. */
+  failedAt(endpoint: EndpointPool, message: string): void {
+    this.tried.push(endpoint);
+    this.failure = message;
+  }
+
   /** It waits for none of its connects any more. @returns which those were */
   leaveDials(): readonly DialHandle[] {
     const dials = [...this.dials];

@@ -46,8 +46,11 @@ export interface PoolCore extends CapacityUser {
   drainReason(endpoint: EndpointPool): CloseReason | null;
   /** The request that has waited longest among those that this connection to `endpoint` may serve, or null. */
   nextFor(endpoint: EndpointPool, connection: PooledConnection): Pending | null;
-  /** Whether a request may go to this endpoint, and not only to another one. */
-  mayServe(entry: Pending, endpoint: EndpointPool): boolean;
+  /**
+   * Whether a request may go to this endpoint, and not only to another one.
+   * @param sharing to a connection that is in use, where a limit keeps it from one of its own
+   */
+  mayServe(entry: Pending, endpoint: EndpointPool, sharing?: boolean): boolean;
   /** The endpoint that a request which waits keeps to (balancer `sticky`); null: any will do. */
   ownOf(entry: Pending, now: number): EndpointPool | null;
   /** That no endpoint takes requests, in words for who waited for one. */

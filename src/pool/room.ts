@@ -3,7 +3,7 @@ import type { EventSink } from '../observer.ts';
 import type { Capacity } from './capacity.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
-import { LoadScaling } from './load-scaling.ts';
+import { LoadScaling, type ScalingBounds } from './load-scaling.ts';
 import { retireOldestIdle } from './totals.ts';
 
 /** What the room of a destination asks of its surroundings. */
@@ -32,11 +32,13 @@ export class Room {
   }
 
   /** Takes another policy. `limitChanged` must follow. */
-  configure({ pool }: DestinationPolicy, now: number): void {
+  configure(policy: DestinationPolicy, now: number): void {
     const { name, events } = this.#context;
-    this.limit.configure(pool.maxConnections);
-    if (pool.scaling === 'load') this.#scaling ??= new LoadScaling(name, this.limit, events, now);
-    else {
+    this.limit.configure(policy.pool.maxConnections);
+    if (policy.pool.scaling === 'load') {
+      this.#scaling ??= new LoadScaling(name, this.limit, events, now);
+      this.#scaling.configured(this.#bounds(policy));
+    } else {
       this.#scaling?.end();
       this.#scaling = null;
     }
@@ -114,9 +116,12 @@ export class Room {
    * @param peak the most connections in use or being opened at once in the last half minute
    * @returns whether it is another one: `limitChanged` must follow
    */
-  scale(now: number, peak: number, { pool, scaling }: DestinationPolicy): boolean {
-    if (this.#scaling === null) return false;
+  scale(now: number, peak: number, policy: DestinationPolicy): boolean {
+    return this.#scaling?.run(now, peak, this.#bounds(policy)) ?? false;
+  }
+
+  #bounds({ pool, scaling }: DestinationPolicy): ScalingBounds {
     const least = pool.minConnections === 'auto' ? 0 : pool.minConnections;
-    return this.#scaling.run(now, peak, { cooldownMs: scaling.cooldownMs, least, most: this.#context.capacity.max });
+    return { cooldownMs: scaling.cooldownMs, least, most: this.#context.capacity.max };
   }
 }

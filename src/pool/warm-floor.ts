@@ -49,7 +49,7 @@ export class WarmFloor {
     if (this.size === 0) return 0;
     let leaving = 0;
     for (const endpoint of this.#pool.endpoints) {
-      for (const connection of endpoint.idle) if (this.#leavesSoon(connection, endpoint, now)) leaving++;
+      for (const connection of endpoint.idle) if (this.#leavesSoon(connection, now)) leaving++;
     }
     return leaving;
   }
@@ -68,7 +68,7 @@ export class WarmFloor {
       if (usable) staying += endpoint.dialing - endpoint.dialingTunnels;
       for (const connection of endpoint.open) {
         endpoint.warming.stands(now - connection.createdAt);
-        if (usable && connection.state !== 'draining' && !this.#leavesSoon(connection, endpoint, now)) staying++;
+        if (usable && connection.state !== 'draining' && !this.#leavesSoon(connection, now)) staying++;
       }
     }
     // What pool.maxIdle does not let stay would close as soon as it is open.
@@ -80,9 +80,10 @@ export class WarmFloor {
   }
 
   /** Whether a connection is about to be closed for its age, or for its idle time. */
-  #leavesSoon(connection: PooledConnection, endpoint: EndpointPool, now: number): boolean {
-    if (now >= connection.expiresAt - REPLACE_BEFORE_MS || connection === endpoint.probe) return true;
+  #leavesSoon(connection: PooledConnection, now: number): boolean {
+    if (now >= connection.expiresAt - REPLACE_BEFORE_MS) return true;
     if (connection.state !== 'idle') return false;
+    // One that tries how long the server really waits is past that, too.
     const { effectiveMs } = this.#pool.idleTime;
     return now - connection.idleSince >= effectiveMs - Math.min(REPLACE_BEFORE_MS, effectiveMs / 4);
   }

@@ -43,7 +43,8 @@ export function byTarget(make: () => Balancer, weights: ReadonlyMap<string, numb
     }
     for (const target of turns.keys()) if (!weights.has(target) && !found.has(target)) turns.delete(target);
     grouped = candidates;
-    groups = [...found.values()];
+    // In the same order in every sidecar, whoever was found first: a key has one target everywhere.
+    groups = [...found.values()].sort((a, b) => (a.turn.target < b.turn.target ? -1 : 1));
     return groups;
   };
 

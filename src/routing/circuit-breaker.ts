@@ -85,6 +85,11 @@ export class DestinationBreaker implements OutcomeListener {
     if (this.#state.state === 'half_open') this.#become({ state: 'half_open', trial: null });
   }
 
+  /** Whether a trial is under way. */
+  get trying(): boolean {
+    return this.#state.state === 'half_open' && this.#state.trial !== null;
+  }
+
   // --- outcomes
 
   answered(sentAt: number): void {

@@ -44,6 +44,8 @@ export class Gate {
   readonly #queue = new GateQueue();
   /** Trials that wait for a connection, by the request that each stands for. */
   readonly #trials = new Map<LeaseWaiter, TrialRequest>();
+  /** The request that was let through as a trial last. */
+  #trying: LeaseWaiter | null = null;
   #policy: DestinationPolicy;
   #breaker: DestinationBreaker | null = null;
   #bucket: TokenBucket | null = null;
@@ -115,7 +117,7 @@ export class Gate {
       this.#hold(waiter, tried, now);
       return false;
     }
-    const refusal = this.#breaker?.refusal(now) ?? null;
+    const refusal = this.#refusal(waiter, now);
     if (refusal !== null) throw refusal;
     if (this.#bucket === null || this.#hasToken(this.#bucket, tried, now)) return this.#pass(waiter, tried, now);
     this.#hold(waiter, tried, now);
@@ -161,8 +163,17 @@ export class Gate {
     return false;
   }
 
+  #refusal(waiter: LeaseWaiter, now: number): CarpoolError | null {
+    if (this.#breaker === null) return null;
+    const refusal = this.#breaker.refusal(now);
+    // Where an attempt of the trial told nothing (the upstream refused to act), its next one is the trial.
+    return this.#breaker.trying && waiter === this.#trying ? null : refusal;
+  }
+
   #pass(waiter: LeaseWaiter, tried: readonly EndpointPool[], now: number): boolean {
-    if (this.#breaker === null || !this.#breaker.passes(now)) return this.#owner.enter(waiter, tried);
+    const tries = this.#breaker?.passes(now) === true;
+    this.#trying = tries ? waiter : null;
+    if (!tries) return this.#owner.enter(waiter, tried);
     const trial = new TrialRequest(waiter, (cameToNothing) => this.#trialOver(waiter, cameToNothing));
     this.#trials.set(waiter, trial);
     try {
@@ -186,7 +197,7 @@ export class Gate {
     for (let held = this.#queue.first; held !== null; held = this.#queue.first) {
       const now = this.#clock.now();
       const { waiter, since } = held;
-      const refusal = this.#paused ? null : (this.#breaker?.refusal(now) ?? null);
+      const refusal = this.#paused ? null : this.#refusal(waiter, now);
       if (refusal !== null) this.#fail(waiter, refusal);
       else if (!this.#paused && this.#hasTurn(held, now)) this.#letIn(held, now);
       else if (now - since < this.#patienceMs) break;
@@ -269,7 +280,7 @@ export class Gate {
   pause(inside: readonly { readonly waiter: LeaseWaiter; readonly tried: readonly EndpointPool[] }[]): void {
     const now = this.#clock.now();
     this.#paused = true;
-    const held = inside.map(({ waiter, tried }) => ({ waiter: this.#itself(waiter), tried, passed: false, since: now }));
+    const held = inside.map(({ waiter, tried }) => ({ waiter: this.#itself(waiter), tried, passed: true, since: now }));
     this.#queue.addFirst(held);
     this.#queue.restart(now);
     this.#run();

@@ -10,6 +10,8 @@ import type { ByteSocket } from '../transport/byte-socket.ts';
  * request itself, so that its breaker hears when it does not get that far.
  */
 export class TrialRequest implements LeaseWaiter {
+  /** What was quiet while nothing was let through may be dead, and would tell nothing of how things are now. */
+  readonly fresh = true;
   /** The request itself. */
   readonly behind: LeaseWaiter;
   readonly #over: (cameToNothing: boolean) => void;
@@ -22,10 +24,6 @@ export class TrialRequest implements LeaseWaiter {
 
   get unsafe(): boolean {
     return this.behind.unsafe;
-  }
-
-  get fresh(): boolean {
-    return this.behind.fresh;
   }
 
   get sticky(): number {

@@ -57,6 +57,7 @@ test('the handshake of a destination with TLS tells version, protocol and certif
 test('without originate nothing is said of TLS', async (t) => {
   const findings = await look(t, { entry: { tls: { originate: false } } });
   t.match(inShort(findings), [/^ok endpoints/]);
+  t.equal(findings.length, 1);
 });
 
 test('a certificate that ends within two weeks is a warning', async (t) => {

@@ -114,6 +114,10 @@ t.test('where the balancer is sticky, a key has one target, and keys are spread 
     OLD.includes(balancer.pick(all, 0, key ?? -1, NEW)),
     'where the target’s endpoints have been tried: another target',
   );
+  const other = byTarget(() => makeBalancer('sticky', seededRandom(9), 0), weights);
+  const reversed = [...NEW, ...OLD];
+  for (let each = 0; each < 200; each++)
+    t.equal(other.pick(reversed, 0, each).spec.target, balancer.pick(all, 0, each).spec.target);
   weights.set('old:80', 8);
   weights.set('new:80', 2);
   t.ok(NEW.includes(balancer.pick(all, 0, key ?? -1)), 'it is the proportion that counts');

@@ -56,6 +56,11 @@ t.test('bodies, trailers and large answers pass, by whatever the app speaks', as
     'OPTIONS * goes without a path',
   );
   t.equal(proxy.seen.filter(({ line }) => line === `POST http://${API}/up`).length, 2);
+  t.notMatch(
+    proxy.seen.map(({ line }) => line).join(),
+    'CONNECT',
+    'nor is HTTP/2 tried: few proxies let port 80 through',
+  );
 });
 
 t.test('https goes through a tunnel, with TLS of carpool’s own inside; it is kept and used again', async (t) => {
@@ -89,6 +94,17 @@ t.test('inside the tunnel HTTP/2 is agreed on as usual, and shared', async (t) =
   for (const answer of answers) t.match(answer, /by h2/);
   t.equal(sessions.size, 1);
   t.equal(proxy.seen.length, 1);
+});
+
+t.test('HTTP/2 in clear, where the destination says so, goes through a tunnel', async (t) => {
+  const origin = await startOrigin(t, 'http2', () => ({ body: 'by h2c' }));
+  const proxy = await parentProxy(t, { [API]: origin.port });
+  const sidecar = await startBehind(t, proxy.url, {}, { destinations: [{ match: API, protocol: 'http2' }] });
+  for (let count = 0; count < 2; count++) t.match(await sidecar.get(`http://${API}/`), /by h2c/);
+  t.same(
+    proxy.seen.map(({ line }) => line),
+    [`CONNECT ${API}:80`],
+  );
 });
 
 t.test('an opaque tunnel of the app goes through a tunnel of the proxy', async (t) => {
@@ -135,7 +151,7 @@ t.test('where the server speaks first, the tunnel through the proxy has its firs
   const proxy = await parentProxy(t, { [API]: origin.port });
   const sidecar = await startBehind(t, proxy.url);
   const app = await sidecar.client();
-  app.write(`CONNECT ${API}:25 HTTP/1.1\r\nHost: ${API}:25\r\n\r\n`);
+  app.write(`CONNECT ${API}:2525 HTTP/1.1\r\nHost: ${API}:2525\r\n\r\n`);
   await app.untilReceived('established');
   sidecar.clock.advance(50);
   await app.untilReceived('220 hello');

@@ -14,6 +14,8 @@ async function patient(t: Parameters<typeof answeringOrigin>[0]) {
   return {
     port: origin.port,
     health,
+    /** All of them, those of checks too. */
+    connections: origin.connections,
     /** Requests that are no checks. */
     get requests() {
       return origin.requests.filter(({ path }) => path !== '/health');
@@ -262,4 +264,44 @@ t.test('checks slow down no endpoint that is merely new', async (t) => {
   for (let index = 0; index < 100; index++)
     if (fixture.destination.pool.pick([], fixture.context.clock.now())?.spec.id === 'new') picked++;
   t.equal(picked, 50);
+});
+
+/** Two endpoints, of which the first fails its checks, and the second has four idle connections. */
+async function oneFails(t: Parameters<typeof answeringOrigin>[0], eject: boolean) {
+  const [a, b] = [await patient(t), await patient(t)];
+  const fixture = new HealthFixture(t, [a.port, b.port], { check: { ...HTTP, threshold: 1 } });
+  const { pool } = fixture.destination;
+  fixture.destination.setPolicy({ ...fixture.policy(), pool: { ...fixture.policy().pool, maxConnections: 4 } });
+  a.health.well = false;
+  if (eject) pool.evidence.eject(fixture.endpoint(a.port), 'connect', 'ECONNREFUSED');
+  await fixture.first(2);
+  t.equal(fixture.state(a.port), 'failing');
+  const requests = [0, 1, 2, 3].map(() => fixture.request());
+  await until(() => b.requests.length === 4);
+  for (const { connection } of b.requests) connection.write(YES);
+  await until(() => requests.every(({ ended }) => ended === 1));
+  return { a, b, fixture };
+}
+
+t.test('a failing endpoint gets no trial connect, for which another one would have to make room', async (t) => {
+  const { b, fixture } = await oneFails(t, true);
+  // Its ejection is over, and would be put to the test.
+  fixture.context.clock.advance(2000);
+  fixture.tick();
+  t.equal(fixture.endpoint(b.port).idle.length, 4);
+});
+
+t.test('a failing endpoint gets no share of the connections that move to a new one', async (t) => {
+  const { a, b, fixture } = await oneFails(t, false);
+  const c = await patient(t);
+  fixture.destination.add({ id: 'c', address: '127.0.0.1', port: c.port });
+  fixture.destination.settled(null);
+  for (let tick = 0; tick < 6; tick++) {
+    fixture.context.clock.advance(1000);
+    fixture.tick();
+    await until(() => fixture.endpoint(c.port).dialing + fixture.endpoint(a.port).dialing === 0);
+  }
+  t.equal(fixture.endpoint(b.port).open.size, 2);
+  t.equal(fixture.endpoint(c.port).open.size, 2);
+  t.equal(a.connections.length, 1, 'only the check came');
 });

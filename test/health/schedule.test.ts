@@ -99,6 +99,22 @@ t.test('an endpoint that leaves in the middle of its check: the check is given u
   t.equal(fixture.context.clock.waiting, 0);
 });
 
+t.test('checks that are given up make room for others', async (t) => {
+  const origin = await rawOrigin(t);
+  const fixture = new HealthFixture(t, [], { check: { kind: 'http' } });
+  for (let index = 0; index < 17; index++) fixture.destination.add({ ...endpointAt(origin.port), id: `e${index}` });
+  fixture.destination.settled(null);
+  fixture.tick();
+  fixture.context.clock.advance(FIRST_MS);
+  await (await origin.connection(15)).untilReceived('\r\n\r\n');
+  // The last one waits for its turn.
+  for (let index = 0; index < 16; index++) fixture.destination.remove(`e${index}`);
+  fixture.destination.settled(null);
+  fixture.tick();
+  await (await origin.connection(16)).untilReceived('\r\n\r\n');
+  t.equal(fixture.ended, 0);
+});
+
 t.test('one that comes later is checked within a second of the tick that sees it', async (t) => {
   const [a, b] = [await rawOrigin(t), await rawOrigin(t)];
   const fixture = new HealthFixture(t, [a.port]);

@@ -5,6 +5,10 @@ import { startSidecar } from '../sidecar.ts';
 const get = (port: number, path: string): string =>
   `GET http://127.0.0.1:${port}${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`;
 
+/** What is not sent again when its connection is cut. */
+const post = (port: number, path: string): string =>
+  `POST http://127.0.0.1:${port}${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Length: 0\r\n\r\n`;
+
 t.test('pool.maxAgeGrace bounds an exchange on a connection past its age; without it nothing does', async (t) => {
   for (const grace of ['30s', 0]) {
     const origin = await rawOrigin(t);
@@ -12,7 +16,7 @@ t.test('pool.maxAgeGrace bounds an exchange on a connection past its age; withou
       defaults: { pool: { maxAge: '60s', maxAgeGrace: grace }, timeouts: { response: '1h' } },
     });
     const client = await rawClient(t, port);
-    client.write(get(origin.port, '/slow'));
+    client.write(post(origin.port, '/slow'));
     const upstream = await origin.connection(0);
     await upstream.untilReceived('/slow');
     clock.advance(70_000);

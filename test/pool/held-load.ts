@@ -18,6 +18,8 @@ export class HeldLoad {
   readonly #context: TestContext;
   readonly #origins: readonly AnsweringOrigin[];
   readonly #held: TestRequest[] = [];
+  /** The fewest idle connections that a tick has left. */
+  leastIdle = Number.POSITIVE_INFINITY;
   #sent = 0;
 
   constructor(pool: DestinationPool, context: TestContext, origins: readonly AnsweringOrigin[]) {
@@ -66,6 +68,7 @@ export class HeldLoad {
     for (let second = 0; second < count; second++) {
       this.#context.clock.advance(1000);
       this.#pool.tick(this.#context.clock.now());
+      this.leastIdle = Math.min(this.leastIdle, this.#pool.totals().idle);
       await until(() => this.#pool.totals().connecting === 0);
     }
   }

@@ -65,7 +65,7 @@ t.test('what does not come again is worth half as much in each period', (t) => {
 
 t.test('looks that are far apart count for all the time between them', (t) => {
   const floor = new LearnedFloor(3_600_000, BEGIN);
-  for (let minute = 1; minute <= 5; minute++) floor.observe(7, BEGIN + minute * 60_000);
+  floor.observe(7, BEGIN + 300_000);
   t.equal(floor.at(BEGIN + 300_000), 7);
   floor.observe(0, BEGIN + 300_000 + 86_400_000);
   t.equal(floor.at(BEGIN + 300_000 + 86_400_000), 0, 'a day without a look');

@@ -95,11 +95,26 @@ t.test('no request waits at a limit that was scaled down: it is as configured ag
   t.equal(pool.totals().active, 20, 'all of them have connections');
   t.equal(pool.limit.current, 20);
   t.same(steps(context), ['20>10', '10>20']);
+  t.match(context.seen.at(-1), { type: 'limit_scaled', utilization: 0.5 });
   const late = load.send();
   t.ok(late.waiting, 'at the configured limit it waits, as ever');
   await load.seconds(1);
   await until(() => !late.waiting);
   t.equal(pool.limit.current, 30, 'and the step up from there waits for no cooldown: the one down was undone');
+});
+
+t.test('the limit that was raised for a request is not lowered again before the cooldown is over', async (t) => {
+  const policy = scalingPolicy({ scaling: 'load', maxConnections: 20 }, { cooldownMs: 200_000 });
+  const { pool, context, load } = await scaledPool(t, policy);
+  await load.seconds(300);
+  t.equal(pool.limit.current, 10);
+  await load.hold(11);
+  await load.letGo();
+  await load.seconds(199);
+  t.equal(pool.limit.current, 20, 'nothing is in use since three minutes');
+  await load.seconds(2);
+  t.equal(pool.limit.current, 10);
+  t.same(steps(context), ['20>10', '10>20', '20>10']);
 });
 
 t.test('an idle connection makes room before the limit is raised', async (t) => {
@@ -147,6 +162,9 @@ t.test('where the limit shrinks idle connections go, and busy ones when they are
   pool.setPolicy(scalingPolicy({ scaling: 'load', maxConnections: 40 }, { cooldownMs: 1000 }), null);
   await load.seconds(2);
   t.equal(pool.limit.current, 20, '25 % of 40');
+  pool.setPolicy(scalingPolicy({ scaling: 'load', maxConnections: 8 }, { cooldownMs: 1000 }), null);
+  t.equal(pool.limit.current, 4, 'the step is kept, and holds for the new number at once');
+  pool.setPolicy(scalingPolicy({ scaling: 'load', maxConnections: 40 }, { cooldownMs: 1000 }), null);
   pool.setPolicy(scalingPolicy({ maxConnections: 4 }), null);
   t.equal(pool.limit.current, 4);
   t.equal(pool.limit.scaled, null, 'it does not follow the load any more');

@@ -20,7 +20,7 @@ t.test('a connection that fails in mid-exchange is closed with error', async (t)
     connection.socket.resetAndDestroy();
     return null;
   });
-  const sidecar = await startSidecar(t, { destinations: [toOrigins([origin])] });
+  const sidecar = await startSidecar(t, { defaults: { retry: { attempts: 1 } }, destinations: [toOrigins([origin])] });
   const client = await appClient(t, sidecar);
   t.equal((await client.get('/1')).status, 502);
   t.equal(await closedFor(sidecar, 'error'), 1);

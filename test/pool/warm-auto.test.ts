@@ -36,12 +36,9 @@ t.test('auto keeps what was in use warm, beyond the half minute of the others, a
     await load.seconds(10);
   }
   t.equal(pool.floor, 6);
-  let least = 6;
-  for (let second = 0; second < 200; second++) {
-    await load.seconds(1);
-    least = Math.min(least, pool.totals().idle);
-  }
-  t.equal(least, 6, 'each was replaced before its idle time was over');
+  load.leastIdle = 6;
+  await load.seconds(200);
+  t.equal(load.leastIdle, 6, 'each was replaced before its idle time was over');
   t.ok(closes(context, 'idle_timeout') >= 6 * 8, `${closes(context, 'idle_timeout')} went`);
   t.equal(closes(context, 'rebalance'), 0, 'none was surplus');
   await load.seconds(150);
@@ -97,6 +94,16 @@ t.test('a reload turns learning on and off; another window begins anew', async (
   t.equal(pool.floor, 2);
 });
 
+t.test('an idle connection that is left alone to try the server’s patience is no part of the floor', async (t) => {
+  const { pool, context, load } = await warmPool(t, scalingPolicy({ minConnections: 3 }));
+  pool.idleTime.closedAfter(10_000, context.clock.now());
+  await load.seconds(11);
+  const [endpoint] = pool.endpoints;
+  t.ok(endpoint !== undefined && endpoint.probe !== null);
+  await load.seconds(1);
+  t.equal(pool.totals().idle, 4);
+});
+
 t.test('a new endpoint gets its share of the floor, and one that is not ready keeps none of it', async (t) => {
   const { pool, load, origins } = await warmPool(t, scalingPolicy({ minConnections: 6 }));
   await load.seconds(2);
@@ -114,6 +121,18 @@ t.test('a new endpoint gets its share of the floor, and one that is not ready ke
   t.same([at(first.port), at(added.port)], [3, 6], 'the floor is kept where it is of use');
   await load.seconds(10);
   t.same([at(first.port), at(added.port)], [3, 6], 'and those that are out are no surplus for that');
+});
+
+t.test('a single endpoint that answers with errors is kept warm, for there is no better one', async (t) => {
+  const { pool, context, load } = await warmPool(t, scalingPolicy({ minConnections: 4 }));
+  const [endpoint] = pool.endpoints;
+  if (endpoint === undefined) throw new Error('none');
+  pool.evidence.eject(endpoint, 'failures', 'for the test');
+  t.equal(endpoint.health.ejection.state, 'doubted');
+  pool.tick(context.clock.now());
+  t.equal(pool.counted, 0, 'for a moment it is left alone');
+  await load.seconds(3);
+  t.equal(pool.totals().idle, 4);
 });
 
 t.test('what maxIdle does not let stay is not opened again and again', async (t) => {

@@ -1,9 +1,10 @@
 import net from 'node:net';
 import t, { type Test } from 'tap';
+import { TlsIdentity } from '../../src/connection/tls-identity.ts';
 import { WarmBackoff } from '../../src/pool/warm-backoff.ts';
 import { HeldLoad, scalingPolicy } from './held-load.ts';
 import { answeringOrigin, until } from './origins.ts';
-import { endpointAt, poolContext, testPool } from './pool-fixture.ts';
+import { endpointAt, poolContext, refusingPort, testPool } from './pool-fixture.ts';
 
 /** A server that closes each connection as soon as it has come, and counts them. */
 async function closingOrigin(t: Test): Promise<{ readonly port: number; readonly seen: () => number }> {
@@ -81,11 +82,7 @@ t.test(
   async (t) => {
     const origin = await answeringOrigin(t, () => null);
     const { port } = origin;
-    const gone = net.createServer();
-    await new Promise<void>((resolve) => gone.listen(0, '127.0.0.1', resolve));
-    const address = gone.address();
-    const dead = typeof address === 'object' && address !== null ? address.port : 0;
-    await new Promise((resolve) => gone.close(resolve));
+    const dead = await refusingPort();
     const context = poolContext();
     const pool = testPool(t, context, scalingPolicy({ minConnections: 5 }));
     pool.add(endpointAt(dead));
@@ -99,6 +96,8 @@ t.test(
     t.teardown(() => revived.close());
     await load.seconds(40);
     t.equal(pool.totals().idle, 5);
+    await load.seconds(5);
+    t.ok(pool.endpoints[0]?.warming.allows(context.clock.now(), 4), 'and its failures are forgotten');
     pool.add(endpointAt(port));
     pool.setState(endpointAt(dead).id, 'removed');
     pool.settle();
@@ -106,3 +105,18 @@ t.test(
     t.equal(pool.totals().idle, 5, 'another endpoint has its own record');
   },
 );
+
+t.test('a floor that fails for a reason of this side is tried more and more rarely, too', async (t) => {
+  const origin = await answeringOrigin(t, () => null);
+  const context = poolContext();
+  const policy = scalingPolicy({ minConnections: 5 });
+  const tls = { ...policy.tls, ca: '/nowhere/ca.pem' };
+  const identity = new TlsIdentity('orders.shop:443', 'orders.shop', tls, context.clock, context.events);
+  const pool = testPool(t, context, policy, 'orders.shop:443', identity);
+  pool.add(endpointAt(origin.port));
+  pool.settle();
+  await new HeldLoad(pool, context, [origin]).seconds(60);
+  const failed = context.seen.filter(({ type }) => type === 'connect_failed').length;
+  t.ok(failed >= 9 && failed <= 11, `${failed} connects in a minute`);
+  t.notOk(pool.endpoints[0]?.health.suspect, 'it is not the fault of the endpoint');
+});

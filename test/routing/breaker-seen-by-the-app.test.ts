@@ -110,8 +110,86 @@ t.test('a trial that gets no connection for reasons of our own says nothing abou
   t.equal(JSON.parse((await client.response()).body).code, 'ACQUIRE_TIMEOUT');
   t.equal(statsOf(sidecar).breaker.state, 'half_open');
   client.send('/trial');
+  origin.requests[3]?.connection.write(ok('held'));
+  t.equal((await client.response()).body, '', 'the next one tries, and hears what the upstream says');
+  t.equal(origin.requests.at(-1)?.path, '/trial');
+});
+
+t.test('a trial that a pause holds back is one again after it', async (t) => {
+  let well = false;
+  const origin = await answeringOrigin(t, ({ path }) => (path === '/hold' ? null : well ? ok(path) : FAILING));
+  const sidecar = await startSidecar(t, {
+    destinations: [toOrigins([origin], { breaker, pool: { maxConnections: 1 } })],
+  });
+  const [client, holder, leaves] = [
+    await appClient(t, sidecar),
+    await appClient(t, sidecar),
+    await appClient(t, sidecar),
+  ];
+  await client.get('/a');
+  await client.get('/b');
+  client.send('/c');
+  holder.send('/hold');
+  await until(() => origin.requests.length === 4);
+  await client.response();
+  sidecar.clock.advance(10_000);
+  leaves.send('/leaves');
   await until(() => statsOf(sidecar).pending === 1);
-  t.pass('the next one tries');
+  sidecar.app.steering.pause(TARGET);
+  client.send('/trial');
+  await until(() => statsOf(sidecar).pending === 2);
+  leaves.connection.socket.resetAndDestroy();
+  await until(() => statsOf(sidecar).pending === 1);
+  well = true;
+  origin.requests[3]?.connection.write(ok('held'));
+  await holder.response();
+  sidecar.app.steering.resume(TARGET);
+  t.equal((await client.response()).body, '/trial');
+  t.equal(statsOf(sidecar).breaker.state, 'closed');
+  t.notOk(origin.requests.some(({ path }) => path === '/leaves'));
+});
+
+t.test('a trial that waits for a connection when a pause begins goes on with resume', async (t) => {
+  let well = false;
+  const origin = await answeringOrigin(t, ({ path }) => (path === '/hold' ? null : well ? ok(path) : FAILING));
+  const sidecar = await startSidecar(t, {
+    destinations: [toOrigins([origin], { breaker, pool: { maxConnections: 1 } })],
+  });
+  const [client, holder] = [await appClient(t, sidecar), await appClient(t, sidecar)];
+  await client.get('/a');
+  await client.get('/b');
+  client.send('/c');
+  holder.send('/hold');
+  await until(() => origin.requests.length === 4);
+  await client.response();
+  sidecar.clock.advance(10_000);
+  client.send('/trial');
+  await until(() => statsOf(sidecar).pending === 1);
+  sidecar.app.steering.pause(TARGET);
+  well = true;
+  origin.requests[3]?.connection.write(ok('held'));
+  await holder.response();
+  sidecar.app.steering.resume(TARGET);
+  t.equal((await client.response()).body, '/trial');
+});
+
+t.test('the trial takes no connection that was quiet meanwhile: it may be dead', async (t) => {
+  let restarted = false;
+  const used = new Set<unknown>();
+  const origin = await answeringOrigin(t, ({ path, connection }) => {
+    if (!restarted) return used.add(connection) && FAILING;
+    if (!used.has(connection)) return ok(path);
+    connection.socket.resetAndDestroy();
+    return null;
+  });
+  const sidecar = await startSidecar(t, { destinations: [toOrigins([origin], { breaker })] });
+  const client = await appClient(t, sidecar);
+  for (const path of ['/a', '/b', '/c']) await client.get(path);
+  t.equal(statsOf(sidecar).idle, 1);
+  restarted = true;
+  sidecar.clock.advance(10_000);
+  t.equal((await client.post('/trial')).body, '/trial');
+  t.equal(statsOf(sidecar).breaker.state, 'closed');
 });
 
 t.test('connects that fail open it, once for a request with all its tries', async (t) => {

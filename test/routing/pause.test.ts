@@ -288,6 +288,32 @@ t.test('what waited for resume gets its turns by the rate limit, also where that
   }
 });
 
+t.test(
+  'who had its token before the pause needs no other after it, and goes before those that wait for one',
+  async (t) => {
+    const origin = await answeringOrigin(t, ({ path }) => (path === '/running' ? null : ok(path)));
+    const rateLimit = { requestsPerMinute: 60, burst: 2, exceeded: 'queue' };
+    const sidecar = await startSidecar(t, {
+      destinations: [toOrigins([origin], { rateLimit, pool: { maxConnections: 1 } })],
+    });
+    const clients = await Promise.all([0, 1, 2].map(() => appClient(t, sidecar)));
+    clients[0]?.send('/running');
+    await until(() => origin.requests.length === 1);
+    for (const index of [1, 2]) {
+      clients[index]?.send(`/${index}`);
+      await until(() => statsOf(sidecar).pending === index);
+    }
+    sidecar.app.steering.pause(TARGET);
+    origin.requests[0]?.connection.write(ok('done'));
+    await clients[0]?.response();
+    sidecar.app.steering.resume(TARGET);
+    t.equal((await clients[1]?.response())?.body, '/1');
+    t.equal(statsOf(sidecar).pending, 1);
+    sidecar.clock.advance(1000);
+    t.equal((await clients[2]?.response())?.body, '/2');
+  },
+);
+
 t.test('reconnect replaces all connections, and no request fails', async (t) => {
   const origin = await answeringOrigin(t, ({ path }) =>
     path.startsWith('/open') || path === '/running' ? null : ok(path),

@@ -129,6 +129,24 @@ t.test(
   },
 );
 
+t.test('nobody takes the token of who waits for it, in the moment before that one is told', async (t) => {
+  const origin = await answeringOrigin(t);
+  const rateLimit = { requestsPerMinute: 70, burst: 1, exceeded: 'queue' };
+  const sidecar = await startSidecar(t, { destinations: [toOrigins([origin], { rateLimit })] });
+  const clients = await Promise.all([0, 1, 2].map(() => appClient(t, sidecar)));
+  await clients[0]?.get('/0');
+  clients[1]?.send('/1');
+  await until(() => statsOf(sidecar).pending === 1);
+  // A token every 857.14 ms; timers are of whole ones.
+  sidecar.clock.advance(857.5);
+  clients[2]?.send('/2');
+  await until(() => statsOf(sidecar).pending + origin.requests.length === 3);
+  sidecar.clock.advance(0.5);
+  t.equal((await clients[1]?.response())?.body, '/1');
+  sidecar.clock.advance(1000);
+  t.equal((await clients[2]?.response())?.body, '/2');
+});
+
 t.test('an app that leaves while it waits for its turn gives it to the next', async (t) => {
   const origin = await answeringOrigin(t);
   const rateLimit = { requestsPerMinute: 60, burst: 1, exceeded: 'queue' };

@@ -24,6 +24,8 @@ export const SCAN_FAULT = 2;
 
 /** The first byte of a TLS record that holds a handshake: an app that takes the proxy for an https:// one sends it. */
 const TLS_HANDSHAKE = 0x16;
+/** And of one that holds an alert: what a server that speaks TLS says to a request in clear (RFC 8446 section 5.1). */
+const TLS_ALERT = 0x15;
 
 /*
  * The loops over bytes run without a look at the end of the range: the byte behind it is none that they pass (sockets put a
@@ -110,7 +112,9 @@ export class HeadScanner {
         : this.#bad(
             buffer[start] === 0
               ? 'the upstream seems to speak HTTP/2 and not HTTP/1.1: set protocol: http2 for this destination'
-              : 'the status line must begin with HTTP/1.1 or HTTP/1.0',
+              : buffer[start] === TLS_ALERT
+                ? 'the upstream speaks TLS (it answered with an alert): set tls.originate: true for this destination, or call https://'
+                : 'the status line must begin with HTTP/1.1 or HTTP/1.0',
           );
     head.minor = version;
     let at = start + 8;
