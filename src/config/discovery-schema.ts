@@ -81,7 +81,7 @@ export const DISCOVERY_SCHEMA = {
       applies: 'restart',
     },
     podAddress: {
-      doc: 'The pod’s address, which picks the endpoint of a Service with `sessionAffinity: ClientIP`.',
+      doc: 'The pod’s address: it picks the endpoint of a Service with `sessionAffinity: ClientIP`, and with balancer `sticky` that of requests without another key.',
       format: 'label',
       default: null,
       nullable: true,

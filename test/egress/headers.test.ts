@@ -132,6 +132,10 @@ t.test('a file is followed, and looked at once a second at most', async (t) => {
   sidecar.clock.advance(1000);
   t.same(await send(), ['x-key: second']);
   t.match(logOf(sidecar), /"event":"secret_file_changed","destination":"api\.test:\d+","file":"[^"]*key"/);
+  writeFileSync(file, 'second\n');
+  sidecar.clock.advance(1000);
+  await send();
+  t.equal(logOf(sidecar).match(/secret_file_changed/g)?.length, 1, 'the same value again is no news');
 });
 
 t.test('while a file is of no use, what was read before serves on, and that is told once', async (t) => {

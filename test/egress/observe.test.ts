@@ -58,6 +58,28 @@ t.test('requests at the same time need as many connections', async (t) => {
   }
 });
 
+t.test('a connection that became a tunnel would not have come back', async (t) => {
+  const relay = await startRelay(t, { mode: 'observe' }, (connection) => {
+    connection.socket.once('data', () =>
+      connection.write(
+        connection.received.includes('websocket')
+          ? 'HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n'
+          : OK,
+      ),
+    );
+  });
+  const app = await relay.client();
+  app.write(relay.head('GET', '/ws', 'Upgrade: websocket\r\nConnection: upgrade\r\n'));
+  await app.untilReceived('101');
+  app.socket.resetAndDestroy();
+  await relay.origin.connections[0]?.until(({ ended }) => ended);
+  const client = await relay.client();
+  await one(relay, client);
+  t.equal(await saved(relay), 0);
+  await one(relay, client);
+  t.equal(await saved(relay), 1);
+});
+
 t.test('a POST would have taken a recent connection only, while the server’s idle time is not known', async (t) => {
   const relay = await startObserving(t);
   const client = await relay.client();

@@ -3,6 +3,7 @@ import t from 'tap';
 import { startApp } from '../http2/apps.ts';
 import { startOrigin } from '../http2/origins.ts';
 import { rawOrigin } from '../raw-origin.ts';
+import { eventually } from '../relay/relay-fixture.ts';
 import { authority, answering as tlsAnswering } from '../relay/tls-fixture.ts';
 import { answering, heads, logOf } from './egress-fixture.ts';
 import { fileIn, parentProxy, startBehind } from './parent-proxy-fixture.ts';
@@ -158,6 +159,26 @@ t.test('where the server speaks first, the tunnel through the proxy has its firs
   app.write('QUIT\r\n');
   await (await origin.connection(0)).untilReceived('QUIT');
   t.pass();
+});
+
+t.test('a tunnel whose app speaks HTTP after all joins the pool, and large answers come whole', async (t) => {
+  const body = 'x'.repeat(600_000);
+  const origin = await startOrigin(t, 'http1', () => ({ body }));
+  const proxy = await parentProxy(t, { [API]: origin.port });
+  const sidecar = await startBehind(t, proxy.url);
+  const app = await sidecar.client();
+  app.write(`CONNECT ${API}:80 HTTP/1.1\r\nHost: ${API}:80\r\n\r\n`);
+  await app.untilReceived('established');
+  sidecar.clock.advance(50);
+  await eventually(() => sidecar.app.destinations()[0]?.endpoints[0]?.connectMs !== null);
+  app.write(`GET /large HTTP/1.1\r\nHost: ${API}\r\n\r\n`);
+  await app.until(({ received }) => received.length > body.length && received.endsWith('xxx'));
+  t.same(
+    proxy.seen.map(({ line }) => line),
+    [`CONNECT ${API}:80`],
+    'in origin form, through the tunnel that is there',
+  );
+  t.equal(origin.requests[0]?.path, '/large');
 });
 
 t.test('what noProxy covers, static endpoints and names without a dot are called directly', async (t) => {

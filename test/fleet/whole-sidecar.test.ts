@@ -4,10 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
+import { DestinationObserver } from '../../src/observer.ts';
+import { Router } from '../../src/routing/router.ts';
 import { service, slice } from '../discovery/kubernetes/kube-objects.ts';
 import { appOf } from '../discovery/kubernetes/origins.ts';
 import { ScriptedApiServer } from '../discovery/kubernetes/scripted-api-server.ts';
 import { answeringOrigin, ok, until } from '../pool/origins.ts';
+import { defaultConfig, endpointAt, poolContext } from '../pool/pool-fixture.ts';
+import { FakeDiscovery } from '../routing/fake-discovery.ts';
 import { startSidecar } from '../sidecar.ts';
 
 const run = promisify(execFile);
@@ -111,6 +115,36 @@ t.test('without an API server the minimum is used, and the log says why', async 
   }
   for (const { status } of await Promise.all(calls)) t.equal(status, 200);
 });
+
+t.test(
+  'a destination that is made before the coordinator is loaded opens nothing, and one without a budget does',
+  async (t) => {
+    const context = poolContext();
+    const config = defaultConfig();
+    const router = new Router(
+      {
+        ...config,
+        fleet: { ...config.fleet, coordinator: 'kubernetes' },
+        defaults: { ...config.defaults, fleetMaxConnections: 7 },
+      },
+      {
+        discovery: new FakeDiscovery([endpointAt(2)]),
+        allowed: () => null,
+        context,
+        events: context.events,
+        observe: (name) => new DestinationObserver(name),
+        forget: () => {},
+      },
+    );
+    t.teardown(() => router.close('now'));
+    const shares: (number | null)[] = [];
+    router.joined = () => shares.push(...router.destinations.map(({ pool }) => pool.limit.share));
+    t.equal(router.find('orders', 80).pool.limit.share, 0);
+    t.same(shares, [0], 'and the coordinator hears of it');
+    router.reconfigure(config);
+    t.equal(router.find('basket', 80).pool.limit.share, null);
+  },
+);
 
 t.test('a sidecar whose coordinator is not Redis loads nothing of its client', async (t) => {
   const loaded = async (code: string): Promise<string[]> => {

@@ -266,18 +266,18 @@ t.test('checks slow down no endpoint that is merely new', async (t) => {
   t.equal(picked, 50);
 });
 
-/** Two endpoints, of which the first fails its checks, and the second has four idle connections. */
+/** Two endpoints, of which the first fails its checks, and the second has six idle connections. */
 async function oneFails(t: Parameters<typeof answeringOrigin>[0], eject: boolean) {
   const [a, b] = [await patient(t), await patient(t)];
   const fixture = new HealthFixture(t, [a.port, b.port], { check: { ...HTTP, threshold: 1 } });
   const { pool } = fixture.destination;
-  fixture.destination.setPolicy({ ...fixture.policy(), pool: { ...fixture.policy().pool, maxConnections: 4 } });
+  fixture.destination.setPolicy({ ...fixture.policy(), pool: { ...fixture.policy().pool, maxConnections: 6 } });
   a.health.well = false;
   if (eject) pool.evidence.eject(fixture.endpoint(a.port), 'connect', 'ECONNREFUSED');
   await fixture.first(2);
   t.equal(fixture.state(a.port), 'failing');
-  const requests = [0, 1, 2, 3].map(() => fixture.request());
-  await until(() => b.requests.length === 4);
+  const requests = [0, 1, 2, 3, 4, 5].map(() => fixture.request());
+  await until(() => b.requests.length === 6);
   for (const { connection } of b.requests) connection.write(YES);
   await until(() => requests.every(({ ended }) => ended === 1));
   return { a, b, fixture };
@@ -288,7 +288,7 @@ t.test('a failing endpoint gets no trial connect, for which another one would ha
   // Its ejection is over, and would be put to the test.
   fixture.context.clock.advance(2000);
   fixture.tick();
-  t.equal(fixture.endpoint(b.port).idle.length, 4);
+  t.equal(fixture.endpoint(b.port).idle.length, 6);
 });
 
 t.test('a failing endpoint gets no share of the connections that move to a new one', async (t) => {
@@ -301,7 +301,7 @@ t.test('a failing endpoint gets no share of the connections that move to a new o
     fixture.tick();
     await until(() => fixture.endpoint(c.port).dialing + fixture.endpoint(a.port).dialing === 0);
   }
-  t.equal(fixture.endpoint(b.port).open.size, 2);
-  t.equal(fixture.endpoint(c.port).open.size, 2);
+  t.equal(fixture.endpoint(b.port).open.size, 3);
+  t.equal(fixture.endpoint(c.port).open.size, 3);
   t.equal(a.connections.length, 1, 'only the check came');
 });

@@ -102,15 +102,18 @@ function checkNothingIdleAboveLimits({ pools }: World): void {
   }
 }
 
-/** What holds after a quiet time: the warm floor stands, as far as limits and endpoints let it. */
+/** What holds after a quiet time: the warm floor stands, as far as limits, endpoints and servers' idle times let it. */
 function checkFloors({ pools, context, ports }: World): void {
   for (const pool of pools) {
     const { minConnections } = pool.policy.pool;
     const floor = Math.min(minConnections === 'auto' ? 0 : minConnections, pool.limit.current);
     const reachable = pool.rotation.candidates.some(
-      ({ spec, state, usable }) => state === 'ready' && usable && ports.slice(0, 2).includes(spec.port),
+      ({ spec, state, usable, warming }) =>
+        state === 'ready' && usable && warming.allows(context.clock.now(), 0) && ports.slice(0, 2).includes(spec.port),
     );
-    if (reachable && pool.counted < floor && context.capacity.used < TOTAL_LIMIT)
+    // What a server closes within moments is not kept.
+    const keeps = pool.idleTime.effectiveMs >= 2000;
+    if (reachable && keeps && pool.counted < floor && context.capacity.used < TOTAL_LIMIT)
       throw new Error(`${pool.counted} connections are kept where ${floor} are wanted`);
   }
 }

@@ -34,7 +34,9 @@ t.test('a response head over listener.maxHeadBytes is a 502 for its own request 
   );
   const authority = `orders.test:${origin.port}`;
   const { port } = await startSidecar(t, {
-    destinations: [{ match: authority, protocol: 'http2', endpoints: [`127.0.0.1:${origin.port}`] }],
+    destinations: [
+      { match: authority, protocol: 'http2', retry: { attempts: 1 }, endpoints: [`127.0.0.1:${origin.port}`] },
+    ],
   });
   const session = http2.connect(`http://127.0.0.1:${port}`);
   t.teardown(() => session.destroy());

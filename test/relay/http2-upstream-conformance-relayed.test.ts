@@ -94,7 +94,7 @@ for (const code of [CANCEL, INTERNAL_ERROR, ENHANCE_YOUR_CALM, 0xabcdef]) {
 }
 
 t.test('a reset before the head is an answer of carpool’s own', async (t) => {
-  const upstream = await startUpstream(t);
+  const upstream = await startUpstream(t, [], { retry: { attempts: 1 } });
   const asked = startApp(t, upstream)('/a');
   const { connection, request } = await upstream.server.arrived('/a');
   connection.rstStream(request.stream, CANCEL);
