@@ -23,7 +23,7 @@ export const FLEET_SCHEMA = {
     applies: 'at once',
   },
   service: {
-    doc: 'The workload’s own Service, `name` or `name.namespace`: its endpoints, ready or not, are the peers. With `redis`: how many there are, should Redis not answer at the start.',
+    doc: 'The workload’s own Service, `name` or `name.namespace`: its ready endpoints are the peers. With `redis`: how many there are, should Redis not answer at the start.',
     format: 'serverName',
     default: null,
     nullable: true,

@@ -24,15 +24,16 @@ export type PeersOptions = {
 };
 
 /**
- * Counts the pods of the workload's own Service. Every pod that its EndpointSlices list counts, ready or not, in any zone:
- * each has a sidecar with connections. Were only the ready ones counted, a fault that makes all of them unready would give
- * each sidecar the whole budget.
+ * Counts the ready pods of the workload's own Service, in any zone. One that turns unready counts on while it is listed: its
+ * sidecar still has connections, and a fault that makes all pods unready must not give each of them the whole budget.
  */
 export class Peers {
   readonly #options: PeersOptions;
   #followed: FollowedService | null = null;
   #retry: Timer | null = null;
   #count: PeerCount | null = null;
+  /** Pods that are listed and were ready once, as far as this sidecar has seen. */
+  #known: ReadonlySet<string> = new Set();
 
   constructor(options: PeersOptions) {
     this.#options = options;
@@ -72,28 +73,46 @@ export class Peers {
 
   #recount(): void {
     const slices = this.#followed?.slices() ?? null;
-    const next = slices === null ? null : countPeers(slices, this.#options.addresses);
+    const next = slices === null ? null : countPeers(slices, this.#options.addresses, this.#known);
     // None at all is a Service by a wrong name, or one that was deleted: what was known is better.
     if (next === null) return;
+    this.#known = next.known;
     if (next.peers === this.#count?.peers && next.rank === this.#count.rank) return;
-    this.#count = next;
+    this.#count = { peers: next.peers, rank: next.rank };
     this.#options.changed();
   }
 }
 
-/** @param own the pod's own addresses @returns null where there is nobody */
-export function countPeers(slices: readonly SliceFacts[], own: readonly string[]): PeerCount | null {
-  const pods = new Map<string, boolean>();
+type Pod = { own: boolean; ready: boolean };
+
+/**
+ * @param own the pod's own addresses
+ * @param before pods that were ready once
+ * @returns null where there is nobody; `known`: the pods that count
+ */
+export function countPeers(
+  slices: readonly SliceFacts[],
+  own: readonly string[],
+  before: ReadonlySet<string>,
+): (PeerCount & { readonly known: ReadonlySet<string> }) | null {
+  const pods = new Map<string, Pod>();
   for (const { endpoints } of slices) {
-    for (const { uid, address } of endpoints) {
+    for (const { uid, address, ready } of endpoints) {
       const id = uid ?? address;
-      pods.set(id, pods.get(id) === true || own.includes(address));
+      const pod = pods.get(id) ?? { own: false, ready: false };
+      pods.set(id, { own: pod.own || own.includes(address), ready: pod.ready || ready });
     }
   }
   if (pods.size === 0) return null;
-  const order = [...pods].sort(([a], [b]) => (a < b ? -1 : 1));
-  const mine = order.filter(([, isOwn]) => isOwn).length;
-  const rank = mine === 1 ? order.findIndex(([, isOwn]) => isOwn) : null;
+  const listed = [...pods];
+  const serving = listed.filter(([id, { ready }]) => ready || before.has(id));
+  // None was ever ready: they are all there, though.
+  const known = new Set((serving.length > 0 ? serving : listed).map(([id]) => id));
+  const counted = listed.filter(([id, pod]) => known.has(id) || pod.own).sort(([a], [b]) => (a < b ? -1 : 1));
+  const mine = counted.filter(([, pod]) => pod.own).length;
+  // Who counts beside the ready ones is not the same for all: only among ready ones has everybody the same order.
+  const alike = counted.every(([, { ready }]) => ready);
+  const rank = mine === 1 && alike ? counted.findIndex(([, pod]) => pod.own) : null;
   // Not listed yet: the others do not count it, but it is there.
-  return { peers: mine === 0 ? pods.size + 1 : pods.size, rank };
+  return { peers: mine === 0 ? counted.length + 1 : counted.length, rank, known };
 }

@@ -26,30 +26,54 @@ t.test('the shares of all are the budget, whatever the numbers', async (t) => {
   t.equal(evenShare(10, 0, null), 10, 'nobody is one: this one');
 });
 
-t.test('every pod that is listed counts once, ready or not, in whatever family and slice', async (t) => {
-  const [slice] = pods(
-    { address: '10.0.0.1' },
-    { address: '10.0.0.2', ready: false },
-    { address: '10.0.0.3', terminating: true },
-  );
+const NOBODY: ReadonlySet<string> = new Set();
+
+t.test('every ready pod counts once, in whatever family and slice', async (t) => {
+  const [slice] = pods({ address: '10.0.0.1' }, { address: '10.0.0.2' }, { address: '10.0.0.3', ready: false });
   const other = pods({ address: 'fd00::1', uid: 'uid-10.0.0.1' });
   const slices: readonly SliceFacts[] = slice === undefined ? [] : [slice, ...other];
-  t.same(countPeers(slices, ['10.0.0.2']), { peers: 3, rank: 1 });
-  t.same(countPeers(slices, ['fd00::1']), { peers: 3, rank: 0 }, 'found by its other address');
+  t.match(countPeers(slices, ['10.0.0.2'], NOBODY), { peers: 2, rank: 1 });
+  t.match(countPeers(slices, ['fd00::1'], NOBODY), { peers: 2, rank: 0 }, 'found by its other address');
+  t.match(countPeers(slices, ['10.0.0.3'], NOBODY), { peers: 3, rank: null }, 'it is there itself, ready or not');
+});
+
+t.test(
+  'a pod that turns unready or terminates counts on while it is listed, for it has connections still',
+  async (t) => {
+    const before = countPeers(
+      pods({ address: '10.0.0.1' }, { address: '10.0.0.2' }, { address: '10.0.0.3' }),
+      ['10.0.0.1'],
+      NOBODY,
+    );
+    const after = pods(
+      { address: '10.0.0.1' },
+      { address: '10.0.0.2', ready: false },
+      { address: '10.0.0.3', terminating: true },
+    );
+    const counted = countPeers(after, ['10.0.0.1'], before?.known ?? NOBODY);
+    t.match(counted, { peers: 3, rank: null }, 'and nobody takes the remainder, for others may not know them');
+    t.match(countPeers(pods({ address: '10.0.0.1' }), ['10.0.0.1'], counted?.known ?? NOBODY), { peers: 1, rank: 0 });
+  },
+);
+
+t.test('where no pod was ever ready all that are listed count', async (t) => {
+  const none = pods({ address: '10.0.0.1', ready: false }, { address: '10.0.0.2', ready: false });
+  t.match(countPeers(none, ['10.0.0.1'], NOBODY), { peers: 2, rank: null });
 });
 
 t.test('a pod that is not listed yet counts itself, and takes none of the remainder', async (t) => {
-  t.same(countPeers(pods({ address: '10.0.0.1' }, { address: '10.0.0.2' }), ['10.0.0.9']), { peers: 3, rank: null });
+  const two = pods({ address: '10.0.0.1' }, { address: '10.0.0.2' });
+  t.match(countPeers(two, ['10.0.0.9'], NOBODY), { peers: 3, rank: null });
 });
 
 t.test('pods that share an address with this one leave its place open', async (t) => {
   const node = pods({ address: '10.1.1.1', uid: 'a' }, { address: '10.1.1.1', uid: 'b' }, { address: '10.1.1.2' });
-  t.same(countPeers(node, ['10.1.1.1']), { peers: 3, rank: null });
+  t.match(countPeers(node, ['10.1.1.1'], NOBODY), { peers: 3, rank: null });
 });
 
 t.test('a Service without endpoints tells nothing', async (t) => {
-  t.equal(countPeers([], ['10.0.0.1']), null);
-  t.equal(countPeers(pods(), ['10.0.0.1']), null);
+  t.equal(countPeers([], ['10.0.0.1'], NOBODY), null);
+  t.equal(countPeers(pods(), ['10.0.0.1'], NOBODY), null);
 });
 
 t.test('a workload’s name is its pod’s without what was generated', async (t) => {

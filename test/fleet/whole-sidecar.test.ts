@@ -20,13 +20,14 @@ const run = promisify(execFile);
 async function pod(t: Test, settings: Record<string, unknown> = {}) {
   const server = await ScriptedApiServer.start(t);
   server.putService(service({ name: 'web' }));
-  const list = (count: number): void =>
+  /** Pods that are ready, and some more that are not. */
+  const list = (count: number, unready = 0): void =>
     server.putSlice(
       slice({
         service: 'web',
-        endpoints: Array.from({ length: count }, (_, i) => ({
+        endpoints: Array.from({ length: count + unready }, (_, i) => ({
           address: `10.244.0.${i + 1}`,
-          ready: i < 2,
+          ready: i < count,
           zone: `z${i}`,
           forZones: [`z${i}`],
         })),
@@ -55,14 +56,14 @@ async function pod(t: Test, settings: Record<string, unknown> = {}) {
 }
 
 t.test(
-  'requests wait for the count of pods, and use the even share then: of all that are listed, in any zone, ready or not',
+  'requests wait for the count of pods, and use the even share then: of all that are ready, in any zone',
   async (t) => {
     const { list, call, origin, stats, app } = await pod(t);
     const calls = Array.from({ length: 6 }, () => call());
     await until(() => stats()?.pending === 6);
     t.equal(stats()?.limit.share, 0);
     t.equal(origin.connections.length, 0);
-    list(3);
+    list(3, 2);
     await until(() => origin.requests.length === 2);
     t.match(
       stats(),
