@@ -103,7 +103,8 @@ class Sidecar {
       if (pattern === name || pattern === label || textAt(entry, 'name') === label)
         return { match: pattern, policy: objectAt(entry, 'policy') };
     }
-    return { match: name, policy: objectAt(config, 'defaults') };
+    // Entries know no scheme.
+    return { match: name.replace(/^https:\/\//, ''), policy: objectAt(config, 'defaults') };
   }
 
   async #json(path: string): Promise<JsonObject> {

@@ -60,6 +60,13 @@ export function describeRaw(raw: unknown, sensitive: boolean): string {
   if (Array.isArray(raw)) return 'is a list';
   if (typeof raw === 'object') return 'is a group of settings';
   if (typeof raw !== 'string') return `is ${String(raw)}`;
-  const masked = raw.replace(/(^|\/\/|\s)[^\s/@]*:[^\s/@]*@/g, '$1***@');
+  const masked = raw.replace(/\S+/g, withoutCredentials);
   return `is ${JSON.stringify(masked.length > SHOWN ? `${masked.slice(0, SHOWN)}…` : masked)}`;
+}
+
+/** A password that was not encoded may hold anything: up to the last @ all is taken for one. */
+function withoutCredentials(word: string): string {
+  const at = word.lastIndexOf('@');
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(word)?.[0] ?? '';
+  return at > 0 && word.slice(scheme.length, at).includes(':') ? `${scheme}***${word.slice(at)}` : word;
 }

@@ -89,7 +89,8 @@ function headerValue(name: string, raw: unknown): HeaderValue {
   const { file, prefix = '' } = raw;
   if (typeof file !== 'string' || !file.startsWith('/') || file.includes('\0'))
     return refuse(`${name} needs file: with an absolute path`);
-  if (typeof prefix !== 'string' || /[^\x20-\x7e]/.test(prefix)) return refuse(`the prefix of ${name} must be a text`);
+  if (typeof prefix !== 'string' || /^ |[^\x20-\x7e]/.test(prefix))
+    return refuse(`the prefix of ${name} must be a text of printable characters that does not begin with a space`);
   return { name, value: null, file, prefix };
 }
 

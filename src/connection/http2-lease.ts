@@ -215,6 +215,11 @@ export class Http2Lease extends LinkStream implements UpstreamLease {
     connectionLost: boolean,
     streamCode: number | null,
   ): void {
+    // The whole answer is here, and who asked may have gone on to another try: what is wrong now concerns the upload alone.
+    if (this.remoteEnded) {
+      this.#uploadOver();
+      return;
+    }
     const receiver = this.#receiver;
     this.#receiver = null;
     receiver?.attemptFailed({

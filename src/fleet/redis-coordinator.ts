@@ -218,7 +218,11 @@ export class RedisCoordinator implements Coordinator {
     const interval = this.#intervalMs();
     this.#beatAt = sentAt;
     this.#nextBeatAt = sentAt + interval * (0.9 + random() * 0.2);
-    if (found.length === 0) return;
+    if (found.length === 0) {
+      // It can be reached, and that is all that is known.
+      this.#problem = null;
+      return;
+    }
     this.#calling = true;
     const calls = found.map((each) => ({ key: this.#key(each.name), args: this.#beatArgs(each, sentAt, interval) }));
     void this.#link.run(calls).then((answers) => {

@@ -5,6 +5,7 @@ import { CarpoolError } from '../errors.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import type { LeaseWaiter } from '../pool/lease.ts';
 import { type Head, IDEMPOTENT } from '../protocol/head.ts';
+import { asCarpoolError } from '../routing/gates.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import { Attempts } from './attempts.ts';
 import { isStreaming, totalMs } from './deadlines.ts';
@@ -100,9 +101,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
     try {
       this.#plan.destination.acquire(this, this.#attempts?.tried ?? UNTRIED);
     } catch (error) {
-      this.acquireFailed(
-        error instanceof CarpoolError ? error : new CarpoolError('INTERNAL', String(error), { cause: error }),
-      );
+      this.acquireFailed(asCarpoolError(error));
     }
   }
 
@@ -173,6 +172,8 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
 
   requestEnd(): void {
     this.#requestEnded = true;
+    // Nothing more of it can be too much, and an app that is not read is not seen to leave.
+    this.#flow.resumeRequest(this.#downstream);
     if (this.#unsent) return;
     this.#lease?.sendEnd();
     this.#sentAt = this.#context.clock.now();

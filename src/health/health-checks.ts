@@ -7,6 +7,8 @@ import type { CheckContext } from './endpoint-check.ts';
 
 /** Checks under way at once, over all destinations. */
 const MAX_AT_ONCE = 16;
+/** Destinations of which it is said that they are not checked: the app may name any number. */
+const MOST_TOLD = 100;
 /** A destination that nobody used for so long, and that is not to be kept warm, is not checked. */
 const IDLE_AFTER_MS = 900_000;
 
@@ -61,9 +63,13 @@ export class HealthChecks {
   }
 
   #tellProxied(name: string): void {
-    if (this.#proxied.has(name)) return;
+    if (this.#proxied.has(name) || this.#proxied.size > MOST_TOLD) return;
+    const last = this.#proxied.size === MOST_TOLD;
     this.#proxied.add(name);
-    this.#context.log.info(`${name} is not health checked: it is reached through the parent proxy`);
+    const who = last ? 'more destinations are' : `${name} is`;
+    this.#context.log.info(
+      `${who} not health checked: ${last ? 'they are' : 'it is'} reached through the parent proxy`,
+    );
   }
 }
 

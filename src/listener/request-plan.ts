@@ -135,7 +135,10 @@ export class RequestPlanner {
 
   #fixed({ host, port }: LocalDestination | ConnectTarget): Destination {
     const last = this.#lastFixed;
-    if (last !== null && !last.closed) return last;
+    if (last !== null && !last.closed) {
+      last.usedAt = this.#context.lastRequestAt;
+      return last;
+    }
     const destination = this.#context.router.find(host, port);
     this.#lastFixed = destination;
     return destination;

@@ -78,6 +78,11 @@ export class EndpointHealth {
     return this.ejection.state === 'ejected' || this.ejection.state === 'trial';
   }
 
+  /** One request decides whether it comes back; where its connects failed a connect does, and no request. */
+  get onTrial(): boolean {
+    return this.ejection.state === 'trial' && this.ejection.by === 'failures';
+  }
+
   /** Which evidence speaks against it, or null. */
   get by(): Evidence | null {
     return this.ejection.state === 'none' ? null : this.ejection.by;

@@ -54,7 +54,7 @@ export class EndpointEvidence {
   /** The app left before an answer came: no failure, but `ms` is a latency that it had to bear. */
   gaveUp(endpoint: EndpointPool, ms: number, now: number): void {
     endpoint.latency.observe(ms, now);
-    if (endpoint.health.ejection.state === 'trial') this.eject(endpoint, 'failures', 'no answer to a trial request');
+    if (endpoint.health.onTrial) this.eject(endpoint, 'failures', 'no answer to a trial request');
     if (this.outcomes !== null) this.outcomes.left(now - ms);
   }
 
@@ -92,8 +92,8 @@ export class EndpointEvidence {
   #failure(endpoint: EndpointPool, cause: string, sentAt: number, now: number): void {
     if (this.outcomes !== null) this.outcomes.failed(cause, sentAt, now);
     endpoint.health.consecutiveFailures++;
-    const trial = endpoint.health.ejection.state === 'trial';
-    if (!trial && endpoint.health.consecutiveFailures < this.#pool.policy.breaker.failures) return;
+    const { consecutiveFailures, onTrial } = endpoint.health;
+    if (!onTrial && consecutiveFailures < this.#pool.policy.breaker.failures) return;
     this.eject(endpoint, 'failures', cause);
   }
 

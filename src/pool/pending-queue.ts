@@ -83,6 +83,11 @@ export class PendingQueue {
       if (entry.waiter.tunnel || (others && entry.tried.includes(endpoint))) continue;
       if (instead !== null && !entry.tried.includes(instead)) continue;
       if (!endpoint.fits(connection.spoken, entry.waiter.need)) continue;
+      // What has just come free may be as stale as the one that failed it. It makes room for a new one, if nothing is under way for it.
+      if (entry.waiter.fresh && connection.spoken === 'http1' && connection.requests > 0) {
+        if (entry.dials.size === 0) return null;
+        continue;
+      }
       if (choice === null || choice.suits(entry, endpoint, this.#clock.now())) return entry;
       // Nothing can come free where it belongs: this connection makes room for one there, or serves it where it cannot, being in use.
       if (this.#stranded(entry, choice)) return connection.leases > 0 ? entry : null;

@@ -33,6 +33,8 @@ export class DestinationBreaker implements OutcomeListener {
   readonly #name: string;
   readonly #events: EventSink;
   readonly #growth = new GrowingTime();
+  /** When the trial went out that closed it last: what went out before that says nothing any more. */
+  #knownSince = Number.NEGATIVE_INFINITY;
 
   /** @param name of the destination */
   constructor(name: string, policy: BreakerPolicy, events: EventSink) {
@@ -94,6 +96,8 @@ export class DestinationBreaker implements OutcomeListener {
 
   answered(sentAt: number): void {
     if (!this.#ofTrial(sentAt)) return;
+    this.#knownSince = sentAt;
+    this.#growth.well(sentAt);
     // The count stays until an exchange is complete: what fails again before that opens it at once.
     this.#become({ state: 'closed' });
     this.#failures = Math.max(0, this.#policy.destinationFailures - 1);
@@ -106,6 +110,7 @@ export class DestinationBreaker implements OutcomeListener {
   failed(cause: string, sentAt: number, now: number): void {
     const { state } = this.#state;
     if (state === 'open' || (state === 'half_open' && !this.#ofTrial(sentAt))) return;
+    if (sentAt < this.#knownSince - ROUNDING_MS) return;
     this.#failures++;
     this.#cause = cause;
     if (state === 'closed' && this.#failures < this.#policy.destinationFailures) return;

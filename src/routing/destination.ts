@@ -258,12 +258,14 @@ export class Destination implements EndpointSink {
    */
   pause(): boolean {
     if (this.paused) return false;
+    // Before the others are taken out: while somebody waits it goes on listening to discovery.
+    const gate = this.#gate ?? this.#openGate();
     const inside: { waiter: LeaseWaiter; tried: readonly EndpointPool[] }[] = [];
     for (let waiter = this.#first.shift(); waiter !== null; waiter = this.#first.shift())
       inside.push({ waiter, tried: [] });
     for (const { waiter, tried } of this.pool.pending.all())
       if (this.pool.withdraw(waiter)) inside.push({ waiter, tried });
-    (this.#gate ?? this.#openGate()).pause(inside);
+    gate.pause(inside);
     this.pool.resting = true;
     this.#events.emit({ type: 'destination_paused', destination: this.name });
     return true;
@@ -288,8 +290,7 @@ export class Destination implements EndpointSink {
   // --- upkeep
 
   setPolicy(policy: DestinationPolicy): void {
-    const before = this.#policy;
-    const balancerStays = sameBalancer(policy, before);
+    const balancerStays = sameBalancer(policy, this.#policy);
     this.#policy = policy;
     this.#stickyKey = StickyKeyReader.of(policy, this.#podAddress);
     this.#retryRules = new RetryRules(policy);
@@ -324,8 +325,7 @@ export class Destination implements EndpointSink {
 
   /** Whether nothing is going on and nobody has asked for it for `ms`. */
   idleFor(ms: number, now: number): boolean {
-    if (now - this.usedAt < ms) return false;
-    return this.#nobodyWaits && this.pool.quiet;
+    return now - this.usedAt >= ms && this.#nobodyWaits && this.pool.quiet;
   }
 
   /** A destination that only ever failed is not worth keeping for long. */
@@ -361,9 +361,9 @@ export class Destination implements EndpointSink {
     this.close();
   }
 
-  /** Whether no request waits before its connection is looked for. */
+  /** Whether no request waits. */
   get #nobodyWaits(): boolean {
-    return this.#first.size === 0 && (this.#gate === null || this.#gate.waiting === 0);
+    return this.#first.size + this.pool.pending.size + (this.#gate?.waiting ?? 0) === 0;
   }
 
   /** Who waits still needs to hear of endpoints. */

@@ -29,6 +29,9 @@ export const asCarpoolError = (thrown: unknown): CarpoolError =>
 
 export const BREAKER_OFF: BreakerStats = { state: 'off', failures: 0, triedAgainInMs: 0 };
 
+/** The request that a trial stands in for. */
+const itself = (waiter: LeaseWaiter): LeaseWaiter => (waiter instanceof TrialRequest ? waiter.behind : waiter);
+
 const breakerOf = ({ breaker }: DestinationPolicy): BreakerPolicy | null =>
   breaker.destinationFailures === null ? null : { ...breaker, destinationFailures: breaker.destinationFailures };
 
@@ -280,17 +283,12 @@ export class Gate {
   pause(inside: readonly { readonly waiter: LeaseWaiter; readonly tried: readonly EndpointPool[] }[]): void {
     const now = this.#clock.now();
     this.#paused = true;
-    const held = inside.map(({ waiter, tried }) => ({ waiter: this.#itself(waiter), tried, passed: true, since: now }));
+    const held = inside.map(({ waiter, tried }) => ({ waiter: itself(waiter), tried, passed: true, since: now }));
     this.#queue.addFirst(held);
+    // A trial is over where it is held back: it may be one again.
+    for (const { waiter } of held) this.#trialOver(waiter, true);
     this.#queue.restart(now);
     this.#run();
-  }
-
-  /** A trial is over where it is held back: it may be one again. */
-  #itself(waiter: LeaseWaiter): LeaseWaiter {
-    if (!(waiter instanceof TrialRequest)) return waiter;
-    this.#trialOver(waiter.behind, true);
-    return waiter.behind;
   }
 
   /** Those who wait go on in their order, as far as breaker and rate limit let them. */

@@ -119,7 +119,8 @@ export class Router {
       destination.pool.limit.setShare(0);
     this.joined?.();
     this.#options.events.emit({ type: 'destination_added', destination: destination.name });
-    if (this.#paused.has(name)) destination.pause();
+    // Who holds a host and port holds it for `https://` too.
+    if (this.#paused.has(name) || this.#paused.has(bare)) destination.pause();
     destination.start(this.#options.discovery);
     return destination;
   }
@@ -156,7 +157,17 @@ export class Router {
     for (const entry of this.#config.destinations) {
       const { match, policy } = entry;
       if (match.host.includes('*') || match.port === null) continue;
-      if (policy.pool.minConnections !== 0 || entry.localPort !== null) this.find(match.host, match.port);
+      if (policy.pool.minConnections !== 0 || entry.localPort !== null) this.#findIfRoom(match.host, match.port);
+    }
+  }
+
+  /** As `find`, where no request asks for it: what has no room now is made by the first request that has. */
+  #findIfRoom(host: string, port: number, secure = false): Destination | null {
+    try {
+      return this.find(host, port, secure);
+    } catch (error) {
+      if (error instanceof CarpoolError) return null;
+      throw error;
     }
   }
 
@@ -201,16 +212,22 @@ export class Router {
 
   /** What is paused stays so, and can be seen, also where a reload changes how it is found or what it is called. */
   #pauseAgain({ host, port, name }: DestinationIdentity): void {
+    const destination = this.#findIfRoom(host, port, name.startsWith('https://'));
+    // Without room for it now, it is paused when it is made.
+    if (destination === null) return;
     this.#paused.delete(name);
-    this.pause(this.find(host, port, name.startsWith('https://')));
+    this.pause(destination);
   }
 
   /**
-   * Those that have this name or label, the ones that close among them.
+   * Those that have this name or label, the ones that close among them; by host and port also what is called by `https://`.
    * @param make one that the configuration writes with host and port, and that no request has named yet, is made
    */
   named(name: string, make = false): readonly Destination[] {
-    const found = this.destinations.filter((each) => each.name === name || each.identity.label === name);
+    const secure = `https://${name}`;
+    const found = this.destinations.filter(
+      (each) => each.name === name || each.name === secure || each.identity.label === name,
+    );
     if (found.length > 0 || !make) return found;
     for (const entry of this.#config.destinations) {
       const { host, port } = entry.match;
@@ -244,6 +261,8 @@ export class Router {
     for (const destination of this.#closing) {
       destination.pool.tick(now);
       if (!destination.idleFor(0, now)) continue;
+      // Those that waited have gone, and it need not listen to discovery any more.
+      destination.close();
       this.#closing.delete(destination);
       this.#options.forget(destination.observer);
     }

@@ -139,3 +139,12 @@ t.test('a label that several destinations share is no name of one', async (t) =>
   const { out } = await advise(['a.demo:80', '--for', '0', '--url', url]);
   t.match(out, /^a\.demo:80 \(counted as demos, /);
 });
+
+t.test('what the app calls by https://, without an entry, is advised one that a sidecar takes', async (t) => {
+  const { port, operatorPort } = await startSidecar(t, { defaults: { rateLimit: { requestsPerMinute: 1 } } });
+  for (let count = 0; count < 4; count++)
+    await call({ port }, 'https://127.0.0.1:1/', { headers: { host: '127.0.0.1:1' } });
+  const env = { CARPOOL_OPERATOR_URL: `http://127.0.0.1:${operatorPort}` };
+  const { out } = await runCli(['advise', 'https://127.0.0.1:1', '--for', '0', '-o', 'json'], { env });
+  t.match(JSON.parse(out).yaml, /^destinations:\n {2}- match: 127\.0\.0\.1:1\n {4}rateLimit:/);
+});

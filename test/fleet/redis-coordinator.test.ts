@@ -19,10 +19,10 @@ class Sidecar {
     options: { peers?: RedisCoordinatorOptions['peers']; minShare?: number; destinations?: number } = {},
   ) {
     const more = Array.from(
-      { length: (options.destinations ?? 1) - 1 },
+      { length: Math.max(0, (options.destinations ?? 1) - 1) },
       (_, i) => new FakeDestination(`more-${i}:80`, BUDGET),
     );
-    this.parts = shareBook([this.upstream, ...more], redis.clock);
+    this.parts = shareBook(options.destinations === 0 ? [] : [this.upstream, ...more], redis.clock);
     this.coordinator = new RedisCoordinator({
       ...this.parts,
       random: () => 0.5,
@@ -325,4 +325,14 @@ t.test('when it closes nothing of it goes on', async (t) => {
   await run(3000);
   for (const { coordinator } of cars) coordinator.close();
   t.equal(clock.waiting, 0);
+});
+
+t.test('what was wrong is over when Redis can be reached, also where no destination has a budget yet', async (t) => {
+  const redis = new FakeRedis(new TestClock());
+  const { coordinator } = new Sidecar(t, redis, 'id', { destinations: 0 });
+  redis.lose('Redis at redis:6379: nothing listens there');
+  t.match(coordinator.stats(), { state: 'starting', problem: /nothing listens/ });
+  redis.open();
+  await pass(redis.clock, 1000);
+  t.match(coordinator.stats(), { state: 'connected', problem: null });
 });

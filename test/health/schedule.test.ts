@@ -1,5 +1,7 @@
 import t from 'tap';
 import { HealthChecks } from '../../src/health/health-checks.ts';
+import { DestinationObserver } from '../../src/observer.ts';
+import { Destination } from '../../src/routing/destination.ts';
 import { until } from '../pool/origins.ts';
 import { endpointAt } from '../pool/pool-fixture.ts';
 import { rawOrigin } from '../raw-origin.ts';
@@ -223,3 +225,25 @@ t.test('endpoints behind a parent proxy are not checked, which is said once', as
   t.equal(fixture.endpoint(origin.port).checked, null);
   t.equal(fixture.context.clock.waiting, 0);
 });
+
+t.test(
+  'names of the outside by the thousand, all behind a parent proxy, are neither remembered nor told one by one',
+  async (t) => {
+    const fixture = new HealthFixture(t, []);
+    const proxy = { url: 'http://proxy.corp:3128', secure: () => null, credentials: () => null };
+    const { identity } = fixture.destination;
+    for (let count = 0; count < 300; count++) {
+      const name = `host-${count}.example:8080`;
+      const observer = new DestinationObserver(name);
+      const each = new Destination({ ...identity, name }, fixture.policy(), observer, () => null, fixture.context);
+      each.add({ ...endpointAt(1), proxied: { host: name, port: 8080, proxy } });
+      each.settled(null);
+      fixture.destinations.push(each);
+      t.teardown(() => each.pool.destroy());
+    }
+    fixture.tick();
+    fixture.tick();
+    t.equal(fixture.said.length, 101);
+    t.match(fixture.said.at(-1), 'more destinations are not health checked');
+  },
+);

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { startSidecar } from '../sidecar.ts';
 import { answeringOrigin, appClient, ok, statsOf, toOrigins, until } from './origins.ts';
+import { endpointAt, poolContext, testPool } from './pool-fixture.ts';
 
 const failing = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n';
 
@@ -99,4 +100,24 @@ t.test('resets before the head of a response eject an endpoint', async (t) => {
   for (let index = 0; index < 30; index++) if ((await client.post(`/${index}`)).status === 502) failures++;
   t.equal(failures, 5);
   t.equal(statsOf(sidecar).endpoints[1]?.state, 'ejected');
+});
+
+t.test('where a connect decides, neither an app that leaves nor one failure on an old connection does', async (t) => {
+  const context = poolContext();
+  const pool = testPool(t, context);
+  const origins = [await answeringOrigin(t), await answeringOrigin(t)];
+  for (const { port } of origins) pool.add(endpointAt(port));
+  pool.settle();
+  const [endpoint] = pool.endpoints;
+  if (endpoint === undefined) throw new Error('no endpoint');
+  pool.evidence.eject(endpoint, 'connect', 'ECONNREFUSED');
+  context.clock.advance(1000);
+  const now = context.clock.now();
+  pool.tick(now);
+  t.equal(endpoint.dialing, 1, 'it is being tried');
+  pool.evidence.gaveUp(endpoint, 500, now);
+  pool.evidence.failed(endpoint, 'UPSTREAM_RESET', 500, now);
+  t.match(endpoint.health.ejection, { state: 'trial', by: 'connect' });
+  await until(() => endpoint.dialing === 0);
+  t.equal(endpoint.health.out, false);
 });

@@ -332,3 +332,43 @@ t.test('a tunnel does not wait behind a request that pool.maxConnections keeps',
   tunnel.tunnelSocket?.destroy();
   tunnel.tunnelClosed?.();
 });
+
+t.test(
+  'a request that wants a fresh connection takes none that comes free, and gets one of its own at the limit',
+  async (t) => {
+    const origin = await answeringOrigin(t, () => null);
+    const pool = testPool(t, poolContext(), policyWith({ pool: { maxConnections: 1 } }));
+    pool.add(endpointAt(origin.port));
+    const [a, fresh, other] = [
+      new TestRequest('/a'),
+      new TestRequest('/fresh', { fresh: true }),
+      new TestRequest('/c'),
+    ];
+    pool.acquire(a);
+    await until(() => origin.requests.length === 1);
+    pool.acquire(fresh);
+    pool.acquire(other);
+    origin.requests[0]?.connection.write(ok('a'));
+    await until(() => origin.requests.length === 2);
+    t.equal(origin.requests[1]?.connection.index, 1, 'what came free made room for it');
+    t.notOk(fresh.reused);
+    t.ok(other.waiting, 'who came later waits on');
+    origin.requests[1]?.connection.write(ok('b'));
+    await until(() => origin.requests.length === 3);
+    t.equal(origin.requests[2]?.connection.index, 1, 'and takes what comes free then');
+  },
+);
+
+t.test('a request that wants a fresh connection and has one under way leaves what comes free to others', async (t) => {
+  const origin = await answeringOrigin(t, () => null);
+  const pool = testPool(t, poolContext());
+  pool.add(endpointAt(origin.port));
+  const [a, fresh] = [new TestRequest('/a'), new TestRequest('/fresh', { fresh: true })];
+  pool.acquire(a);
+  await until(() => origin.requests.length === 1);
+  origin.requests[0]?.connection.write(ok('a'));
+  pool.acquire(fresh);
+  await until(() => origin.requests.length === 2);
+  t.equal(origin.requests[1]?.connection.index, 1);
+  t.notOk(fresh.reused);
+});

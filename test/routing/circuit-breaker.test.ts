@@ -131,3 +131,38 @@ t.test('switched off while it is open, it tells that it is closed', async (t) =>
   breaker.close();
   t.equal(types().length, 2);
 });
+
+t.test('an outage long ago does not make the next one longer', async (t) => {
+  const { breaker, seen } = breakerWith();
+  open(breaker, 0);
+  for (const at of [10_000, 30_000, 70_000]) {
+    breaker.refusal(at);
+    breaker.passes(at);
+    if (at < 70_000) breaker.failed('status 503', at, at);
+    else breaker.answered(at);
+  }
+  breaker.completed();
+  open(breaker, 75_000);
+  t.match(seen.at(-1), { type: 'breaker_opened', forMs: 50_000 }, 'a moment after it closed');
+  breaker.refusal(125_000);
+  breaker.passes(125_000);
+  breaker.answered(125_000);
+  breaker.completed();
+  open(breaker, 125_000 + 3_600_000);
+  t.match(seen.at(-1), { type: 'breaker_opened', forMs: 10_000 });
+});
+
+t.test('what went out before a trial that closed it does not open it again', async (t) => {
+  const { breaker } = breakerWith();
+  open(breaker, 5000);
+  breaker.refusal(15_000);
+  breaker.passes(15_000);
+  breaker.answered(15_000);
+  for (let index = 0; index < 5; index++) breaker.failed('RESPONSE_TIMEOUT', 4000, 15_001);
+  t.same(breaker.stats(15_001), { state: 'closed', failures: 2, triedAgainInMs: 0 });
+  breaker.completed();
+  for (let index = 0; index < 5; index++) breaker.failed('RESPONSE_TIMEOUT', 4000, 15_002);
+  t.equal(breaker.refusal(15_002), null);
+  for (let index = 0; index < 3; index++) breaker.failed('status 503', 15_001, 15_003);
+  t.equal(breaker.stats(15_003).state, 'open', 'what went out since counts');
+});

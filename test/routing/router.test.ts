@@ -304,3 +304,46 @@ t.test('a reload changes discovery.emptyWait for destinations that are there', a
   t.equal(router.find('empty', 80), destination);
   t.throws(() => destination.acquire(new TestRequest('/'), []), { code: 'NO_ENDPOINTS' });
 });
+
+t.test(
+  'requests that wait for an endpoint still hear of one although a reload makes their destination anew',
+  async (t) => {
+    const origin = await answeringOrigin(t);
+    const discovery = new FakeDiscovery([]);
+    const { router, context, configWith } = routerWith(t, discovery);
+    const before = router.find('empty', 80);
+    const sink = discovery.sink('empty:80');
+    const request = new TestRequest('/waits');
+    before.acquire(request, []);
+    router.reconfigure(configWith([entry('empty', 80)]));
+    t.ok(before.closed);
+    t.equal(discovery.open, 1, 'it listens on');
+    sink.add(endpointAt(origin.port));
+    sink.settled(null);
+    await until(() => request.ended === 1);
+    t.equal(request.error, null);
+    for (let tick = 0; tick < 3; tick++) router.tick(context.clock.now());
+    t.equal(router.destinations.length, 0);
+    t.equal(discovery.open, 0, 'and no longer than they need it');
+  },
+);
+
+t.test('a pause of a destination that closes leaves those who wait for its first address their hope', async (t) => {
+  const origin = await answeringOrigin(t);
+  const discovery = new FakeDiscovery(null);
+  const { router, context, configWith } = routerWith(t, discovery);
+  const before = router.find('slow-name', 80);
+  const sink = discovery.sink('slow-name:80');
+  const request = new TestRequest('/waits');
+  before.acquire(request, []);
+  router.reconfigure(configWith([entry('slow-name', 80)]));
+  router.pause(before);
+  t.equal(discovery.open, 1);
+  router.resume(before);
+  sink.add(endpointAt(origin.port));
+  sink.settled(null);
+  await until(() => request.ended === 1);
+  t.equal(request.error, null);
+  for (let tick = 0; tick < 3; tick++) router.tick(context.clock.now());
+  t.equal(discovery.open, 0);
+});
