@@ -1,5 +1,6 @@
 import type { Timer } from '../clock.ts';
 import type { AttemptFailure } from '../connection/upstream.ts';
+import type { CarpoolError } from '../errors.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import type { Head } from '../protocol/head.ts';
 import { NONE_LEFT } from '../routing/retry-budget.ts';
@@ -40,6 +41,8 @@ export class Attempts {
   #reason: string | null = null;
   #retriedStale = false;
   #retriedReset = false;
+  /** How often no connection could be made. */
+  #unreached = 0;
   #timer: Timer | null = null;
   /** What the budget granted for the wait under way. */
   #granted = NONE_LEFT;
@@ -58,6 +61,25 @@ export class Attempts {
       return this.#next({ cause, reason: failure.code.toLowerCase(), complete, ...this.#asItIs }, now);
     this.settled('failure');
     return NO_MORE;
+  }
+
+  /**
+   * Whether another one follows where no connection could be made: nothing was sent, so any method may, outside of the budget; but only
+   * after a wait, for the pool has tried every endpoint that it would.
+   */
+  afterNoConnection({ code }: CarpoolError, now: number): NextAttempt {
+    this.settled('failure');
+    const { attempts, destination, deadlineAt } = this.#account;
+    if (code !== 'CONNECT_FAILED' && code !== 'CONNECT_TIMEOUT') return NO_MORE;
+    destination.refresh();
+    const tries = attempts + ++this.#unreached;
+    const { policy } = destination.retryRules;
+    if (policy.attempts === null || tries >= destination.retryRules.tries('reset') || !this.#kept.whole) return NO_MORE;
+    const inMs = this.#waitBefore(tries);
+    if (now + inMs >= deadlineAt) return NO_MORE;
+    this.#granted = NONE_LEFT;
+    this.#reason = code.toLowerCase();
+    return { inMs };
   }
 
   /** Whether another attempt follows one that got no answer in time. */
@@ -125,14 +147,20 @@ export class Attempts {
 
   /** The wait before the next attempt: random, that those who failed together do not come back together. */
   #backOff(cause: RetryCause): number {
-    const { destination, context } = this.#account;
-    const { attempts, backoffBaseMs, backoffMaxMs } = destination.retryRules.policy;
+    const { destination } = this.#account;
+    const { attempts } = destination.retryRules.policy;
     if (cause !== 'timeout' && cause !== 'status') {
       const { candidates } = destination.pool.rotation;
       if (attempts === null || candidates.some((endpoint) => !this.tried.includes(endpoint))) return 0;
     }
-    const whole = Math.min(backoffMaxMs, backoffBaseMs * 2 ** (this.#account.attempts - 1));
-    return whole * (0.5 + context.random() / 2);
+    return this.#waitBefore(this.#account.attempts);
+  }
+
+  /** @param tries so far */
+  #waitBefore(tries: number): number {
+    const { destination, context } = this.#account;
+    const { backoffBaseMs, backoffMaxMs } = destination.retryRules.policy;
+    return Math.min(backoffMaxMs, backoffBaseMs * 2 ** (tries - 1)) * (0.5 + context.random() / 2);
   }
 
   /** The attempt under way has come to its end. */

@@ -144,9 +144,9 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
 
   acquireFailed(error: CarpoolError): void {
     if (this.#state === 'ended') return;
-    this.#attempts?.settled('failure');
-    if (error.code === 'CONNECT_FAILED' || error.code === 'CONNECT_TIMEOUT') this.#plan.destination.refresh();
-    this.#fail(error);
+    const next = this.#soFar.afterNoConnection(error, this.#context.clock.now());
+    if (next.inMs === null) this.#fail(error);
+    else this.#tryAgain(next.inMs);
   }
 
   // --- 3. the request body goes up

@@ -1,5 +1,4 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import t from 'tap';
 import { parse, stringify } from 'yaml';
 import { CANCEL } from '../../src/protocol/http2/frame-types.ts';
@@ -75,19 +74,28 @@ t.test('a try that comes due while its destination is paused waits for the end o
   t.equal((await client.response()).body, 'again');
 });
 
-for (const [sentence, leave] of [
-  ['by a reset', (socket) => socket.resetAndDestroy()],
-  ['by a FIN', (socket) => socket.destroy()],
-] as const satisfies readonly (readonly [string, (socket: Socket) => void])[]) {
-  t.test(`rule 18: an app that leaves ${sentence} is noticed although the end of its upload had to wait`, async (t) => {
-    const upstream = await startUpstream(t, [[INITIAL_WINDOW_SIZE, 10]]);
-    await upstream.next(t);
-    const { client } = await upstream.ask('POST', '/slow', 'Content-Length: 100\r\n', 'x'.repeat(100));
-    const { connection, request } = await upstream.server.arrived('/slow');
-    connection.windowUpdate(request.stream, 100);
-    await connection.until(() => request.ended);
-    leave(client.socket);
-    await until(() => request.reset !== null);
-    t.equal(request.reset, CANCEL);
-  });
-}
+t.test('rule 18: an app that leaves is noticed although the end of its upload had to wait', async (t) => {
+  const upstream = await startUpstream(t, [[INITIAL_WINDOW_SIZE, 10]]);
+  await upstream.next(t);
+  const { client } = await upstream.ask('POST', '/slow', 'Content-Length: 100\r\n', 'x'.repeat(100));
+  const { connection, request } = await upstream.server.arrived('/slow');
+  connection.windowUpdate(request.stream, 100);
+  await connection.until(() => request.ended);
+  client.socket.resetAndDestroy();
+  await until(() => request.reset !== null);
+  t.equal(request.reset, CANCEL);
+});
+
+t.test('rule 18: so is one whose whole upload waits for a connection', async (t) => {
+  const origin = await answeringOrigin(t);
+  const sidecar = await startSidecar(t, { destinations: [toOrigins([origin])] });
+  sidecar.app.steering.pause(TARGET);
+  const client = await appClient(t, sidecar);
+  client.send('/large', 'POST', 'x'.repeat(64 * 1024));
+  await until(() => statsOf(sidecar).pending === 1);
+  await until(() => client.connection.socket.writableLength === 0);
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  client.connection.socket.resetAndDestroy();
+  await until(() => statsOf(sidecar).pending === 0);
+  t.equal(origin.requests.length, 0);
+});
