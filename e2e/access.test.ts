@@ -45,7 +45,7 @@ scenario(
     await shop.grant();
     carpool.reload();
     await carpool.untilFound(host, 'kubernetes', 2, 60_000);
-    t.equal((await carpool.metrics()).sum('carpool_discovery_connected'), 1);
+    await until('the watch', async () => (await carpool.metrics()).sum('carpool_discovery_connected') === 1);
     await load.more(50);
     t.same(failures(await load.end()), [], 'no request failed');
   },

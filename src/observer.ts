@@ -207,6 +207,9 @@ export type CarpoolEvent =
   /** The coordinator does not answer, and what is used instead; or it answers again. */
   | { type: 'fleet_failover'; coordinator: string; message: string }
   | { type: 'fleet_restored'; coordinator: string }
+  /** A target of `to` to which no request can go, and why; or it has endpoints again. */
+  | { type: 'target_missing'; destination: string; target: string; message: string }
+  | { type: 'target_found'; destination: string; target: string }
   /** A file of `headers.set` or of the parent proxy's credentials cannot be used. */
   | { type: 'secret_file_refused'; destination: string; file: string; message: string }
   | { type: 'secret_file_changed'; destination: string; file: string };

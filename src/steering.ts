@@ -45,6 +45,10 @@ export class Steering implements Controller {
     return found.map((each) => router.pause(each)).includes(true);
   }
 
+  pauseTimeoutMs(destination: string): number {
+    return Math.min(...this.#context.router.named(destination).map(({ policy }) => policy.pool.pauseTimeoutMs));
+  }
+
   resume(destination: string): boolean | null {
     const { router } = this.#context;
     const found = router.named(destination, true);

@@ -34,19 +34,28 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   '/evict': {
     method: 'POST',
     fields: ['destination', 'idle'],
-    run: ({ controller }, fields) => {
+    run: ({ controller, inspector }, fields) => {
       const destination = fields.get('destination') ?? null;
       const idleOnly = fields.get('idle') ?? false;
       if (destination !== null && typeof destination !== 'string')
         return refused('destination must be a string, host:port; leave it out for all destinations');
       if (typeof idleOnly !== 'boolean') return refused('idle must be true (only idle connections) or false');
       const evicted = controller.evict({ destination, idleOnly });
-      return evicted === null ? unknownDestination(destination ?? '') : json(200, { evicted });
+      return evicted === null ? unknownDestination(destination ?? '', inspector) : json(200, { evicted });
     },
   },
-  '/pause': ofDestination('changed', (controller, destination) => controller.pause(destination)),
-  '/resume': ofDestination('changed', (controller, destination) => controller.resume(destination)),
-  '/reconnect': ofDestination('connections', (controller, destination) => controller.reconnect(destination)),
+  '/pause': ofDestination((controller, destination) => {
+    const changed = controller.pause(destination);
+    return changed === null ? null : { changed, pauseTimeoutMs: controller.pauseTimeoutMs(destination) };
+  }),
+  '/resume': ofDestination((controller, destination) => {
+    const changed = controller.resume(destination);
+    return changed === null ? null : { changed };
+  }),
+  '/reconnect': ofDestination((controller, destination) => {
+    const connections = controller.reconnect(destination);
+    return connections === null ? null : { connections };
+  }),
   '/stats': {
     method: 'GET',
     fields: [],
@@ -56,18 +65,17 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 
 /** A command about one destination, which has to be named: what holds requests up is not done to all by mistake. */
 function ofDestination(
-  key: string,
-  run: (controller: Controller, destination: string) => boolean | number | null,
+  run: (controller: Controller, destination: string) => Readonly<Record<string, unknown>> | null,
 ): Command {
   return {
     method: 'POST',
     fields: ['destination'],
-    run: ({ controller }, fields) => {
+    run: ({ controller, inspector }, fields) => {
       const destination = fields.get('destination');
       if (typeof destination !== 'string' || destination.trim() === '')
         return refused('destination must be a string: host:port, as the app calls it');
       const done = run(controller, destination);
-      return done === null ? unknownDestination(destination) : json(200, { destination, [key]: done });
+      return done === null ? unknownDestination(destination, inspector) : json(200, { destination, ...done });
     },
   };
 }

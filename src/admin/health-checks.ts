@@ -1,6 +1,7 @@
 import type { DestinationStats } from '../pool/stats.ts';
 import type { EventLoopDelay } from '../telemetry/event-loop.ts';
 import type { ProcessStats } from './inspector.ts';
+import { isUnfit, standingOf } from './standing.ts';
 
 /** A health check's verdict and what it means in words. */
 export type Check = { readonly status: 'ok' | 'warn' | 'fail'; readonly message: string };
@@ -40,6 +41,8 @@ export function checkHealth(
   const paused: string[] = [];
   const open: string[] = [];
   const failing: string[] = [];
+  const partly: string[] = [];
+  const unfit: string[] = [];
   let count = 0;
   for (const destination of destinations) {
     count++;
@@ -48,11 +51,14 @@ export function checkHealth(
       full.push(destination.name);
     if (destination.paused) paused.push(destination.name);
     if (destination.breaker.state === 'open') open.push(destination.name);
-    if (destination.discovery.state === 'failing') failing.push(destination.name);
+    const { state, error } = destination.discovery;
+    if (state === 'failing') failing.push(destination.name);
+    else if (error !== null) partly.push(`${destination.name} (${error})`);
+    if (standingOf(destination) !== 'fit' && destination.endpoints.some(isUnfit)) unfit.push(destination.name);
   }
   const checks = {
     pools: poolsCheck(count, { waiting, full, paused, open }, sidecar),
-    discovery: discoveryCheck(count, failing, sidecar),
+    discovery: discoveryCheck(count, { failing, partly, unfit }, sidecar),
     memory: memoryCheck(sidecar),
     eventLoop: eventLoopCheck(eventLoop),
   };
@@ -80,13 +86,19 @@ function poolsCheck(count: number, { waiting, full, paused, open }: Strained, { 
   return { status: 'ok', message: `${count} destinations, none short of connections` };
 }
 
-function discoveryCheck(count: number, failing: readonly string[], { kubernetes }: ProcessStats): Check {
+type Endpoints = Readonly<Record<'failing' | 'partly' | 'unfit', readonly string[]>>;
+
+function discoveryCheck(count: number, { failing, partly, unfit }: Endpoints, { kubernetes }: ProcessStats): Check {
+  const words: string[] = [];
   const problem = kubernetes?.problems[0];
   const why = problem === undefined ? '' : `: ${problem.message}. ${problem.hint}`;
-  if (kubernetes?.connected === false)
-    return { status: 'warn', message: `the Kubernetes API server tells no changes of endpoints${why}` };
-  if (problem !== undefined) return { status: 'warn', message: `Kubernetes discovery${why}` };
-  if (failing.length > 0) return { status: 'warn', message: `no good answer about endpoints of ${names(failing)}` };
+  if (kubernetes?.connected === false) words.push(`the Kubernetes API server tells no changes of endpoints${why}`);
+  else if (problem !== undefined) words.push(`Kubernetes discovery${why}`);
+  if (failing.length > 0) words.push(`no good answer about endpoints of ${names(failing)}`);
+  // A destination that one of the problems above concerns would only say the same again.
+  if (partly.length > 0 && words.length === 0) words.push(`not all endpoints are known of ${names(partly)}`);
+  if (unfit.length > 0) words.push(`all endpoints fail, by their health checks or requests, of ${names(unfit)}`);
+  if (words.length > 0) return { status: 'warn', message: words.join('; ') };
   return { status: 'ok', message: `endpoints of ${count} destinations known or being looked up` };
 }
 

@@ -1,4 +1,5 @@
 import type { DestinationStats } from '../pool/stats.ts';
+import { type Standing, standingOf } from './standing.ts';
 
 /** Views on a destination's snapshot, for /health/* and /debug/latency. */
 
@@ -29,10 +30,9 @@ export function connectionsView(stats: DestinationStats): Record<string, unknown
 
 /** Where a destination's endpoints come from and how each stands. */
 export function discoveryView(stats: DestinationStats): Record<string, unknown> {
-  const serving = stats.endpoints.some((endpoint) => endpoint.inRotation);
   return {
     destination: stats.name,
-    status: serving ? 'ok' : stats.discovery.state === 'resolving' ? 'resolving' : 'unavailable',
+    status: statusOf(stats, standingOf(stats)),
     discovery: stats.discovery,
     endpoints: stats.endpoints.map((endpoint) => ({
       endpoint: endpoint.id,
@@ -44,6 +44,12 @@ export function discoveryView(stats: DestinationStats): Record<string, unknown> 
       outstanding: endpoint.outstanding,
     })),
   };
+}
+
+/** `warn`: it serves, but no endpoint is fit, or some of those that there should be are not found. */
+function statusOf({ discovery }: DestinationStats, standing: Standing): 'ok' | 'warn' | 'resolving' | 'unavailable' {
+  if (standing === 'none') return discovery.state === 'resolving' ? 'resolving' : 'unavailable';
+  return standing === 'unfit' || discovery.error !== null ? 'warn' : 'ok';
 }
 
 /**

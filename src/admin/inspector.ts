@@ -65,6 +65,8 @@ export interface Controller {
    * `host:port`, may be paused before its first request. @returns whether it was not paused before
    */
   pause(destination: string): boolean | null;
+  /** How long a request waits while it is paused (the least, of several); 0: it is refused at once. */
+  pauseTimeoutMs(destination: string): number;
   /** @returns whether it was paused, or null */
   resume(destination: string): boolean | null;
   /** Replaces all connections of a destination: each retires when its exchanges have ended. @returns how many, or null */

@@ -1,4 +1,5 @@
 import { getHeapStatistics } from 'node:v8';
+import { showHostPattern } from '../config/addresses.ts';
 import type { DestinationStats } from '../pool/stats.ts';
 import type { EventLoopMonitor } from '../telemetry/event-loop.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -104,11 +105,20 @@ export function statsAnswer({ inspector }: Pick<RouteContext, 'inspector'>, { qu
   if (wanted === null) return jsonList({ process: inspector.process() }, 'destinations', each(inspector));
   const found = [...matching(inspector, wanted)];
   if (found.length > 0) return jsonList({ process: inspector.process() }, 'destinations', found);
-  return unknownDestination(wanted);
+  return unknownDestination(wanted, inspector);
 }
 
-/** The answer where no destination has that name. */
-export function unknownDestination(name: string): Answer {
+/** The answer where no destination has that name: none at all, or none yet. */
+export function unknownDestination(name: string, inspector: Inspector): Answer {
+  const entry = inspector
+    .config()
+    .destinations.find(({ match, name: label }) => label === name || showHostPattern(match) === name);
+  if (entry !== undefined)
+    return json(404, {
+      code: 'NO_SUCH_DESTINATION',
+      message: `${name} is configured, but not used yet`,
+      hint: 'It appears with its first request.',
+    });
   return json(404, {
     code: 'NO_SUCH_DESTINATION',
     message: `no destination is called ${name}`,

@@ -1,7 +1,7 @@
 import { ERRORS, type ErrorCode } from '../errors.ts';
-import { ms, percent, type Rule } from './advice-rule.ts';
+import { ms, percent, type Rule, type Settings } from './advice-rule.ts';
 import { quantileMs, sum } from './counters-reading.ts';
-import { rateOf, requestsIn } from './load-window.ts';
+import { type PolicyReading, rateOf, requestsIn } from './load-window.ts';
 import { figure } from './sizing.ts';
 
 /** What failures of a destination say about its settings. */
@@ -157,6 +157,20 @@ const upstreamFailures: Rule = (window) => {
   };
 };
 
+/** What another try would mend of time-outs that come now and then, by how many there are already. */
+function secondTry({ attempts, retryOn }: PolicyReading): { advice: string; settings: Settings } {
+  if (attempts === null)
+    return { advice: ', and let GETs be sent again (retry.attempts: 2)', settings: { 'retry.attempts': 2 } };
+  if (attempts === 1) return { advice: '; retry.attempts is 1, so nothing is sent again', settings: {} };
+  if (retryOn.includes('timeout'))
+    return { advice: `; GETs have had their ${attempts} tries by then (retry.attempts)`, settings: {} };
+  const on = [...retryOn, 'timeout'];
+  return {
+    advice: `, and let GETs be sent again after time-outs, too (retry.on: [${on.join(', ')}])`,
+    settings: { 'retry.on': on },
+  };
+}
+
 const timeouts: Rule = (window) => {
   const { counted, policy } = window;
   const late = counted.errors.get('RESPONSE_TIMEOUT') ?? 0;
@@ -164,6 +178,7 @@ const timeouts: Rule = (window) => {
   const p50 = quantileMs(counted.duration, 0.5);
   const p99 = quantileMs(counted.duration, 0.99);
   if (late > 0) {
+    const again = secondTry(policy);
     const slow = p50 * 10 >= policy.responseMs;
     const to = Math.ceil(policy.responseMs / 500);
     return {
@@ -171,8 +186,8 @@ const timeouts: Rule = (window) => {
       found: `${late} requests had no answer within timeouts.response (${ms(policy.responseMs)}); half of all are done within ${ms(p50)}`,
       advice: slow
         ? `The upstream is slow on the whole: raise timeouts.response to ${to}s.`
-        : 'The others are answered long before: the upstream hangs at times. A longer time-out does not help; look at its log, and let GETs be sent again (retry.attempts: 2).',
-      settings: slow ? { 'timeouts.response': `${to}s` } : policy.attempts === null ? { 'retry.attempts': 2 } : {},
+        : `The others are answered long before: the upstream hangs at times. A longer time-out does not help; look at its log${again.advice}.`,
+      settings: slow ? { 'timeouts.response': `${to}s` } : again.settings,
     };
   }
   if (overdue > 0)
@@ -196,14 +211,28 @@ const timeouts: Rule = (window) => {
 
 const rateLimited: Rule = (window) => {
   const { counted, policy } = window;
-  if (counted.rateRefused === 0) return null;
+  const limit = policy.requestsPerMinute;
+  if (counted.rateRefused === 0 || limit === 0) return null;
   const demand = Math.ceil(rateOf(window) * 60);
   const to = Math.ceil(demand * 1.2);
+  const queues = policy.rateExceeded === 'queue';
+  const topic = 'rate limit';
+  const found = `${counted.rateRefused} requests were refused and ${counted.rateQueued} queued: the app calls ${demand} times a minute, rateLimit.requestsPerMinute is ${limit}`;
+  if (demand > limit)
+    return {
+      topic,
+      found,
+      advice: `Set it to ${to} if the upstream allows that${queues ? '' : '; where the app may wait instead, rateLimit.exceeded: queue'}.`,
+      settings: { 'rateLimit.requestsPerMinute': to },
+    };
+  const burst = policy.rateBurst === null ? 'what ten seconds allow' : String(policy.rateBurst);
   return {
-    topic: 'rate limit',
-    found: `${counted.rateRefused} requests were refused and ${counted.rateQueued} queued: the app calls ${demand} times a minute, rateLimit.requestsPerMinute is ${policy.requestsPerMinute}`,
-    advice: `Set it to ${to} if the upstream allows that; where the app may wait instead, rateLimit.exceeded: queue.`,
-    settings: { 'rateLimit.requestsPerMinute': to },
+    topic,
+    found: `${found}: enough on the whole, but they come in bursts`,
+    advice: queues
+      ? `Raise rateLimit.burst (${burst}) if the upstream takes more at once, or rateLimit.maxWait where the app may wait longer.`
+      : `Let a burst wait for its turn (rateLimit.exceeded: queue), or raise rateLimit.burst (${burst}) if the upstream takes more at once.`,
+    settings: queues ? {} : { 'rateLimit.exceeded': 'queue' },
   };
 };
 

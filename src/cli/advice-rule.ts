@@ -13,7 +13,7 @@ export type Finding = {
   readonly settings: Settings;
 };
 
-export type Settings = Readonly<Record<string, string | number | boolean | readonly number[]>>;
+export type Settings = Readonly<Record<string, string | number | boolean | readonly number[] | readonly string[]>>;
 
 /** Looks for one thing. */
 export type Rule = (window: LoadWindow) => Finding | null;

@@ -9,17 +9,19 @@ import { figure } from './sizing.ts';
 export type Advice = {
   /** The numbers behind it, whatever is found. */
   readonly evidence: readonly string[];
+  /** No request ended: where there are no findings, that says nothing. */
+  readonly idle: boolean;
   readonly findings: readonly Finding[];
 };
 
-/** What the load of a destination says about its settings; empty findings: nothing to change. */
+/** What the load of a destination says about its settings; empty findings: nothing to change, unless it was `idle`. */
 export function adviseOn(window: LoadWindow): Advice {
   const findings: Finding[] = [];
   for (const rule of [...FAILURE_RULES, ...POOL_RULES]) {
     const finding = rule(window);
     if (finding !== null) findings.push(finding);
   }
-  return { evidence: evidenceOf(window), findings };
+  return { evidence: evidenceOf(window), idle: requestsIn(window) === 0, findings };
 }
 
 function evidenceOf(window: LoadWindow): string[] {

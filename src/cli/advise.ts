@@ -21,6 +21,10 @@ const TIMEOUT_MS = 10_000;
 const LOOKS = 20;
 const LEAST_STEP_MS = 250;
 
+/** Without traffic the answer is not that all is well. */
+const NOTHING_SEEN =
+  'Without requests nothing can be told: let the app send some meanwhile, watch for longer (--for 5m), or go by what was counted since the start (--for 0).';
+
 /** `carpool advise DEST`: watches a destination for a while, then says what to set and why. */
 export async function advise(target: Target, name: string, options: AdviseOptions, deps: CliDeps): Promise<number> {
   const sidecar = new Sidecar(target, name, deps.clock);
@@ -130,13 +134,13 @@ function inWords(
   { name, label }: { readonly name: string; readonly label: string },
   seconds: number,
   sinceStart: boolean,
-  { evidence, findings }: Advice,
+  { evidence, findings, idle }: Advice,
   yaml: string,
 ): string {
   const shared = label === name ? '' : ` (counted as ${label}, with whatever else has that label)`;
   const time = sinceStart ? `since the start ${Math.round(seconds)} s ago` : `watched for ${Math.round(seconds)} s`;
   const lines = [`${name}${shared}, ${time}:`, ...evidence.map((line) => `  ${line}`), ''];
-  if (findings.length === 0) lines.push('Nothing to change.');
+  if (findings.length === 0) lines.push(idle ? NOTHING_SEEN : 'Nothing to change.');
   for (const { topic, found, advice } of findings) lines.push(`${topic}: ${found}`, `  → ${advice}`);
   if (yaml !== '') lines.push('', 'To paste, into the entry that is there or as a new one:', '', yaml.trimEnd());
   return `${lines.map(printableLine).join('\n')}\n`;

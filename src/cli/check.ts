@@ -38,16 +38,19 @@ function summary({ config, provenance }: LoadedConfig): string[] {
   const set = (kind: string): number =>
     // The list of destinations is no setting of its own; what stands in it is.
     [...provenance].filter(([path, origin]) => path !== 'destinations' && origin.kind === kind).length;
-  const { listener, operator, destinations } = config;
+  const { listener, operator, destinations, egress, fleet } = config;
   const lines = [
     `profile ${config.profile}; ${set('file')} settings from the file, ${set('environment')} from the environment, ${set('flag')} from flags`,
     `listens on ${showHostPattern({ host: listener.host, port: listener.port })}${
       operator.enabled ? `, operator port ${operator.port}` : ', no operator port'
     }`,
   ];
+  const { url } = egress.parentProxy;
+  if (url !== null) lines.push(`calls to the outside go by the parent proxy ${url.replace(/\/$/, '')}`);
+  if (fleet.coordinator !== null) lines.push(`${fleet.coordinator} divides the budgets of the fleet`);
   for (const { match, name, localPort, endpoints, to, policy } of destinations.slice(0, 20))
     lines.push(
-      `destination ${showHostPattern(match)}${name === null ? '' : ` (${name})`}: ${policy.pool.maxConnections} connections${
+      `destination ${showHostPattern(match)}${name === null ? '' : ` (${name})`}: ${connections(policy.pool.maxConnections)}${
         endpoints === null ? '' : `, ${endpoints.length} static endpoint${endpoints.length === 1 ? '' : 's'}`
       }${localPort === null ? '' : `, local port ${localPort}`}${[...targetWords(to), ...policyWords(policy)]
         .map((words) => `, ${words}`)
@@ -56,6 +59,8 @@ function summary({ config, provenance }: LoadedConfig): string[] {
   if (destinations.length > 20) lines.push(`and ${destinations.length - 20} more destinations`);
   return lines;
 }
+
+const connections = (count: number): string => `${count} connection${count === 1 ? '' : 's'}`;
 
 function targetWords(to: DestinationConfig['to']): string[] {
   if (to === null) return [];
@@ -67,7 +72,11 @@ function targetWords(to: DestinationConfig['to']): string[] {
 /** What of a policy is on that is off by default. */
 function policyWords(policy: DestinationPolicy): string[] {
   const { protocol, tls, retry, breaker, healthCheck, rateLimit, balancer, sticky, mode, fleetMaxConnections } = policy;
+  const { minConnections, scaling } = policy.pool;
   const words: string[] = [];
+  if (minConnections === 'auto') words.push('a learned floor');
+  else if (minConnections > 0) words.push(`${minConnections} kept warm`);
+  if (scaling === 'load') words.push('a limit that follows the load');
   if (protocol !== 'auto') words.push(protocol === 'http2' ? 'HTTP/2' : 'HTTP/1.1');
   if (tls.originate) words.push(tls.cert === null ? 'TLS' : 'TLS with a client certificate');
   if (mode === 'observe') words.push('observed only');
@@ -75,7 +84,7 @@ function policyWords(policy: DestinationPolicy): string[] {
   if (breaker.destinationFailures !== null) words.push(`breaker after ${breaker.destinationFailures} failures`);
   if (healthCheck.enabled) words.push(`${healthCheck.kind} checks every ${showDuration(healthCheck.intervalMs)}`);
   if (rateLimit.requestsPerMinute > 0) words.push(`${rateLimit.requestsPerMinute} requests a minute`);
-  if (balancer === 'sticky') words.push(`sticky by ${sticky.name ?? 'address'}`);
-  if (fleetMaxConnections !== null) words.push(`${fleetMaxConnections} connections for the fleet`);
+  if (balancer === 'sticky') words.push(`sticky by ${sticky.by === 'address' ? 'address' : sticky.name}`);
+  if (fleetMaxConnections !== null) words.push(`${connections(fleetMaxConnections)} for the fleet`);
   return words;
 }

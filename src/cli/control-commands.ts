@@ -1,3 +1,4 @@
+import { showDuration } from '../config/duration.ts';
 import { type CliDeps, CliError, EXIT } from './deps.ts';
 import { call, showTarget, type Target } from './http-call.ts';
 import { type JsonObject, numberAt, parseObject, textAt } from './json-reader.ts';
@@ -47,9 +48,14 @@ export async function evict(target: Target, destination: string | null, idle: bo
 /** `carpool pause DEST`: new requests wait until `resume`; saying it twice is no mistake. */
 export async function pause(target: Target, destination: string, deps: CliDeps): Promise<number> {
   const changed = await steer(target, '/pause', destination, deps);
+  const waitMs = numberAt(changed, 'pauseTimeoutMs');
+  const held =
+    waitMs === 0
+      ? 'are answered 503 PAUSED at once (pool.pauseTimeout is 0)'
+      : `wait up to pool.pauseTimeout (${showDuration(waitMs)})`;
   if (changed.get('changed') === true)
     deps.out(
-      `${destination} is paused: running requests finish, new ones wait up to pool.pauseTimeout.\nLet them through again: carpool resume ${destination}\n`,
+      `${destination} is paused: running requests finish, new ones ${held}.\nLet them through again: carpool resume ${destination}\n`,
     );
   else deps.out(`${destination} was paused already\n`);
   return EXIT.ok;

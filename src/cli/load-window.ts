@@ -37,11 +37,16 @@ export type PolicyReading = {
   readonly totalMs: number;
   /** Null: only what is safe by its kind. */
   readonly attempts: number | null;
+  /** What they may be made after. */
+  readonly retryOn: readonly string[];
   readonly statusCodes: readonly number[];
   readonly idempotencyKey: boolean;
   readonly retryBudget: number;
   readonly destinationFailures: number | null;
   readonly requestsPerMinute: number;
+  /** Null: what ten seconds allow. */
+  readonly rateBurst: number | null;
+  readonly rateExceeded: string;
   readonly fleetMaxConnections: number | null;
 };
 
@@ -95,6 +100,8 @@ export function readPolicy(policy: JsonObject): PolicyReading {
   const group = (name: string) => objectAt(policy, name);
   const [pool, timeouts, retry] = [group('pool'), group('timeouts'), group('retry')];
   const statusCodes: unknown = retry.get('statusCodes');
+  const on: unknown = retry.get('on');
+  const rateLimit = group('rateLimit');
   return {
     mode: textAt(policy, 'mode'),
     pooled: pool.get('enabled') !== false,
@@ -106,10 +113,13 @@ export function readPolicy(policy: JsonObject): PolicyReading {
     totalMs: numberAt(timeouts, 'totalMs'),
     attempts: numberOrNull(retry, 'attempts'),
     statusCodes: Array.isArray(statusCodes) ? statusCodes.filter((each) => typeof each === 'number') : [],
+    retryOn: Array.isArray(on) ? on.filter((each) => typeof each === 'string') : [],
     idempotencyKey: retry.get('idempotencyKey') === true,
     retryBudget: numberAt(retry, 'budget'),
     destinationFailures: numberOrNull(group('breaker'), 'destinationFailures'),
-    requestsPerMinute: numberAt(group('rateLimit'), 'requestsPerMinute'),
+    requestsPerMinute: numberAt(rateLimit, 'requestsPerMinute'),
+    rateBurst: numberOrNull(rateLimit, 'burst'),
+    rateExceeded: textAt(rateLimit, 'exceeded'),
     fleetMaxConnections: numberOrNull(policy, 'fleetMaxConnections'),
   };
 }

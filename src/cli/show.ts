@@ -99,12 +99,33 @@ function poolNotes(pool: JsonObject): string {
   const limit = objectAt(pool, 'limit');
   const max = numberAt(pool, 'maxConnections');
   const configured = numberAt(limit, 'configured');
-  if (typeof limit.get('share') === 'number' && numberAt(limit, 'share') === max && max < configured)
-    words.push(`fleet share ${max} of ${configured}`);
-  else if (typeof limit.get('scaled') === 'number') words.push(`limit ${max}, scaled from ${configured}`);
+  const [share, scaled, budget] = ['share', 'scaled', 'budget'].map((key) => limit.get(key));
+  if (typeof share === 'number' && share < (typeof scaled === 'number' ? scaled : configured))
+    words.push(`fleet share ${share}${typeof budget === 'number' ? ` of ${budget}` : ''}`);
+  else if (typeof scaled === 'number') words.push(`limit ${max}, scaled from ${configured}`);
+  const standing = noneFit(listAt(pool, 'endpoints'));
+  if (standing !== null) words.push(standing);
+  const problem = textAt(objectAt(pool, 'discovery'), 'error');
+  if (problem !== '') words.push(`discovery: ${problem}`);
   const signals = pool.get('signals');
   if (Array.isArray(signals) && signals.length > 0) words.push(`strained: ${signals.join(', ')}`);
   return words.join('; ');
+}
+
+/** Where all endpoints are out after failures or by their health checks, how many by which, or null. */
+function noneFit(endpoints: readonly JsonObject[]): string | null {
+  const failing = endpoints.filter((endpoint) => textAt(endpoint, 'state') === 'failing').length;
+  const ejected = endpoints.filter((endpoint) => textAt(endpoint, 'state') === 'ejected').length;
+  const rest = endpoints.filter(
+    (endpoint) => endpoint.get('inRotation') === true && !/^(failing|ejected)$/.test(textAt(endpoint, 'state')),
+  );
+  if (failing + ejected === 0 || rest.length > 0) return null;
+  const counts = [
+    ...(failing > 0 ? [`${failing} by health checks`] : []),
+    ...(ejected > 0 ? [`${ejected} ejected`] : []),
+  ];
+  const serves = endpoints.some((endpoint) => endpoint.get('inRotation') === true);
+  return `no fit endpoint (${counts.join(', ')})${serves ? ': they serve on' : ''}`;
 }
 
 /** `carpool connections`: a row for each upstream connection. */

@@ -50,16 +50,19 @@ export function crossCheck(config: Config, places: readonly number[], findings: 
   checkNames(config.destinations, places, refuse);
   checkPool(config.defaults.pool, 'defaults.pool', limits.maxConnections, refuse, warn);
   checkTls(config.defaults.tls, 'defaults.tls', refuse);
-  checkPolicy(config.defaults, 'defaults', refuse, warn);
+  // A default is nobody's word.
+  const written = (path: string): boolean => (findings.provenance.get(path)?.kind ?? 'default') !== 'default';
+  const checks = { refuse, warn, written };
+  checkPolicy(config.defaults, 'defaults', checks);
   checkFleet(config, places, refuse, warn);
-  checkEgress(config, warn);
+  checkEgress(config, checks);
   for (const [index, destination] of config.destinations.entries()) {
     const path = `destinations[${places[index]}]`;
     // A pair that comes whole from `defaults` was told there.
     const own = (...names: string[]): boolean => names.some((name) => findings.provenance.has(`${path}.${name}`));
     if (own('pool.minConnections', 'pool.maxConnections'))
       checkPool(destination.policy.pool, `${path}.pool`, limits.maxConnections, refuse, warn);
-    if (own(...RESILIENCE)) checkPolicy(destination.policy, path, refuse, warn);
+    if (own(...RESILIENCE)) checkPolicy(destination.policy, path, checks);
     if (destination.to !== null && destination.endpoints !== null)
       refuse(
         [`${path}.to`, `${path}.endpoints`],
@@ -78,7 +81,7 @@ export function crossCheck(config: Config, places: readonly number[], findings: 
 
 /** The settings that `checkPolicy` looks at. */
 const RESILIENCE = POLICY_SETTINGS.map(({ path }) => path).filter((path) =>
-  /^(retry|sticky|rateLimit|headers)\.|^balancer$/.test(path),
+  /^(retry|sticky|rateLimit|headers|healthCheck)\.|^(balancer|protocol|mode|pool\.minConnections)$/.test(path),
 );
 
 function checkPool(pool: PoolPolicy, path: string, all: number, refuse: Refuse, warn: Warn): void {

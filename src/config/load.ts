@@ -7,9 +7,10 @@ import { type Environment, readEnvironment } from './environment.ts';
 import { type Flag, readFlags } from './flags.ts';
 import { type Layer, mergeLayers, type Origin } from './layers.ts';
 import { memoryLimit } from './memory-limit.ts';
+import { dropPresetStatuses } from './preset-retry.ts';
 import { ConfigProblems, type Problem, reportProblem } from './problems.ts';
 import { PRESET_VALUES, PROFILE_VALUES } from './profiles.ts';
-import { type RawValues, resolveConfig } from './resolve.ts';
+import { resolveConfig } from './resolve.ts';
 import { SCHEMA } from './schema.ts';
 import { checkTlsFiles } from './tls-check.ts';
 import type { Config } from './types.ts';
@@ -76,10 +77,23 @@ function build(file: ConfigFile | null, sources: ConfigSources): LoadedConfig {
     const origin = provenance.get(path);
     return origin === undefined || origin.kind === 'default' ? (file?.name ?? 'defaults') : origin.name;
   };
-  const filled = entries.map((entry): DestinationEntry & { all: RawValues } => ({
+  const filled = entries.map((entry): DestinationEntry & { all: Map<string, unknown> } => ({
     ...entry,
     all: fillDestination(entry, values, where, provenance),
   }));
+  // First the destinations: they inherit a preset's statuses, whatever else `defaults` says.
+  const origins = new Map(provenance);
+  for (const { index, all } of filled) {
+    const place = `destinations[${index}].`;
+    const origin = (path: string): Origin | undefined => origins.get(place + path) ?? origins.get(`defaults.${path}`);
+    dropPresetStatuses(all, '', origin, (path, by) => provenance.set(place + path, by));
+  }
+  dropPresetStatuses(
+    values,
+    'defaults.',
+    (path) => origins.get(`defaults.${path}`),
+    (path, by) => provenance.set(`defaults.${path}`, by),
+  );
   const config = resolveConfig(
     values,
     filled.map(({ all }) => all),

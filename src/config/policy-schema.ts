@@ -66,7 +66,7 @@ export const POLICY_SCHEMA = {
       applies: 'at once',
     },
     maxConnections: {
-      doc: 'Open connections to the destination from this sidecar, over all its endpoints.',
+      doc: 'Open connections to the destination from this sidecar, over all its endpoints. Tunnels do not count, nor do connections that only finish what they carry (after an eviction or reconnect, or to an endpoint that is gone): for so long there may be more.',
       format: 'count',
       min: 1,
       max: 65_535,

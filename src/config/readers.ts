@@ -147,14 +147,33 @@ export function readServerName(raw: unknown): string {
   return pattern.host;
 }
 
+/** Mistakes of one value that are told; who makes more has made one of another kind. */
+const MOST_TOLD = 5;
+
+/** Reads every entry, and refuses with what is wrong with all of those that are. */
+export function readEach<T, R>(entries: readonly T[], read: (entry: T, index: number) => R): readonly R[] {
+  const right: R[] = [];
+  const wrong: string[] = [];
+  for (const [index, entry] of entries.entries())
+    try {
+      right.push(read(entry, index));
+    } catch (error) {
+      if (!(error instanceof NotAllowed)) throw error;
+      wrong.push(error.message);
+    }
+  if (wrong.length === 0) return right;
+  const more = wrong.length > MOST_TOLD ? `; and ${wrong.length - MOST_TOLD} more` : '';
+  return refuse(wrong.slice(0, MOST_TOLD).join('; ') + more);
+}
+
 type ReadonlyList<T> = readonly T[];
 
-/** Reads a list; the message names the first entry that is wrong. */
+/** Reads a list; the message names the entries that are wrong. */
 function readList<T>(raw: unknown, each: string, read: (entry: unknown) => T | null): ReadonlyList<T> {
   if (!Array.isArray(raw)) return refuse(`must be a list, each entry ${each}`);
-  return raw.map(
-    (entry: unknown, index) =>
-      read(entry) ?? refuse(`its entry ${index + 1} ${describeRaw(entry, false)} and must be ${each}`),
+  return readEach<unknown, T>(
+    raw,
+    (entry, index) => read(entry) ?? refuse(`its entry ${index + 1} ${describeRaw(entry, false)} and must be ${each}`),
   );
 }
 

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { parseAddressRange } from '../discovery/address-range.ts';
 import { parseHostPattern } from './addresses.ts';
 import { describeRaw } from './problems.ts';
-import { refuse } from './readers.ts';
+import { readEach, refuse } from './readers.ts';
 import type { SettingSpec } from './setting.ts';
 import type { HeaderValue, WeightedTarget } from './types.ts';
 
@@ -18,7 +18,7 @@ const wrongEntry = (entry: unknown, index: number, each: string): never =>
 export function readChoices(raw: unknown, spec: SettingSpec): readonly string[] {
   const choices = spec.choices ?? [];
   const each = `one of ${choices.join(', ')}`;
-  const read = list(raw, each).map((entry, index) =>
+  const read = readEach(list(raw, each), (entry, index) =>
     typeof entry === 'string' && choices.includes(entry) ? entry : wrongEntry(entry, index, each),
   );
   return [...new Set(read)];
@@ -27,7 +27,7 @@ export function readChoices(raw: unknown, spec: SettingSpec): readonly string[] 
 /** Statuses that may lead to another try: of errors, for an answer that is none must reach the app. */
 export function readStatuses(raw: unknown): readonly number[] {
   const each = 'an HTTP status from 400 to 599';
-  const read = list(raw, each).map((entry, index) =>
+  const read = readEach(list(raw, each), (entry, index) =>
     typeof entry === 'number' && Number.isInteger(entry) && entry >= 400 && entry <= 599
       ? entry
       : wrongEntry(entry, index, each),
@@ -65,7 +65,7 @@ function ownField(name: unknown): string {
 }
 
 export const readFieldNames = (raw: unknown): readonly string[] => [
-  ...new Set(list(raw, 'the name of a header field').map(ownField)),
+  ...new Set(readEach(list(raw, 'the name of a header field'), ownField)),
 ];
 
 const isTree = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -98,7 +98,7 @@ function headerValue(name: string, raw: unknown): HeaderValue {
 export function readHeaderSet(raw: unknown): readonly HeaderValue[] {
   if (!isTree(raw))
     return refuse('must be names with values, such as { x-team: shop, authorization: { file: /secrets/key } }');
-  const values = Object.entries(raw).map(([name, value]) => headerValue(ownField(name), value));
+  const values = readEach(Object.entries(raw), ([name, value]) => headerValue(ownField(name), value));
   const names = values.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   return twice === undefined ? values : refuse(`has ${twice} twice`);
@@ -121,13 +121,18 @@ export function readTargets(raw: unknown): readonly WeightedTarget[] {
       : [{ ...one, weight: 1 }];
   }
   const each = `{ host: ${TARGET}, weight: a whole number from 0 to 1000000 }`;
-  const targets = list(raw, each).map((entry, index): WeightedTarget => {
+  const targets = readEach(list(raw, each), (entry, index): WeightedTarget => {
     if (!isTree(entry)) return wrongEntry(entry, index, each);
     const { host, weight = 1, ...rest } = entry;
     const where = target(host);
-    if (where === null || Object.keys(rest).length > 0) return wrongEntry(entry, index, each);
+    const [unknown] = Object.keys(rest);
+    const has = (name: string, value: unknown): string =>
+      `its entry ${index + 1} has ${name} ${describeRaw(value, false).replace(/^is /, '')}`;
+    if (unknown !== undefined)
+      return refuse(`its entry ${index + 1} has ${unknown}, but only host and weight are known`);
+    if (where === null) return refuse(`${has('host', host)}, which must be ${TARGET}`);
     if (typeof weight !== 'number' || !Number.isInteger(weight) || weight < 0 || weight > 1_000_000)
-      return wrongEntry(entry, index, each);
+      return refuse(`${has('weight', weight)}, which must be a whole number from 0 to 1000000`);
     return { ...where, weight };
   });
   if (!targets.some(({ weight }) => weight > 0)) return refuse('must have an entry with a weight above 0');
@@ -159,7 +164,7 @@ export const readProxyUrl = (raw: unknown): string => {
 /** Names, `.suffixes`, addresses and ranges, each with `:port` if need be; in lower case. */
 export const readNoProxy = (raw: unknown): readonly string[] => {
   const each = 'a name, a .suffix, an address or a range, such as db.shop, .example.com, 10.0.0.0/8 or *';
-  return list(raw, each).map((entry, index) => {
+  return readEach(list(raw, each), (entry, index) => {
     if (typeof entry !== 'string') return wrongEntry(entry, index, each);
     const text = entry.trim().toLowerCase();
     if (text.includes('/')) {

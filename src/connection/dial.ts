@@ -6,7 +6,7 @@ import type { RawSocket } from '../transport/raw-socket.ts';
 import type { SecureTarget } from '../transport/secure-socket.ts';
 import { TlsFileError } from '../transport/tls-files.ts';
 import type { DialFailure } from './dial-failure.ts';
-import { unreadable } from './proxy-refusal.ts';
+import { bracketed, unreadable } from './proxy-refusal.ts';
 import { ofProxy, ProxyTunnel, type TunnelOutcome } from './proxy-tunnel.ts';
 import type { SecureDial } from './secure-dial.ts';
 import { alpnFailure, filesFailure, type TlsFailure, tlsFailure } from './tls-failure.ts';
@@ -44,8 +44,16 @@ export type ProxyDial = {
 const OTHER_FAMILY_AFTER_MS = 250;
 
 const NO_ANSWER = 'did not answer';
+const HANGS_INSIDE = 'did not finish the TLS handshake';
 /** What a host or network without the family says: it tells less than the failure at the other address. */
 const UNREACHABLE = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL']);
+
+/** Who has not answered: the parent proxy, or, where its tunnel stands, the host behind it. */
+function nameOf({ host, port, proxy }: Proxied, all: string, inside: boolean): string {
+  return inside
+    ? `${bracketed(host)}:${port}, reached by the parent proxy ${proxy.url},`
+    : `the parent proxy ${proxy.url} (${all})`;
+}
 
 /** A connect to one address. Tells its dial how it ended, once, unless it is given up. */
 class Attempt implements ByteHandler, TunnelOutcome {
@@ -111,6 +119,7 @@ class Attempt implements ByteHandler, TunnelOutcome {
   /** What it waits for, in words: TCP stands already, or not. */
   get waitsFor(): string {
     const phase = this.#socket?.secure?.phase;
+    if (this.#options.by?.tunnel === true && (phase === 'handshake' || phase === 'verifying')) return HANGS_INSIDE;
     if (phase === 'handshake' || phase === 'verifying' || this.#tunnel?.shakesHands === true)
       return 'accepted the connection, but did not finish the TLS handshake';
     return this.#tunnel?.asked === true ? 'accepted the connection, but did not answer CONNECT' : NO_ANSWER;
@@ -230,11 +239,11 @@ export class Dial {
   #timedOut(connectMs: number): void {
     const { addresses, port } = this.#target;
     const all = addresses.map((address) => `${address}:${port}`).join(' and ');
-    const proxy = this.#options.by?.proxied.proxy.url;
-    const where = proxy === undefined ? all : `the parent proxy ${proxy} (${all})`;
     // Who takes the connection and says nothing may wait for another protocol, or be stuck; the network is in order.
     const waits = [...this.#attempts].map(({ waitsFor }) => waitsFor);
     const what = waits.find((words) => words !== NO_ANSWER) ?? NO_ANSWER;
+    const by = this.#options.by ?? null;
+    const where = by === null ? all : nameOf(by.proxied, all, what === HANGS_INSIDE);
     const message = `${where} ${what} within ${connectMs} ms`;
     this.#end(null)?.dialFailed({ errno: 'ETIMEDOUT', message, timedOut: true, tls: null });
   }

@@ -19,7 +19,11 @@ export function refusedWith(status: number, { host, port, proxy }: Proxied, aske
     return {
       code: 'PROXY_AUTH',
       message: `${message}: it wants ${proxy.credentials() === null ? '' : 'other '}credentials`,
-      hint: 'Set egress.parentProxy.credentialsFile to a file with user:password, or with the whole value of Proxy-Authorization; NTLM and Negotiate are not known here.',
+      hint: `${
+        proxy.credentials() === null
+          ? 'Set egress.parentProxy.credentialsFile to a file with'
+          : 'Correct what is in the file of egress.parentProxy.credentialsFile:'
+      } user:password, or the whole value of Proxy-Authorization; NTLM and Negotiate are not known here.`,
       proxyError: 'http_request_denied',
     };
   if (status >= 400 && status < 500)

@@ -146,6 +146,7 @@ export class ProxyTunnel {
 export function ofProxy(failure: TlsFailure): TlsFailure {
   return {
     ...failure,
+    toProxy: true,
     message: `TLS to the parent proxy: ${failure.message}`,
     hint: 'Check egress.parentProxy.url and the certificate of the proxy; egress.parentProxy.ca names a file with its CA.',
   };

@@ -11,6 +11,8 @@ export type TlsFailure = {
   readonly code: string;
   readonly message: string;
   readonly hint: string;
+  /** It was TLS to a parent proxy, not to the destination. */
+  readonly toProxy?: true;
 };
 
 const PROXY_ERRORS: Readonly<Record<TlsFailure['kind'], string>> = {
@@ -85,7 +87,7 @@ export function attemptError(where: string, failure: AttemptFailure, first: Firs
   if (failure.code === 'CONNECT_FAILED')
     return new CarpoolError(failure.code, `${where}: ${failure.message}`, {
       proxyError: 'http_request_denied',
-      hint: 'Set egress.parentProxy.credentialsFile to the credentials that the parent proxy wants.',
+      hint: 'Set egress.parentProxy.credentialsFile to a file with the credentials that the parent proxy wants, or correct what is in the file of egress.parentProxy.credentialsFile; NTLM and Negotiate are not known here.',
     });
   const streamCode = failure.streamCode ?? undefined;
   const more = first === null ? null : doubt(failure, first);

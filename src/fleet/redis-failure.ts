@@ -55,6 +55,12 @@ export function redisFailure(error: unknown, where: string): RedisFailure {
     const words = CODES[code] ?? (/CERT|TLS|SSL|SELF_SIGNED|ALTNAME/.test(code) ? tlsWords(message) : message);
     return new RedisFailure(`Redis at ${where}: ${words} (${code})`, true);
   }
+  // So says the client of Redis of the first byte of an answer.
+  if (message.startsWith('Unknown RESP type'))
+    return new RedisFailure(
+      `Redis at ${where}: what answers there is not Redis: look at fleet.redis.url (${message.slice(0, 50)})`,
+      true,
+    );
   // Whatever else Redis answers has no secret in it; it is cut, for nobody knows how long it is.
   return new RedisFailure(`Redis at ${where}: ${message.slice(0, 200)}`, true);
 }

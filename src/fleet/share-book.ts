@@ -2,11 +2,15 @@ import type { Clock } from '../clock.ts';
 import type { EventSink } from '../observer.ts';
 import { type Budgeted, budgeted, type SharedDestination } from './budgets.ts';
 
-/** How often the share of one destination is logged. */
+/** How often the share of one destination is logged while it changes all the time, … */
 const TOLD_EVERY_MS = 10_000;
+/** … and how long one has stayed that is logged before, so that the last line is what is in force. */
+const STAYED_MS = 3000;
 
 type Page = {
   share: number;
+  /** Since when. */
+  since: number;
   peers: number;
   budget: number;
   /** What was told last, and when. */
@@ -54,8 +58,9 @@ export class ShareBook {
   give({ name, budget, pool, elsewhere }: Budgeted, share: number, peers: number): void {
     const { limit } = pool;
     const left = Math.max(0, share - elsewhere);
-    if (limit.share !== left) {
-      limit.setShare(left);
+    const awaited = share === 0 && peers === 0;
+    if (limit.share !== left || limit.awaited !== awaited) {
+      limit.setShare(left, awaited);
       pool.limitChanged();
     } else {
       // A tunnel that came or went has moved the limit, and nobody has told the pool.
@@ -63,9 +68,12 @@ export class ShareBook {
       if (counted > limit.current || (waiting > 0 && counted < limit.current)) pool.limitChanged();
     }
     const page = this.#pages.get(name);
+    const now = this.#options.clock.now();
+    const never = Number.NEGATIVE_INFINITY;
     if (page === undefined)
-      this.#pages.set(name, { share, peers, budget, told: null, toldAt: Number.NEGATIVE_INFINITY, short: false });
+      this.#pages.set(name, { share, since: now, peers, budget, told: null, toldAt: never, short: false });
     else {
+      if (page.share !== share) page.since = now;
       page.share = share;
       page.peers = peers;
       page.budget = budget;
@@ -87,8 +95,9 @@ export class ShareBook {
     const { clock, events } = this.#options;
     const now = clock.now();
     for (const [destination, page] of this.#pages) {
-      const { share, budget, peers } = page;
-      if (peers > 0 && share !== page.told && now - page.toldAt >= TOLD_EVERY_MS) {
+      const { share, since, budget, peers } = page;
+      const due = now - page.toldAt >= TOLD_EVERY_MS || now - since >= STAYED_MS;
+      if (peers > 0 && share !== page.told && due) {
         page.told = share;
         page.toldAt = now;
         events.emit({ type: 'fleet_share', destination, share, budget, peers });

@@ -88,7 +88,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseError(...[, error]: Told<'onResponseError'>): void {
     const where = this.#status === 0 ? '' : ` in the body of a response of status ${this.#status}`;
-    this.#end()?.unanswered(`${wordsOf(error)}${where}`);
+    // nghttp2: what came is no frame. gRPC goes by HTTP/2 alone.
+    const foreign = this.#status === 0 && error.message === 'Protocol error';
+    const words = foreign ? `what answers does not speak HTTP/2, which gRPC needs (${error.message})` : wordsOf(error);
+    this.#end()?.unanswered(`${words}${where}`);
   }
 
   #answered(trailers: Fields, cut: boolean): void {

@@ -1,6 +1,5 @@
 import type { DialFailure } from '../connection/dial-failure.ts';
 import type { PooledConnection, ProtocolNeed, UpstreamLease } from '../connection/upstream.ts';
-import { CarpoolError } from '../errors.ts';
 import type { DestinationObserver } from '../observer.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
 import { blamesEndpoint, connectError } from './connect-error.ts';
@@ -63,7 +62,7 @@ export class Connecting implements DialSink {
       if (this.#shareElsewhere(entry, now)) return true;
     }
     if (this.#pool.pending.limited >= this.#pool.policy.pool.maxPending) {
-      throw new CarpoolError('POOL_PENDING_FULL', `${this.#pool.name}: ${this.#pool.occupancy()}`);
+      throw this.#deadlines.full();
     }
     if (endpoint === null) this.#deadlines.endpoint(entry);
     else this.#deadlines.room(entry);

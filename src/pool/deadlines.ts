@@ -1,4 +1,5 @@
 import { CarpoolError } from '../errors.ts';
+import { PROXY_TOO_LATE } from './connect-error.ts';
 import type { EndpointEvidence } from './evidence.ts';
 import type { PoolContext } from './lease.ts';
 import type { Pending } from './pending.ts';
@@ -23,11 +24,13 @@ export class Deadlines {
   connect(entry: Pending): void {
     const { connectMs } = this.#pool.policy.timeouts;
     this.#pool.pending.add(entry, connectMs, () => {
+      const [dial] = entry.dials;
+      const proxied = (dial?.endpoint ?? entry.tried.at(-1))?.spec.proxied !== undefined;
       this.#orphan(entry);
       this.#evidence.unreached('CONNECT_TIMEOUT', this.#context.clock.now());
       const why = entry.failure === null ? '' : `: ${entry.failure}`;
       const message = `${this.#pool.name}: no connection within ${connectMs} ms (${entry.tries} tries)${why}`;
-      entry.waiter.acquireFailed(new CarpoolError('CONNECT_TIMEOUT', message));
+      entry.waiter.acquireFailed(new CarpoolError('CONNECT_TIMEOUT', message, proxied ? { hint: PROXY_TOO_LATE } : {}));
     });
   }
 
@@ -36,8 +39,14 @@ export class Deadlines {
     const { acquireTimeoutMs } = this.#pool.policy.pool;
     this.#pool.pending.add(entry, acquireTimeoutMs, () => {
       const message = `${this.#pool.name}: waited ${acquireTimeoutMs} ms for a connection: ${this.#pool.occupancy()}`;
-      entry.waiter.acquireFailed(new CarpoolError('ACQUIRE_TIMEOUT', message));
+      entry.waiter.acquireFailed(new CarpoolError('ACQUIRE_TIMEOUT', message, this.#pool.limit.advice));
     });
+  }
+
+  /** What a request hears for which there is no room in the queue: `pool.maxPending`. */
+  full(): CarpoolError {
+    const { name, limit } = this.#pool;
+    return new CarpoolError('POOL_PENDING_FULL', `${name}: ${this.#pool.occupancy()}`, limit.advice);
   }
 
   /** No endpoint takes requests: `discovery.emptyWait`. */

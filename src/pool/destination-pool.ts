@@ -201,7 +201,7 @@ export class DestinationPool implements EndpointParent, PoolCore {
   /** How full it is, in words for an error. */
   occupancy(): string {
     const totals = this.totals();
-    return `${totals.active + totals.idle + totals.connecting} connections (limit ${this.limit.current}), ${totals.active} active, ${totals.idle} idle, ${totals.connecting} connecting, ${this.pending.size} requests waiting (limit ${this.#policy.pool.maxPending}); ${this.#context.capacity.used} of ${this.#context.capacity.max} connections in all`;
+    return `${totals.active + totals.idle + totals.connecting} connections (${this.limit.words}), ${totals.active} active, ${totals.idle} idle, ${totals.connecting} connecting, ${this.pending.size} requests waiting (limit ${this.#policy.pool.maxPending}); ${this.#context.capacity.used} of ${this.#context.capacity.max} connections in all`;
   }
 
   // --- what endpoint pools tell

@@ -58,6 +58,8 @@ export const MOST_RECOVERIES = 5;
 export class EndpointHealth {
   ejection: Ejection = { state: 'none' };
   consecutiveFailures = 0;
+  /** When the request went out whose answer brought it back (monotonic ms): what went out before says nothing any more. */
+  knownSince = Number.NEGATIVE_INFINITY;
   /** Something speaks against it: it is out, or doubted. */
   suspect = false;
   /** What was under way at the endpoint when its time was over, and is no trial. */

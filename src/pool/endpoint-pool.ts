@@ -349,7 +349,7 @@ export class EndpointPool extends UnderWay implements ConnectionOwner {
       latencyMs: this.latency.at(now),
       connectMs: this.lastConnectMs,
       consecutiveFailures: this.health.consecutiveFailures,
-      ejectedForMs: this.health.remainingMs,
+      ejectedForMs: Math.ceil(this.health.remainingMs),
       check: this.checked,
       idle: { effectiveMs: idleTime.effectiveMs, source: idleTime.source },
       dialing: { http1: this.dialing - this.dialingHttp2, http2: this.dialingHttp2 },

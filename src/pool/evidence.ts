@@ -5,6 +5,9 @@ import type { EndpointPool } from './endpoint-pool.ts';
 import type { OutcomeListener } from './outcomes.ts';
 import type { PoolCore } from './pool-core.ts';
 
+/** What tells when an attempt went out is the difference of two fractions. */
+const ROUNDING_MS = 0.01;
+
 /** Statuses by which a server, or a proxy before it, says that it cannot serve. */
 const isFailure = (status: number): boolean => status >= 502 && status <= 504;
 
@@ -28,7 +31,10 @@ export class EndpointEvidence {
     endpoint.latency.observe(ms, now);
     if (isFailure(status)) this.#failure(endpoint, `status ${status}`, now - ms, now);
     else {
-      if (endpoint.health.suspect) this.recovered(endpoint);
+      if (endpoint.health.suspect) {
+        endpoint.health.knownSince = now - ms - ROUNDING_MS;
+        this.recovered(endpoint);
+      }
       if (this.outcomes !== null) this.outcomes.answered(now - ms);
     }
   }
@@ -91,6 +97,7 @@ export class EndpointEvidence {
 
   #failure(endpoint: EndpointPool, cause: string, sentAt: number, now: number): void {
     if (this.outcomes !== null) this.outcomes.failed(cause, sentAt, now);
+    if (sentAt < endpoint.health.knownSince) return;
     endpoint.health.consecutiveFailures++;
     const { consecutiveFailures, onTrial } = endpoint.health;
     if (!onTrial && consecutiveFailures < this.#pool.policy.breaker.failures) return;

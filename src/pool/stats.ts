@@ -49,6 +49,15 @@ export type BreakerStats = {
   readonly triedAgainInMs: number;
 };
 
+export type LimitStats = {
+  readonly configured: number;
+  readonly scaled: number | null;
+  /** This sidecar's share of `budget`, or null: nobody divides it. */
+  readonly share: number | null;
+  /** fleet.maxConnections: the budget of all sidecars, or null: there is none. */
+  readonly budget: number | null;
+};
+
 export type DestinationStats = {
   readonly name: string;
   readonly label: string;
@@ -62,7 +71,7 @@ export type DestinationStats = {
   readonly pending: number;
   /** The limit in force, and what it comes from. */
   readonly maxConnections: number;
-  readonly limit: { readonly configured: number; readonly scaled: number | null; readonly share: number | null };
+  readonly limit: LimitStats;
   /** Connections that are kept warm: configured, or learned. */
   readonly floor: number;
   readonly paused: boolean;

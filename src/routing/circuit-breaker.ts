@@ -147,7 +147,7 @@ export class DestinationBreaker implements OutcomeListener {
 
   stats(now: number): BreakerStats {
     const state = this.#state;
-    const leftMs = state.state === 'open' ? Math.max(0, state.until - now) : 0;
+    const leftMs = state.state === 'open' ? Math.ceil(Math.max(0, state.until - now)) : 0;
     return {
       state: state.state === 'open' && leftMs === 0 ? 'half_open' : state.state,
       failures: this.#failures,

@@ -80,7 +80,9 @@ export class Destination implements EndpointSink {
     this.#headers = HeaderSource.of(this.name, policy.headers, context.clock, context.events);
     this.#podAddress = context.podAddress ?? null;
     this.#stickyKey = StickyKeyReader.of(policy, this.#podAddress);
-    this.#targets = (identity.to ?? null) === null ? null : new WeightedTargets(this, { vanished: policy.vanished });
+    const owner = { name: this.name, events: context.events };
+    const { vanished } = policy;
+    this.#targets = (identity.to ?? null) === null ? null : new WeightedTargets(this, { vanished }, owner);
     this.pool = new DestinationPool(
       this.name,
       policy,
@@ -385,11 +387,7 @@ export class Destination implements EndpointSink {
       ...totals,
       pending: this.pool.pending.size + waiting,
       maxConnections: this.pool.limit.current,
-      limit: {
-        configured: this.pool.limit.configured,
-        scaled: this.pool.limit.scaled,
-        share: this.pool.limit.share,
-      },
+      limit: this.pool.limit.stats(this.#policy.fleetMaxConnections),
       floor: this.pool.floor,
       paused: this.paused,
       breaker: this.#gate?.breakerStats() ?? BREAKER_OFF,

@@ -29,6 +29,15 @@ export const asCarpoolError = (thrown: unknown): CarpoolError =>
 
 export const BREAKER_OFF: BreakerStats = { state: 'off', failures: 0, triedAgainInMs: 0 };
 
+/** What helps where requests may wait for their turn (`rateLimit.exceeded: queue`). */
+const TURN_TOO_LATE =
+  'The rate limit of this destination is used up, and the next turn is further away than rateLimit.maxWait: wait as Retry-After says, or raise rateLimit.requestsPerMinute or rateLimit.maxWait.';
+const NO_ROOM_TO_WAIT =
+  'The rate limit of this destination is used up, and pool.maxPending requests wait for their turn already: send fewer at a time, or raise rateLimit.requestsPerMinute or pool.maxPending.';
+
+/** When to ask again while an operator's pause lasts: nobody knows for how long. */
+const PAUSED_RETRY_S = 5;
+
 /** The request that a trial stands in for. */
 const itself = (waiter: LeaseWaiter): LeaseWaiter => (waiter instanceof TrialRequest ? waiter.behind : waiter);
 
@@ -161,7 +170,7 @@ export class Gate {
     if (this.#queue.size === 0 && bucket.take(now)) return true;
     const { exceeded, maxWaitMs } = this.#policy.rateLimit;
     const waitMs = bucket.waitMs(now, this.#queue.size);
-    if (exceeded === 'refuse' || waitMs > maxWaitMs || this.#full) throw this.#rateLimited(waitMs);
+    if (exceeded === 'refuse' || waitMs > maxWaitMs || this.#full) throw this.#rateLimited(waitMs, this.#full);
     this.#owner.observer.rateLimitQueued++;
     return false;
   }
@@ -314,7 +323,7 @@ export class Gate {
 
   #pausedFor(ms: number): CarpoolError {
     const waited = ms === 0 ? '' : `; the request waited ${Math.round(ms)} ms (pool.pauseTimeout)`;
-    return new CarpoolError('PAUSED', `${this.#owner.name} is paused${waited}`);
+    return new CarpoolError('PAUSED', `${this.#owner.name} is paused${waited}`, { retryAfterSeconds: PAUSED_RETRY_S });
   }
 
   #pendingFull(): CarpoolError {
@@ -325,14 +334,18 @@ export class Gate {
     );
   }
 
-  #rateLimited(waitMs: number): CarpoolError {
+  /** @param full there was no room to wait for its turn */
+  #rateLimited(waitMs: number, full = false): CarpoolError {
     const { observer, name } = this.#owner;
     observer.rateLimitRefused++;
-    const { requestsPerMinute } = this.#policy.rateLimit;
+    const { requestsPerMinute, exceeded, maxWaitMs } = this.#policy.rateLimit;
     return new CarpoolError(
       'RATE_LIMITED',
       `${name}: over ${requestsPerMinute} requests per minute; the next turn is in ${Math.ceil(waitMs)} ms`,
-      { retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)) },
+      {
+        retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
+        ...(exceeded === 'queue' ? { hint: full && waitMs <= maxWaitMs ? NO_ROOM_TO_WAIT : TURN_TOO_LATE } : {}),
+      },
     );
   }
 }

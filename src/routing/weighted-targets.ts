@@ -9,6 +9,7 @@ import type {
 } from '../discovery/discovery.ts';
 import { addressPort, isIpLiteral } from '../discovery/ip-address.ts';
 import type { CarpoolError } from '../errors.ts';
+import type { EventSink } from '../observer.ts';
 
 /** What the endpoints of a target are marked with. */
 export const targetName = ({ host, port }: WeightedTarget): string => addressPort(host, port);
@@ -42,6 +43,18 @@ class TargetSink implements EndpointSink {
     this.#sink = sink;
     this.#onSettled = onSettled;
     this.#onAffinity = onAffinity;
+  }
+
+  /** That no request can go there was told. */
+  missing = false;
+
+  /** Why no request can go there, as far as discovery has answered; else null. */
+  get problem(): { readonly message: string; readonly hint: string } | null {
+    if (this.#ids.size > 0 || this.answer.answer === 'none') return null;
+    if (this.answer.answer === 'good')
+      return { message: 'it has no endpoint', hint: 'Look at its pods and their readiness.' };
+    const { message, hint } = this.answer.error;
+    return { message, hint };
   }
 
   /** Whether requests may go there, as far as discovery knows. */
@@ -99,6 +112,9 @@ class TargetSink implements EndpointSink {
   }
 }
 
+/** Whose targets they are, and where it is told that one cannot be used. */
+export type TargetsOwner = { readonly name: string; readonly events: EventSink };
+
 /**
  * The targets of a destination that goes elsewhere (`to`): each is found by itself, and their endpoints are all the destination's. One of weight 0
  * is not there at all.
@@ -109,13 +125,15 @@ export class WeightedTargets implements EndpointSubscription {
   #discovery: Discovery | null = null;
   readonly #sink: EndpointSink;
   readonly #options: SubscribeOptions;
+  readonly #owner: TargetsOwner;
   readonly #targets = new Map<string, TargetSink>();
   #subscribing = false;
   #affinity: string | null = null;
 
-  constructor(sink: EndpointSink, options: SubscribeOptions) {
+  constructor(sink: EndpointSink, options: SubscribeOptions, owner: TargetsOwner) {
     this.#sink = sink;
     this.#options = options;
+    this.#owner = owner;
   }
 
   /** Begins to look for them. Once. */
@@ -167,6 +185,7 @@ export class WeightedTargets implements EndpointSubscription {
   /** Requests go as soon as one target is known; that none is, is said when all have answered. */
   #settle(): void {
     if (this.#subscribing) return;
+    for (const target of this.#targets.values()) this.#tell(target);
     let failed: CarpoolError | null = null;
     let waiting = false;
     for (const { answer, known } of this.#targets.values()) {
@@ -178,6 +197,23 @@ export class WeightedTargets implements EndpointSubscription {
       else waiting = true;
     }
     if (!waiting) this.#sink.settled(failed);
+  }
+
+  /** Says once that no request can go to a target, for the others take its part in silence; and once that some can again. */
+  #tell(target: TargetSink): void {
+    const { problem, name } = target;
+    // Nothing is known yet.
+    if (target.answer.answer === 'none' || (problem !== null) === target.missing) return;
+    const { name: destination, events } = this.#owner;
+    target.missing = problem !== null;
+    if (problem === null) {
+      events.emit({ type: 'target_found', destination, target: name });
+      return;
+    }
+    const others = [...this.#targets.values()].some((each) => each.known && each.problem === null);
+    const where = others ? 'requests go to the other targets' : 'no other target is there either';
+    const message = `${problem.message}; ${where}. ${problem.hint} Correct its name in \`to\`, or give it weight 0`;
+    events.emit({ type: 'target_missing', destination, target: name, message });
   }
 
   describe(): DiscoveryState {

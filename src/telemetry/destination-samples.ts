@@ -20,10 +20,11 @@ export type DestinationSnapshot = {
 };
 
 /** Distinct values of an open-ended label; what comes later is added up as `other` (120 series a destination). */
-const MAX_CLOSE_REASONS = 10;
-const MAX_CONNECT_CODES = 3;
-const MAX_ERROR_CODES = 8;
-const MAX_RETRY_KINDS = 6;
+const MAX_CLOSE_REASONS = 8;
+const MAX_CONNECT_CODES = 4;
+const MAX_ERROR_CODES = 7;
+/** Reasons with their outcomes. Of those that come later only the reason is `other`: what became of a request is always told. */
+const MAX_RETRY_KINDS = 5;
 
 const BOUNDS_TEXT = boundsText(DURATION_BUCKETS, false);
 const BOUNDS_OPENMETRICS = boundsText(DURATION_BUCKETS, true);
@@ -67,7 +68,7 @@ function counter(read: (counters: DestinationObserver) => number): Writer {
   };
 }
 
-/** Keys of two words become two labels. */
+/** Keys of two words become two labels; of those beyond `max` the second is kept. */
 function byKey(
   read: (snapshot: DestinationSnapshot) => ReadonlyMap<string, number> | undefined,
   labels: readonly [string] | readonly [string, string],
@@ -75,25 +76,22 @@ function byKey(
 ): Writer {
   return (snapshot, out) => {
     let seen = 0;
-    let rest = 0;
+    const rest = new Map<string | null, number>();
     const sharedLabels = snapshot.shared;
     const [first, second] = labels;
+    const add = (one: string, two: string | null, value: number) =>
+      out.push({
+        labels: second === undefined || two === null ? { [first]: one } : { [first]: one, [second]: two },
+        sharedLabels,
+        value,
+      });
     for (const [key, value] of read(snapshot) ?? []) {
-      if (seen++ >= max) {
-        rest += value;
-        continue;
-      }
       const space = second === undefined ? -1 : key.indexOf(' ');
-      const values: Record<string, string> =
-        space < 0 || second === undefined
-          ? { [first]: key }
-          : { [first]: key.slice(0, space), [second]: key.slice(space + 1) };
-      out.push({ labels: values, sharedLabels, value });
+      const two = space < 0 ? null : key.slice(space + 1);
+      if (seen++ < max) add(space < 0 ? key : key.slice(0, space), two, value);
+      else rest.set(two, (rest.get(two) ?? 0) + value);
     }
-    if (rest === 0) return;
-    const values: Record<string, string> =
-      second === undefined ? { [first]: 'other' } : { [first]: 'other', [second]: 'other' };
-    out.push({ labels: values, sharedLabels, value: rest });
+    for (const [two, value] of rest) add('other', two, value);
   };
 }
 

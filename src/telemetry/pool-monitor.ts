@@ -32,6 +32,8 @@ export interface WatchedPool {
     readonly configured: number;
     readonly scaled: number | null;
     readonly share: number | null;
+    /** The share is not known yet. */
+    readonly awaited?: boolean;
   };
   /** Connections that count in the limit, and those of them that can take no more requests. */
   readonly places: { readonly counted: number; readonly taken: number };
@@ -90,10 +92,12 @@ export class PoolMonitor {
     watch.failures.look(observer, now);
     const errors = watch.failures.over(now);
     const share = errors.requests < ENOUGH_REQUESTS ? 0 : errors.failed / errors.requests;
-    this.#judge(destination, watch, 'pending', pending.size, PENDING, now, errors);
+    // Who divides the budget has not spoken: that is told by itself (fleet_failover).
+    const waiting = limit.awaited === true ? 0 : pending.size;
+    this.#judge(destination, watch, 'pending', waiting, PENDING, now, errors);
     this.#judge(destination, watch, 'errors', share, ERRORS, now, errors);
     // A share of a fleet's budget may be nothing at all.
-    const used = limit.current > 0 ? places.taken / limit.current : pending.size > 0 ? 1 : 0;
+    const used = limit.current > 0 ? places.taken / limit.current : waiting > 0 ? 1 : 0;
     this.#judge(destination, watch, 'utilization', used, UTILIZATION, now, errors);
   }
 

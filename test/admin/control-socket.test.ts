@@ -105,8 +105,8 @@ t.test('pause, resume and reconnect take one destination, which has to be named'
   const { control, controller, post } = makeControl(t);
   await control.start();
   const said = async (path: string, destination: string) => JSON.parse((await post(path, { destination })).body);
-  t.same(await said('/pause', 'a:80'), { destination: 'a:80', changed: true });
-  t.same(await said('/pause', 'paused:80'), { destination: 'paused:80', changed: false });
+  t.same(await said('/pause', 'a:80'), { destination: 'a:80', changed: true, pauseTimeoutMs: 30_000 });
+  t.same(await said('/pause', 'paused:80'), { destination: 'paused:80', changed: false, pauseTimeoutMs: 30_000 });
   t.same(await said('/resume', 'paused:80'), { destination: 'paused:80', changed: true });
   t.same(await said('/reconnect', 'a:80'), { destination: 'a:80', connections: 2 });
   controller.calls.length = 0;

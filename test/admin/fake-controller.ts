@@ -20,6 +20,9 @@ export class FakeController implements Controller {
     this.calls.push(['pause', destination]);
     return destination === 'unknown:80' ? null : destination !== 'paused:80';
   }
+  pauseTimeoutMs(destination: string): number {
+    return destination === 'impatient:80' ? 0 : 30_000;
+  }
   resume(destination: string): boolean | null {
     this.calls.push(['resume', destination]);
     return destination === 'unknown:80' ? null : destination === 'paused:80';

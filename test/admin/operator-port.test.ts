@@ -152,7 +152,7 @@ t.test('the health views show what the snapshots hold', async (t) => {
         endpoint({ address: '10.0.0.8', state: 'failing', check: 'failing' }),
       ],
       paused: true,
-      limit: { configured: 20, scaled: null, share: 10 },
+      limit: { configured: 20, scaled: null, share: 10, budget: 40 },
       breaker: { state: 'open', failures: 9, triedAgainInMs: 700 },
       signals: ['errors'],
     }),
@@ -170,7 +170,7 @@ t.test('the health views show what the snapshots hold', async (t) => {
       pending: 2,
       maxConnections: 10,
       utilization: 0.1,
-      limit: { configured: 20, share: 10 },
+      limit: { configured: 20, share: 10, budget: 40 },
       paused: true,
       signals: ['errors'],
     },
@@ -253,6 +253,35 @@ t.test('health says in words what is wrong, and fails only for what is wrong her
   t.match(await health(), { http: 200, checks: { memory: { status: 'warn' } } });
   inspector.processStats = processStats({ bufferedBytes: 960, limits });
   t.match(await health(), { http: 503, checks: { memory: { status: 'fail', message: /refused/ } } });
+});
+
+t.test('a destination without a fit endpoint, or with a target that is not found, is a warning', async (t) => {
+  const { operator, inspector } = makeOperator(t);
+  const where = await operator.start();
+  const read = async () => {
+    const health = JSON.parse((await call(where, '/health')).body);
+    const { destinations } = JSON.parse((await call(where, '/health/destinations')).body);
+    return [health.checks.discovery, ...destinations.map(({ status }: { status: string }) => status)];
+  };
+  const failing = endpoint({ state: 'failing', check: 'failing' });
+  const out = endpoint({ state: 'ejected', inRotation: false });
+  inspector.stats = [
+    destination('a:80', { endpoints: [failing, failing] }),
+    destination('b:80', { endpoints: [out] }),
+    destination('c:80', { endpoints: [failing, out, endpoint()] }),
+  ];
+  t.match(await read(), [
+    { status: 'warn', message: 'all endpoints fail, by their health checks or requests, of a:80, b:80' },
+    'warn',
+    'unavailable',
+    'ok',
+  ]);
+  const error = 'no-such-canary.example:80: no such name';
+  inspector.stats = [destination('a:80', { discovery: { source: 'dns', state: 'ready', error, ageMs: 5 } })];
+  t.match(await read(), [{ status: 'warn', message: `not all endpoints are known of a:80 (${error})` }, 'warn']);
+  const problems = [{ message: 'the API server is away', hint: 'Look at it.' }];
+  inspector.processStats = processStats({ kubernetes: { connected: true, watches: 1, problems } });
+  t.match(await read(), [{ message: /^Kubernetes discovery: .* Look at it\.$/ }], 'and is not told twice');
 });
 
 t.test('a fault inside a page is a 500 that says nothing, and is reported', async (t) => {

@@ -113,6 +113,34 @@ t.test('a rate limit that refuses is told with what the app asks for', (t) => {
   t.end();
 });
 
+t.test('a rate limit that refuses bursts is never to be lowered', (t) => {
+  const bursts = {
+    codes: map({ '2xx': 2, '4xx': 6 }),
+    errors: map({ RATE_LIMITED: 6 }),
+    rateRefused: 6,
+    reused: 1,
+    fresh: 1,
+    duration: histogram({ count: 8, ms: 20 }),
+  };
+  const policy = { requestsPerMinute: 60, rateBurst: 2 };
+  tells(t, healthyWindow({ seconds: 20, counted: bursts, policy }), [
+    {
+      topic: 'rate limit',
+      found: /calls 24 times a minute, rateLimit\.requestsPerMinute is 60: .* bursts$/,
+      advice: /exceeded: queue\), or raise rateLimit\.burst \(2\)/,
+      settings: { 'rateLimit.exceeded': 'queue' },
+    },
+  ]);
+  const queued = { ...policy, rateExceeded: 'queue' };
+  const [only] = found(healthyWindow({ seconds: 20, counted: bursts, policy: queued }));
+  t.match(only?.advice, /^Raise rateLimit\.burst \(2\) .* rateLimit\.maxWait/);
+  t.same(only?.settings, {});
+  const over = found(healthyWindow({ seconds: 5, counted: bursts, policy: queued }))[0];
+  t.match(over, { advice: /^Set it to 116 if the upstream allows that\.$/ }, 'it queues already');
+  t.same(found(healthyWindow({ counted: bursts })), [], 'a reload has taken the limit away');
+  t.end();
+});
+
 t.test('a retry budget that is used up points at the upstream', (t) => {
   const retries = map({ 'status_503 budget': 12, 'response_timeout budget': 3 });
   tells(t, healthyWindow({ counted: { retries } }), [
@@ -160,6 +188,18 @@ t.test('time-outs tell a slow upstream from one that hangs at times', (t) => {
   tells(t, healthyWindow({ counted: late, policy: { responseMs: 10_000 } }), [
     { topic: 'response time-outs', advice: /hangs at times/, settings: { 'retry.attempts': 2 } },
   ]);
+  const hangs = (policy: object) =>
+    found(healthyWindow({ counted: late, policy: { responseMs: 10_000, ...policy } }))[0];
+  const tried = hangs({ attempts: 3 });
+  t.match(tried?.advice, /GETs have had their 3 tries/);
+  t.same(tried?.settings, {}, 'what is set already is not advised');
+  t.match(hangs({ attempts: 3, retryOn: ['reset'] }), {
+    advice: /retry\.on: \[reset, timeout\]/,
+    settings: { 'retry.on': ['reset', 'timeout'] },
+  });
+  const once = hangs({ attempts: 1 });
+  t.match(once?.advice, /retry\.attempts is 1/);
+  t.same(once?.settings, {});
   const slow = { ...late, duration: histogram({ count: 6000, ms: 4000 }) };
   tells(t, healthyWindow({ counted: slow, policy: { responseMs: 10_000 }, peakInUse: 400 }), [
     { advice: /slow on the whole/, settings: { 'timeouts.response': '20s' } },

@@ -28,6 +28,7 @@ t.test('of a destination that is well nothing is said but its numbers', (t) => {
   ]);
   t.same(adviseOn(healthyWindow({ counted: { codes: new Map(), reused: 0, fresh: 0 } })), {
     evidence: ['no request ended'],
+    idle: true,
     findings: [],
   });
   t.end();
@@ -222,6 +223,7 @@ t.test('the settings of several findings make one entry, which a sidecar takes',
       seconds: 30,
       peakInUse: 20,
       pool: { maxConnections: 20, configured: 20 },
+      policy: { requestsPerMinute: 6000 },
       counted: {
         codes: new Map([
           ['2xx', 4000],

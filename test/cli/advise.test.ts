@@ -100,6 +100,24 @@ t.test('only what happens in the time counts', async (t) => {
   t.match(since.out, /low reuse: 0 % of 31 requests .* pool\.enabled is false\n {2}→ Set pool\.enabled: true\./);
 });
 
+t.test('without traffic nothing is said to be well', async (t) => {
+  const { ask, advise } = await setup(t);
+  await ask();
+  const { code, out } = await advise([SHOP, '--for', '1s']);
+  t.equal(code, 0);
+  t.match(out, /\n {2}no request ended\n\nWithout requests nothing can be told: .*--for 5m.*--for 0/);
+  t.notMatch(out, 'Nothing to change');
+});
+
+t.test('what a rate limit and tries are set to is seen in the running sidecar', async (t) => {
+  const { clock, ask, advise } = await setup(t, {}, { rateLimit: { requestsPerMinute: 60, burst: 2 } });
+  for (let count = 0; count < 8; count++) await ask();
+  clock.advance(60_000);
+  const { out } = await advise([SHOP, '--for', '0']);
+  t.match(out, /\nrate limit: 6 requests were refused .*\n {2}→ Let a burst wait .*rateLimit\.burst \(2\)/);
+  t.match(out, /\n {4}rateLimit:\n {6}exceeded: queue\n$/);
+});
+
 t.test('json has the numbers, the findings and the settings', async (t) => {
   const { clock, ask, advise } = await setup(t, { maxRequests: 2 }, { name: 'shop' });
   for (let count = 0; count < 40; count++) await ask();

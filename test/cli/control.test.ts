@@ -41,12 +41,19 @@ t.test('evict retires connections of one destination or of all, idle ones or all
 
 t.test('pause and resume say what has changed, and that it was so already', async (t) => {
   const { cli, controller } = await setup(t);
-  t.match(await cli('pause', 'a:80'), { code: 0, out: /^a:80 is paused: .* pool\.pauseTimeout\.\n.*resume a:80\n$/ });
+  t.match(await cli('pause', 'a:80'), {
+    code: 0,
+    out: /^a:80 is paused: .* wait up to pool\.pauseTimeout \(30s\)\.\n.*resume a:80\n$/,
+  });
+  t.match(await cli('pause', 'impatient:80'), {
+    out: /^impatient:80 is paused: .* new ones are answered 503 PAUSED at once/,
+  });
   t.match(await cli('pause', 'paused:80'), { code: 0, out: 'paused:80 was paused already\n' });
   t.match(await cli('resume', 'paused:80'), { code: 0, out: /^paused:80 is resumed/ });
   t.match(await cli('resume', 'a:80'), { code: 0, out: 'a:80 was not paused\n' });
   t.same(controller.calls, [
     ['pause', 'a:80'],
+    ['pause', 'impatient:80'],
     ['pause', 'paused:80'],
     ['resume', 'paused:80'],
     ['resume', 'a:80'],

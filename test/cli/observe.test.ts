@@ -58,15 +58,24 @@ t.test('pools are a row each', async (t) => {
 
 t.test('what is out of the ordinary about a pool stands in a column of its own', async (t) => {
   const { cli, inspector } = await setup(t);
-  const limit = { configured: 10, scaled: null, share: null };
+  const limit = { configured: 10, scaled: null, share: null, budget: null };
   inspector.stats = [
     destination('plain:80', { breaker: { state: 'closed', failures: 1, triedAgainInMs: 0 } }),
     destination('held:80', { paused: true, signals: ['pending', 'errors'] }),
     destination('open:80', { breaker: { state: 'open', failures: 5, triedAgainInMs: 4200 } }),
     destination('trial:80', { breaker: { state: 'half_open', failures: 5, triedAgainInMs: 0 } }),
-    destination('shared:80', { maxConnections: 3, limit: { ...limit, share: 3 } }),
-    destination('ample:80', { limit: { ...limit, share: 30 } }),
+    destination('shared:80', { maxConnections: 3, limit: { ...limit, share: 3, budget: 12 } }),
+    destination('tunnels:80', { maxConnections: 1, limit: { ...limit, share: 3, budget: 12 } }),
+    destination('ample:80', { limit: { ...limit, share: 30, budget: 90 } }),
     destination('scaled:80', { maxConnections: 15, limit: { ...limit, scaled: 15 } }),
+    destination('canary:80', {
+      discovery: { source: 'dns', state: 'ready', error: 'no-such-canary:80: no such name', ageMs: 5 },
+    }),
+    destination('sick:80', {
+      endpoints: [endpoint({ state: 'failing' }), endpoint({ state: 'failing' }), endpoint({ state: 'ejected' })],
+    }),
+    destination('gone:80', { endpoints: [endpoint({ state: 'ejected', inRotation: false })] }),
+    destination('half:80', { endpoints: [endpoint({ state: 'failing', inRotation: false }), endpoint()] }),
   ];
   const [titles, ...rows] = lines((await cli(['pools'])).out);
   t.equal(titles?.at(-1), 'NOTES');
@@ -77,9 +86,14 @@ t.test('what is out of the ordinary about a pool stands in a column of its own',
       ['held:80', 'paused; strained: pending, errors'],
       ['open:80', 'breaker open, tries again in 4s'],
       ['trial:80', 'breaker half open'],
-      ['shared:80', 'fleet share 3 of 10'],
+      ['shared:80', 'fleet share 3 of 12'],
+      ['tunnels:80', 'fleet share 3 of 12'],
       ['ample:80', ''],
       ['scaled:80', 'limit 15, scaled from 10'],
+      ['canary:80', 'discovery: no-such-canary:80: no such name'],
+      ['sick:80', 'no fit endpoint (2 by health checks, 1 ejected): they serve on'],
+      ['gone:80', 'no fit endpoint (1 ejected)'],
+      ['half:80', ''],
     ],
   );
 });

@@ -9,10 +9,10 @@ import { runCli } from './run-cli.ts';
 const SHOP = 'shop.demo:80';
 
 /** A running sidecar with one destination, and the commands for it. */
-async function setup(t: Test) {
+async function setup(t: Test, pauseTimeout: string | number = '10s') {
   const origin = await namedOrigin(t, 'shop');
   const { port, operatorPort, configFile, clock } = await startSidecar(t, {
-    destinations: [{ match: SHOP, endpoints: [`127.0.0.1:${origin.port}`], pool: { pauseTimeout: '10s' } }],
+    destinations: [{ match: SHOP, endpoints: [`127.0.0.1:${origin.port}`], pool: { pauseTimeout } }],
   });
   const socket = join(dirname(configFile), 'control.sock');
   const ask = () => call({ port }, 'http://shop.demo/', { headers: { host: 'shop.demo' } });
@@ -67,4 +67,14 @@ t.test('what has no such name cannot be held', async (t) => {
   const { cli } = await setup(t);
   t.match(await cli('pause', 'no such name'), { code: 1, err: /no destination is called no such name/ });
   t.match(await cli('reconnect', 'nobody:1'), { code: 1, err: /no destination is called nobody:1/ });
+});
+
+t.test('one that is configured and not used yet is told from one that there is not, and can be held', async (t) => {
+  const { ask, cli } = await setup(t, 0);
+  for (const command of ['pools', 'evict', 'reconnect'])
+    t.match(await cli(command, SHOP), { code: 1, err: /^.*shop\.demo:80 is configured, but not used yet\n/ }, command);
+  t.match(await cli('pools', 'other.demo:80'), { code: 1, err: /no destination is called other\.demo:80/ });
+  t.match(await cli('pause', SHOP), { code: 0, out: /new ones are answered 503 PAUSED at once/ });
+  t.match(await ask(), { status: 503, body: /PAUSED/ });
+  t.match(await cli('pools', SHOP), { code: 0, out: /paused/ });
 });

@@ -29,6 +29,22 @@ t.test('a good file is ok, with a short summary, and exit code 0', async (t) => 
   t.same(err, []);
 });
 
+t.test('the summary tells what grows, who divides and which way calls to the outside go', async (t) => {
+  const { out } = check(
+    t,
+    `fleet: { coordinator: redis, maxConnections: 40, redis: { url: "redis://r:6379" } }
+egress: { parentProxy: { url: "http://proxy.corp:3128" } }
+destinations: [{ match: "a:80", pool: { maxConnections: 1, minConnections: auto, scaling: load } }, { match: "b:80", pool: { minConnections: 3 } }]`,
+  );
+  t.match(out.join('\n'), 'calls to the outside go by the parent proxy http://proxy.corp:3128');
+  t.match(out.join('\n'), 'redis divides the budgets of the fleet');
+  t.match(
+    out.join('\n'),
+    'destination a:80: 1 connection, a learned floor, a limit that follows the load, 40 connections for the fleet',
+  );
+  t.match(out.join('\n'), 'destination b:80: 1024 connections, 3 kept warm, 40 connections for the fleet');
+});
+
 t.test('warnings are told beside ok', async (t) => {
   const { code, err } = check(t, 'destinations: [{ match: a, basePath: /x }]', { CARPOOL_NONSENSICAL: '1' });
   t.equal(code, 0);

@@ -81,6 +81,7 @@ const PARTNERS: Readonly<Record<string, readonly Partner[]>> = {
   'defaults.retry.statusCodes': [['defaults.retry.attempts', '3']],
   'defaults.retry.unsafeStatuses': [['defaults.retry.attempts', '3']],
   'defaults.sticky.by': [['defaults.sticky.name', 'x-key']],
+  'defaults.sticky.name': [['defaults.sticky.by', 'header']],
   'defaults.rateLimit.burst': [['defaults.rateLimit.requestsPerMinute', '60']],
   'fleet.coordinator': [['fleet.service', 'shop']],
   'fleet.maxConnections': FLEET,

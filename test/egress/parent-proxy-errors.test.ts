@@ -40,7 +40,11 @@ t.test('407 is carpool’s matter: the app is told what to set, and never asked 
   await refusedConnect(t, sidecar, `${API}:443`, FAILED);
   t.equal(proxy.seen.length, 3, 'nothing is tried again in vain');
   const known = await startBehind(t, proxy.url, { credentialsFile: '$D/key' }, {}, { key: 'a:b' });
-  t.match((await refused(t, known, `http://${API}/`, FAILED)).message, /it wants other credentials/);
+  for (const url of [`http://${API}/`, `https://${API}/`]) {
+    const { message, hint } = await refused(t, known, url, FAILED);
+    t.match(message, /it wants other credentials/);
+    t.match(hint, /[Cc]orrect .*egress\.parentProxy\.credentialsFile/);
+  }
   const none = await startBehind(t, proxy.url, { credentialsFile: '$D/none' });
   await refused(t, none, `http://${API}/`, FAILED);
   t.match(logOf(none), /"event":"secret_file_refused","destination":"parent proxy".*ENOENT/);
@@ -135,8 +139,9 @@ t.test('a proxy that does not answer CONNECT costs timeouts.connect, and the err
   sidecar.clock.advance(10_000);
   await app.until(({ ended }) => ended);
   const expected = { status: 504, code: 'CONNECT_TIMEOUT', error: 'connection_timeout' };
-  const { message } = checkError(t, app.received, { close: true, ...expected });
+  const { message, hint } = checkError(t, app.received, { close: true, ...expected });
   t.match(message, /parent proxy .* did not answer CONNECT within 10000 ms/);
+  t.match(hint, /^The parent proxy .*timeouts\.connect/);
   await proxy.connections[0]?.until(({ ended }) => ended);
 });
 
@@ -180,13 +185,46 @@ t.test('TLS that fails inside of the tunnel is the server’s; TLS to the proxy 
   const wrong = { status: 502, code: 'TLS_FAILED', error: 'tls_certificate_error' };
   for (const url of [`http://${API}/`, `https://${API}/`]) {
     const { message, hint } = await refused(t, untrusted, url, wrong);
-    t.match(message, /TLS to the parent proxy: the server’s certificate is from no CA that is trusted/);
+    t.match(
+      message,
+      /no connection to the parent proxy .*: TLS to the parent proxy: the server’s certificate is from no CA/,
+    );
     t.match(hint, /egress\.parentProxy\.ca/);
   }
   const missing = await startBehind(t, secure.url, { ca: '$D/none.pem' });
   const files = { status: 502, code: 'TLS_FAILED', error: 'proxy_configuration_error' };
   t.match((await refused(t, missing, `https://${API}/`, files)).message, 'none.pem');
   t.match((await refused(t, missing, `http://${API}/`, files)).message, 'none.pem');
+});
+
+t.test('a host behind the proxy that speaks no TLS is named, and not the proxy', async (t) => {
+  const server = await rawOrigin(t, (connection) =>
+    connection.socket.once('data', () => connection.write('HTTP/1.1 400 Bad Request\r\n\r\n')),
+  );
+  const proxy = await parentProxy(t, { [API]: server.port });
+  const sidecar = await startBehind(t, proxy.url);
+  const inside = { status: 502, code: 'TLS_FAILED', error: 'tls_protocol_error' };
+  const { message, hint } = await refused(t, sidecar, `https://${API}/`, inside);
+  t.match(
+    message,
+    /no connection to api\.test:443 by the parent proxy http:\/\/127\.0\.0\.1:\d+: what answers at this port does not speak TLS/,
+  );
+  t.notMatch(message, /no connection to the parent proxy/);
+  t.match(hint, /speaks plain HTTP/);
+});
+
+t.test('a host behind the proxy that hangs in the TLS handshake is named, and not the proxy', async (t) => {
+  const server = await rawOrigin(t);
+  const proxy = await parentProxy(t, { [API]: server.port });
+  const sidecar = await startBehind(t, proxy.url);
+  const app = await sidecar.client();
+  app.write(`GET https://${API}/ HTTP/1.1\r\nHost: ${API}\r\nConnection: close\r\n\r\n`);
+  await eventually(() => (server.connections[0]?.received.length ?? 0) > 0);
+  sidecar.clock.advance(10_000);
+  await app.until(({ ended }) => ended);
+  const expected = { status: 504, code: 'CONNECT_TIMEOUT', error: 'connection_timeout' };
+  const { message } = checkError(t, app.received, { close: true, ...expected });
+  t.match(message, /api\.test:443, reached by the parent proxy .*, did not finish the TLS handshake/);
 });
 
 t.test('a reset in the middle of TLS inside of the tunnel leaves nothing behind', async (t) => {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { EndpointSink } from '../../src/discovery/discovery.ts';
 import { CarpoolError } from '../../src/errors.ts';
+import type { CarpoolEvent } from '../../src/observer.ts';
 import { WeightedTargets } from '../../src/routing/weighted-targets.ts';
 import { FakeDiscovery } from '../routing/fake-discovery.ts';
 
@@ -27,14 +28,17 @@ function recorder(): { readonly sink: EndpointSink; readonly calls: string[] } {
 function start(...targets: readonly (readonly [host: string, weight: number])[]) {
   const discovery = new FakeDiscovery(null);
   const { sink, calls } = recorder();
-  const all = new WeightedTargets(sink, {});
+  const events: CarpoolEvent[] = [];
+  const all = new WeightedTargets(sink, {}, { name: 'd:80', events: { emit: (event) => events.push(event) } });
   const of = (list: readonly (readonly [string, number])[]) =>
     list.map(([host, weight]) => ({ host, port: 80, weight }));
   all.start(discovery, of(targets));
   const set = (...list: readonly (readonly [string, number])[]): void => all.set(of(list));
   /** What was told since it was asked last. */
   const news = (): string[] => calls.splice(0);
-  return { discovery, all, set, news };
+  /** Targets that came and went, since it was asked last. */
+  const told = (): CarpoolEvent[] => events.splice(0);
+  return { discovery, all, set, news, told };
 }
 
 const AT = { id: '10.0.0.1:80', address: '10.0.0.1', port: 80 };
@@ -128,10 +132,50 @@ t.test('a target that stays is not asked for again, and closing ends all', async
 t.test('answers that are there at once are told once, when all targets were asked', async (t) => {
   const discovery = new FakeDiscovery([AT]);
   const { sink, calls } = recorder();
-  const all = new WeightedTargets(sink, {});
+  const events: CarpoolEvent[] = [];
+  const all = new WeightedTargets(sink, {}, { name: 'd:80', events: { emit: (event) => events.push(event) } });
   all.start(discovery, [
     { host: 'a', port: 80, weight: 1 },
     { host: 'b', port: 80, weight: 1 },
   ]);
   t.same(calls, ['add a:80/10.0.0.1:80 of a:80', 'add b:80/10.0.0.1:80 of b:80', 'settled well']);
+});
+
+t.test('a target that is not found is told once, with what to do, and again when it is there', async (t) => {
+  const { discovery, told } = start(['a', 9], ['b', 1]);
+  discovery.sink('a:80').add(AT);
+  discovery.sink('a:80').settled(null);
+  t.same(told(), [], 'nobody has answered for b yet');
+  for (let round = 0; round < 3; round++) discovery.sink('b:80').settled(lost('b'));
+  t.same(told(), [
+    {
+      type: 'target_missing',
+      destination: 'd:80',
+      target: 'b:80',
+      message: `b is not found; requests go to the other targets. ${lost('b').hint} Correct its name in \`to\`, or give it weight 0`,
+    },
+  ]);
+  discovery.sink('b:80').add({ ...AT, id: 'x' });
+  discovery.sink('b:80').settled(null);
+  discovery.sink('b:80').settled(null);
+  t.same(told(), [{ type: 'target_found', destination: 'd:80', target: 'b:80' }]);
+  discovery.sink('b:80').settled(lost('b'));
+  t.same(told(), [], 'its endpoints go on being used');
+  discovery.sink('b:80').remove('x');
+  discovery.sink('b:80').settled(null);
+  t.match(told(), [{ type: 'target_missing', target: 'b:80', message: /^it has no endpoint; / }]);
+  discovery.sink('a:80').remove(AT.id);
+  discovery.sink('a:80').settled(lost('a'));
+  t.match(told(), [
+    { type: 'target_missing', target: 'a:80', message: /^a is not found; no other target is there either/ },
+  ]);
+});
+
+t.test('a target without weight is not looked for, so that it is not missed; nor is one that is gone', async (t) => {
+  const { discovery, set, told } = start(['a', 1], ['b', 0]);
+  t.same([...discovery.sinks.keys()], ['a:80']);
+  const a = discovery.sink('a:80');
+  set(['c', 1]);
+  a.settled(lost('a'));
+  t.same(told(), []);
 });

@@ -173,3 +173,10 @@ t.test('when it closes nothing of it goes on', async (t) => {
   clock.advance(10_000);
   t.equal(share(), 10);
 });
+
+t.test('a share that nobody has given yet is marked as such', async (t) => {
+  const { service, upstream } = sidecar(t);
+  t.equal(upstream.pool.limit.awaited, true);
+  service.tell(pods(...numbered(200)));
+  t.match(upstream.pool.limit, { share: 0, awaited: false }, 'that there is nothing for it is an answer');
+});

@@ -72,3 +72,41 @@ t.test('a share of nothing lets requests wait, and what is opened at last serves
   pool.limitChanged();
   t.equal(pool.demand.counted, 0, 'an idle connection above the share closes at once');
 });
+
+t.test(
+  'a request that a share keeps from a connection hears of the share, and of who has not given it yet',
+  async (t) => {
+    const origin = await answeringOrigin(t, () => null);
+    const context = poolContext();
+    const pool = testPool(t, context, policyWith({ pool: { acquireTimeoutMs: 1000, maxPending: 1 } }));
+    pool.add(endpointAt(origin.port));
+    pool.settle();
+    const refused = (): TestRequest['error'] => {
+      const request = new TestRequest();
+      pool.acquire(request);
+      let full: unknown = null;
+      try {
+        pool.acquire(new TestRequest());
+      } catch (error) {
+        full = error;
+      }
+      t.match(full, { code: 'POOL_PENDING_FULL', hint: /fleet/ });
+      context.clock.advance(1000);
+      t.equal(request.error?.code, 'ACQUIRE_TIMEOUT');
+      return request.error;
+    };
+    pool.limit.setShare(0, true);
+    t.match(refused(), {
+      message: /limit 0 until the fleet’s coordinator has answered/,
+      hint: /coordinator.*fleet_failover/,
+    });
+    pool.limit.setShare(0);
+    t.match(refused(), {
+      message: /limit 0, this sidecar’s share of the fleet’s budget/,
+      hint: /fleet\.maxConnections/,
+    });
+    pool.limit.setShare(null);
+    t.match(pool.occupancy(), /\(limit \d+\)/);
+    t.same(pool.limit.advice, {});
+  },
+);

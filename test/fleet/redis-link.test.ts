@@ -238,3 +238,10 @@ t.test('no failure repeats what was sent', async (t) => {
     /fleet.redis.ca/,
   );
 });
+
+t.test('what is no Redis at all is told as such', async (t) => {
+  t.equal(
+    redisFailure(new Error('Unknown RESP type 72 "H"'), 'there:80').message,
+    'Redis at there:80: what answers there is not Redis: look at fleet.redis.url (Unknown RESP type 72 "H")',
+  );
+});

@@ -118,7 +118,7 @@ t.test('a server that speaks no HTTP/2 fails, one that is silent too', async (t)
   const http1 = await rawOrigin(t, ({ socket }) =>
     socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
   );
-  t.not(await outcome(t, http1.port, { check: GRPC }), null);
+  t.match(await outcome(t, http1.port, { check: GRPC }), /does not speak HTTP\/2, which gRPC needs/);
   const silent = await rawOrigin(t);
   const fixture = new HealthFixture(t, [silent.port], { check: { ...GRPC, threshold: 1 } });
   fixture.tick();

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { startSidecar } from '../sidecar.ts';
 import { answeringOrigin, appClient, ok, statsOf, toOrigins, until } from './origins.ts';
-import { endpointAt, poolContext, testPool } from './pool-fixture.ts';
+import { endpointAt, policyWith, poolContext, testPool } from './pool-fixture.ts';
 
 const failing = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n';
 
@@ -120,4 +120,27 @@ t.test('where a connect decides, neither an app that leaves nor one failure on a
   t.match(endpoint.health.ejection, { state: 'trial', by: 'connect' });
   await until(() => endpoint.dialing === 0);
   t.equal(endpoint.health.out, false);
+});
+
+t.test('what went out before the request that brought an endpoint back does not eject it again', async (t) => {
+  const context = poolContext();
+  const pool = testPool(t, context, policyWith({ breaker: { failures: 2, recoveryMs: 10_000 } }));
+  for (const port of [1, 2]) pool.add(endpointAt(port));
+  pool.settle();
+  const [endpoint] = pool.endpoints;
+  if (endpoint === undefined) throw new Error('no endpoint');
+  const fail = (ms: number) => pool.evidence.failed(endpoint, 'RESPONSE_TIMEOUT', ms, context.clock.now());
+  for (let index = 0; index < 2; index++) fail(30_000);
+  context.clock.advance(10_000);
+  pool.evidence.tick(context.clock.now());
+  t.equal(endpoint.health.ejection.state, 'trial');
+  pool.evidence.answered(endpoint, 200, 5, context.clock.now());
+  fail(30_000);
+  t.equal(endpoint.health.out, false, 'before the first whole answer, too');
+  pool.evidence.completed(endpoint, 200);
+  context.clock.advance(15_000);
+  for (let index = 0; index < 4; index++) fail(30_000);
+  t.equal(endpoint.health.out, false);
+  for (let index = 0; index < 2; index++) fail(15_005);
+  t.equal(endpoint.health.out, true, 'what went out with it counts, and what went out since');
 });

@@ -138,7 +138,7 @@ const NO_STATS: DestinationStats = {
   draining: 0,
   pending: 0,
   maxConnections: 0,
-  limit: { configured: 0, scaled: null, share: null },
+  limit: { configured: 0, scaled: null, share: null, budget: null },
   floor: 0,
   paused: false,
   breaker: { state: 'off', failures: 0, triedAgainInMs: 0 },

@@ -28,6 +28,7 @@ t.test('it opens after that many failures in a row, and a whole answer between s
   t.match(breaker.refusal(1003), { code: 'CIRCUIT_OPEN', retryAfterSeconds: 9, message: /3 failures in a row/ });
   t.match(breaker.refusal(10_002.5), { retryAfterSeconds: 1 }, 'never 0');
   t.same(breaker.stats(1003), { state: 'open', failures: 3, triedAgainInMs: 9000 });
+  t.equal(breaker.stats(1003.4).triedAgainInMs, 9000, 'whole milliseconds');
 });
 
 t.test(

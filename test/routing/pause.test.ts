@@ -117,6 +117,7 @@ t.test('a request waits for pool.pauseTimeout and gets 503 then; with 0 it gets 
   sidecar.clock.advance(1);
   const refused = await early.response();
   t.equal(refused.status, 503);
+  t.match(refused.head, /\r\nretry-after: 5\r\n/i);
   t.match(JSON.parse(refused.body), { code: 'PAUSED', message: /10000 ms/, hint: /carpool resume/ });
   t.equal(statsOf(sidecar).pending, 1);
   sidecar.app.steering.resume(TARGET);

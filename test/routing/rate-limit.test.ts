@@ -113,6 +113,9 @@ t.test(
     const refused = await clients[4]?.response();
     t.equal(refused?.status, 429);
     t.match(refused?.head, /\r\nretry-after: 4\r\n/i);
+    const { hint } = JSON.parse(refused?.body ?? '');
+    t.match(hint, /rateLimit\.maxWait/);
+    t.notMatch(hint, /exceeded: queue/);
     t.equal(statsOf(sidecar).pending, 3);
     for (const count of [1, 2, 3]) {
       sidecar.clock.advance(999);
@@ -242,4 +245,19 @@ t.test('another attempt takes a token and is never refused for want of one', asy
   t.equal((await client.get('/early')).status, 429, 'its token went to the attempt before');
   sidecar.clock.advance(1000);
   t.equal((await client.get('/in-turn')).status, 200);
+});
+
+t.test('a request that finds no room to wait for its turn hears of that, and not of its turn', async (t) => {
+  const origin = await answeringOrigin(t);
+  const rateLimit = { requestsPerMinute: 60, burst: 1, exceeded: 'queue', maxWait: '30s' };
+  const sidecar = await startSidecar(t, {
+    destinations: [toOrigins([origin], { rateLimit, pool: { maxPending: 1 } })],
+  });
+  const [first, second, third] = await Promise.all([0, 1, 2].map(() => appClient(t, sidecar)));
+  t.equal((await first?.get('/0'))?.status, 200);
+  second?.send('/1');
+  await until(() => statsOf(sidecar).pending === 1);
+  const refused = await third?.get('/2');
+  t.equal(refused?.status, 429);
+  t.match(JSON.parse(refused?.body ?? '{}').hint, /pool\.maxPending/);
 });

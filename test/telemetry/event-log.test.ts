@@ -122,3 +122,16 @@ t.test('the last 200 events are kept, and a flood of closes does not push out th
   t.equal(events.recent().length, 200);
   t.end();
 });
+
+t.test('what is said of health checks is true also of an endpoint that serves on', (t) => {
+  const { events, lines } = setup(t);
+  const message = 'status 404; it serves on, for no other one is fit';
+  events.emit({ type: 'check_failed', destination: 'a:80', endpoint: 'e', message });
+  events.emit({ type: 'check_passed', destination: 'a:80', endpoint: 'e' });
+  events.emit({ type: 'destination_paused', destination: 'a:80' });
+  const [failed, passed, paused] = lines();
+  t.match(failed, { message, msg: 'endpoint fails its health checks: it gets no requests while another one is fit' });
+  t.match(passed, { msg: 'endpoint passes its health checks again' });
+  t.match(paused, { msg: /wait for up to pool\.pauseTimeout/ }, 'which may be 0');
+  t.end();
+});

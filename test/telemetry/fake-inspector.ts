@@ -97,7 +97,7 @@ export function destination(name: string, changes: Partial<DestinationStats> = {
     draining: count('draining'),
     pending: 0,
     maxConnections: 10,
-    limit: { configured: 10, scaled: null, share: null },
+    limit: { configured: 10, scaled: null, share: null, budget: null },
     floor: 0,
     paused: false,
     breaker: { state: 'off', failures: 0, triedAgainInMs: 0 },

@@ -202,7 +202,8 @@ function countEverything(observer: DestinationObserver): void {
   for (let i = 0; i < 40; i++) {
     observer.connectFailed(`E${i}`);
     observer.error(`CODE_${i}`);
-    observer.retried(`reason_${i}`, 'failure');
+    for (const outcome of ['success', 'failure', 'not_allowed', 'budget'] as const)
+      observer.retried(`reason_${i}`, outcome);
   }
 }
 
@@ -218,7 +219,7 @@ t.test('a destination where everything happened has at most 120 series, and none
   const states = ['ready', 'unready', 'terminating', 'removed', 'ejected', 'failing'] as const;
   inspector.stats = [
     destination('a:80', {
-      limit: { configured: 20, scaled: 15, share: 10 },
+      limit: { configured: 20, scaled: 15, share: 10, budget: 40 },
       paused: true,
       breaker: { state: 'open', failures: 7, triedAgainInMs: 1000 },
       signals: ['pending', 'errors', 'utilization'],
@@ -230,14 +231,50 @@ t.test('a destination where everything happened has at most 120 series, and none
   const families = await scrape();
   const count = seriesOf(families, 'a:80').length;
   t.ok(count <= 120, `${count} series`);
-  t.comment(`COUNT ${count}`, JSON.stringify(Object.fromEntries([...families].map(([n, f]) => [n, f.samples.filter((s) => s.labels?.destination === "a:80" || JSON.stringify([...(s.labels ?? [])]).includes("a:80")).length]).filter(([, c]) => c))));
   const sum = (name: string) => families.get(name)?.samples.reduce((total, { value }) => total + value, 0);
   t.equal(sum('carpool_errors_total'), 40);
   t.equal(sum('carpool_pool_connect_errors_total'), 40);
-  t.equal(sum('carpool_retries_total'), 40);
+  t.equal(sum('carpool_retries_total'), 160);
   t.equal(sum('carpool_pool_connections_closed_total'), CLOSE_REASONS.length + 2);
-  t.equal(sampleValue(families, 'carpool_errors_total', { destination: 'a:80', code: 'other' }), 32);
+  t.equal(sampleValue(families, 'carpool_errors_total', { destination: 'a:80', code: 'other' }), 33);
 });
+
+t.test('of retries for many reasons the reason becomes other, the outcome never does', async (t) => {
+  const { labels, inspector, eventLoop, scrape } = metricsSetup();
+  t.teardown(() => eventLoop.stop());
+  const observer = labels.open('a:80', null);
+  inspector.stats = [destination('a:80')];
+  for (const status of [429, 500, 502, 503, 504, 529])
+    for (const outcome of ['success', 'failure'] as const) observer.retried(`status_${status}`, outcome);
+  for (let i = 0; i < 7; i++) observer.retried('status_503', 'budget');
+  for (let i = 0; i < 3; i++) observer.retried('status_500', 'not_allowed');
+  const families = await scrape();
+  const is = (reason: string, outcome: string, value: number | undefined) =>
+    t.equal(
+      sampleValue(families, 'carpool_retries_total', { destination: 'a:80', reason, outcome }),
+      value,
+      `${reason} ${outcome}`,
+    );
+  is('status_429', 'success', 1);
+  is('status_429', 'failure', 1);
+  is('other', 'budget', 7);
+  is('other', 'not_allowed', 3);
+  is('other', 'other', undefined);
+});
+
+t.test(
+  'a time-out and a certificate that is out of date are told by name beside the usual connect errors',
+  async (t) => {
+    const { labels, inspector, eventLoop, scrape } = metricsSetup();
+    t.teardown(() => eventLoop.stop());
+    const observer = labels.open('a:80', null);
+    inspector.stats = [destination('a:80')];
+    for (const code of ['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'CERT_HAS_EXPIRED']) observer.connectFailed(code);
+    const families = await scrape();
+    for (const code of ['ETIMEDOUT', 'CERT_HAS_EXPIRED'])
+      t.equal(sampleValue(families, 'carpool_pool_connect_errors_total', { destination: 'a:80', code }), 1, code);
+  },
+);
 
 t.test('a state that a connection was in once goes to 0 and does not end', async (t) => {
   const { clock, labels, inspector, eventLoop, scrape } = metricsSetup();

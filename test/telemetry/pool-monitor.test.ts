@@ -5,7 +5,7 @@ import { nextState, PoolMonitor } from '../../src/telemetry/pool-monitor.ts';
 
 type Pool = {
   pending: { size: number };
-  limit: { current: number; configured: number; scaled: number | null; share: number | null };
+  limit: { current: number; configured: number; scaled: number | null; share: number | null; awaited?: boolean };
   places: { counted: number; taken: number };
   signals: readonly PoolSignal[];
 };
@@ -249,5 +249,17 @@ t.test('a strained signal that comes back while it relieves is strained still', 
   t.same(nextState(relieving, true, 1, 5000), { state: 'strained' });
   t.same(nextState(relieving, false, 1, 10_999), relieving);
   t.same(nextState(relieving, false, 1, 11_000), { state: 'calm', looksOver: 0 });
+  t.end();
+});
+
+t.test('a share that the fleet’s coordinator has not given yet is no strain', (t) => {
+  const scene = new Scene();
+  scene.pool.limit = { current: 0, configured: 10, scaled: null, share: 0, awaited: true };
+  scene.pool.pending.size = 500;
+  scene.seconds(5);
+  t.same(scene.told, []);
+  scene.pool.limit = { current: 0, configured: 10, scaled: null, share: 0, awaited: false };
+  scene.seconds(3);
+  t.same(scene.told, ['+pending', '+utilization']);
   t.end();
 });

@@ -27,7 +27,7 @@ t.test('what resilience does has series of its own, which begin when it is used'
   inspector.stats = [
     destination('a:80', {
       maxConnections: 6,
-      limit: { configured: 20, scaled: null, share: 6 },
+      limit: { configured: 20, scaled: null, share: 6, budget: 24 },
       paused: true,
       breaker: { state: 'half_open', failures: 7, triedAgainInMs: 0 },
       signals: ['pending'],
@@ -66,7 +66,7 @@ t.test(
       labels.open(`${index}:80`, null).requestEnded(0, 200, 1);
       return destination(`${index}:80`, {
         breaker: { state, failures: 0, triedAgainInMs: 0 },
-        limit: { configured: 10, scaled: null, share: index === 3 ? null : 2 },
+        limit: { configured: 10, scaled: null, share: index === 3 ? null : 2, budget: null },
       });
     });
     const families = await scrape();
