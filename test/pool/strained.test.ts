@@ -70,7 +70,7 @@ t.test('a sidecar scales the limit of a destination as its configuration says, a
   await until(() => statsOf(sidecar).pending === 1);
   sidecar.clock.advance(1000);
   await until(() => origin.requests.length === 3);
-  t.same(statsOf(sidecar).limit, { configured: 2, scaled: 3, share: null });
+  t.same(statsOf(sidecar).limit, { configured: 2, scaled: 3, share: null, budget: null });
   t.equal(statsOf(sidecar).maxConnections, 3);
   clients[3]?.send('/3');
   await until(() => statsOf(sidecar).pending === 1);
