@@ -32,7 +32,7 @@ const MAY = {
   telemetry: ['admin/inspector.ts', 'pool/stats.ts', 'config/choices.ts'],
   admin: ['telemetry', 'pool/stats.ts', 'config'],
 };
-const COMMON = '^src/(clock|errors|observer)\\.ts$|^src/config/types\\.ts$';
+const COMMON = '^src/(back-off|clock|errors|observer)\\.ts$|^src/config/types\\.ts$';
 
 module.exports = {
   forbidden: [

@@ -1,8 +1,8 @@
-import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { App } from '../src/app.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { TestClock } from './test-clock.ts';
@@ -66,6 +66,18 @@ export async function startSidecar(
     configFile,
     logFile,
   };
+}
+
+/** Writes other settings at the top of the sidecar's file and has it read again. @returns what it says of the change */
+export async function reload(
+  sidecar: Pick<Sidecar, 'app' | 'configFile'>,
+  settings: Record<string, unknown>,
+): Promise<readonly string[]> {
+  const before: unknown = parse(readFileSync(sidecar.configFile, 'utf8'));
+  writeFileSync(sidecar.configFile, stringify({ ...group(before), ...settings }));
+  const { applied, lines } = await sidecar.app.steering.reload();
+  if (!applied) throw new Error(lines.join('\n'));
+  return lines;
 }
 
 function group(value: unknown): Record<string, unknown> {

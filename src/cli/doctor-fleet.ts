@@ -3,6 +3,7 @@ import type { Config } from '../config/types.ts';
 import { ApiError, servicePath, slicesPath } from '../discovery/kubernetes/kube-api.ts';
 import { SERVICE_NAME_LABEL } from '../discovery/kubernetes/objects.ts';
 import { listItems, readSlice } from '../discovery/kubernetes/read-objects.ts';
+import { podsOf } from '../fleet/peers.ts';
 import { inTime, openApi } from './doctor-api.ts';
 import type { DoctorContext, FindingSink } from './doctor-finding.ts';
 
@@ -71,8 +72,8 @@ async function checkPeers(context: DoctorContext, findings: FindingSink, stopped
       api.get(slicesPath(namespace), { labelSelector: `${SERVICE_NAME_LABEL}=${name}`, limit: MAX_SLICES }),
       clock,
     );
-    const endpoints = listItems(list).items.flatMap((item) => readSlice(item)?.endpoints ?? []);
-    const peers = new Set(endpoints.filter(({ ready }) => ready).map(({ address }) => address)).size;
+    const slices = listItems(list).items.flatMap((item) => readSlice(item) ?? []);
+    const peers = [...podsOf(slices, []).values()].filter(({ ready }) => ready).length;
     tellPeers(`Service ${namespace}/${name}`, peers, config, findings);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

@@ -42,8 +42,6 @@ export function checkPolicy(policy: DestinationPolicy, path: string, checks: Che
       [`${path}.headers.remove`, `${path}.headers.set`],
       `has ${both.name}, which headers.set has too: what is set replaces what the request has anyhow`,
     );
-  if (policy.fleetMaxConnections !== null && policy.fleetMaxConnections < 1)
-    refuse([`${path}.fleet.maxConnections`], 'must be at least 1');
 }
 
 /** Checks that tell less than they seem to. */
@@ -108,7 +106,7 @@ function checkRetry({ retry }: DestinationPolicy, path: string, { refuse, warn, 
 
 /** A budget needs who divides it, and who divides it has to be found. */
 export function checkFleet(config: Config, places: readonly number[], refuse: Refuse, warn: Warn): void {
-  const { coordinator, service, redis, failoverTimeoutMs, minShare } = config.fleet;
+  const { coordinator, service, redis, minShare } = config.fleet;
   const first = budgetsOf(config, places)[0]?.[0];
   if (coordinator === null) {
     if (first !== undefined)
@@ -129,7 +127,6 @@ export function checkFleet(config: Config, places: readonly number[], refuse: Re
     );
   if (coordinator === 'redis' && redis.url === null)
     refuse(['fleet.coordinator', 'fleet.redis.url'], 'is redis, which needs fleet.redis.url');
-  if (coordinator === 'redis' && failoverTimeoutMs < 2000) refuse(['fleet.failoverTimeout'], 'must be at least 2s');
   const small = budgetsOf(config, places).find(([, budget]) => budget < minShare);
   if (small !== undefined)
     warn(

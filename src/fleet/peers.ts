@@ -83,7 +83,20 @@ export class Peers {
   }
 }
 
-type Pod = { own: boolean; ready: boolean };
+type Pod = { readonly own: boolean; readonly ready: boolean };
+
+/** The pods that slices list, each once whatever its families and slices are. @param own the pod's own addresses */
+export function podsOf(slices: readonly SliceFacts[], own: readonly string[]): ReadonlyMap<string, Pod> {
+  const pods = new Map<string, Pod>();
+  for (const { endpoints } of slices) {
+    for (const { uid, address, ready } of endpoints) {
+      const id = uid ?? address;
+      const pod = pods.get(id) ?? { own: false, ready: false };
+      pods.set(id, { own: pod.own || own.includes(address), ready: pod.ready || ready });
+    }
+  }
+  return pods;
+}
 
 /**
  * @param own the pod's own addresses
@@ -95,14 +108,7 @@ export function countPeers(
   own: readonly string[],
   before: ReadonlySet<string>,
 ): (PeerCount & { readonly known: ReadonlySet<string> }) | null {
-  const pods = new Map<string, Pod>();
-  for (const { endpoints } of slices) {
-    for (const { uid, address, ready } of endpoints) {
-      const id = uid ?? address;
-      const pod = pods.get(id) ?? { own: false, ready: false };
-      pods.set(id, { own: pod.own || own.includes(address), ready: pod.ready || ready });
-    }
-  }
+  const pods = podsOf(slices, own);
   if (pods.size === 0) return null;
   const listed = [...pods];
   const serving = listed.filter(([id, { ready }]) => ready || before.has(id));

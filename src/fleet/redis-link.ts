@@ -1,3 +1,4 @@
+import { backOffMs } from '../back-off.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { LEASE_SCRIPT, LEASE_SHA } from './lease-script.ts';
 import { noAnswer, type RedisFailure, redisFailure } from './redis-failure.ts';
@@ -141,8 +142,8 @@ export class RedisLink {
 
   #wait(failure: RedisFailure): void {
     const { clock, random, onFailure } = this.#options;
-    const longest = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** Math.min(this.#failures++, 10));
-    const timer = clock.setTimer(() => this.#connect(), longest * (0.5 + random() / 2));
+    const waitMs = backOffMs(BACKOFF_MS, BACKOFF_MAX_MS, Math.min(this.#failures++, 10), random);
+    const timer = clock.setTimer(() => this.#connect(), waitMs);
     this.#state = { state: 'waiting', timer };
     onFailure(failure);
   }

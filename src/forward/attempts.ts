@@ -1,3 +1,4 @@
+import { backOffMs } from '../back-off.ts';
 import type { Timer } from '../clock.ts';
 import type { AttemptFailure } from '../connection/upstream.ts';
 import type { CarpoolError } from '../errors.ts';
@@ -160,7 +161,7 @@ export class Attempts {
   #waitBefore(tries: number): number {
     const { destination, context } = this.#account;
     const { backoffBaseMs, backoffMaxMs } = destination.retryRules.policy;
-    return Math.min(backoffMaxMs, backoffBaseMs * 2 ** (tries - 1)) * (0.5 + context.random() / 2);
+    return backOffMs(backoffBaseMs, backoffMaxMs, tries - 1, context.random);
   }
 
   /** The attempt under way has come to its end. */

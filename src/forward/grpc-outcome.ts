@@ -22,7 +22,7 @@ export function saysUnavailable(head: Head): boolean {
   for (let index = 0; index < head.fieldCount; index++) {
     const start = head.lineStarts[index] ?? 0;
     const end = head.nameEnds[index] ?? 0;
-    if (end - start !== GRPC_STATUS.length || !equalsIgnoringCase(buffer, start, end, GRPC_STATUS)) continue;
+    if (!equalsIgnoringCase(buffer, start, end, GRPC_STATUS)) continue;
     const value = head.valueStarts[index] ?? 0;
     return (head.valueEnds[index] ?? 0) - value === 2 && buffer[value] === DIGIT_1 && buffer[value + 1] === DIGIT_4;
   }

@@ -1,15 +1,7 @@
 import type { EndpointPool } from './endpoint-pool.ts';
+import { hashText } from './hash.ts';
 import type { Balancer } from './lease.ts';
 import type { Rotation } from './rotation.ts';
-
-/** FNV-1a over UTF-16 units, mixed so that ids that differ in their last letter only are far apart (as in murmur3). */
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
-  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
-  return (value ^ (value >>> 16)) >>> 0;
-}
 
 /**
  * Sends all requests to one endpoint (a Service's session affinity): the one that the key picks among those in rotation
@@ -50,7 +42,7 @@ export class Affinity implements Balancer {
     let best: EndpointPool | null = null;
     let bestWeight = -1;
     for (const endpoint of candidates) {
-      const weight = hash(`${this.key}|${endpoint.spec.id}`);
+      const weight = hashText(`${this.key}|${endpoint.spec.id}`);
       if (weight <= bestWeight) continue;
       best = endpoint;
       bestWeight = weight;

@@ -1,8 +1,9 @@
 import type { EndpointPool } from './endpoint-pool.ts';
+import { totalsOf } from './totals.ts';
 
 /** What a destination's pool has and wants, for who divides a budget or watches it. */
 export type Demand = {
-  /** Connections that are open or being opened, draining ones and tunnels' dials aside or not: see `open`. */
+  /** Connections that are open or being opened, but for draining ones and tunnels. */
   readonly counted: number;
   /** All sockets that the upstream sees from here: draining ones too, connects under way among them. */
   readonly open: number;
@@ -16,11 +17,7 @@ export type Demand = {
 
 /** Adds it up over these endpoints. */
 export function demandOf(endpoints: readonly EndpointPool[], counted: number, waiting: number, peak: number): Demand {
-  let open = 0;
-  let busy = 0;
-  for (const endpoint of endpoints) {
-    open += endpoint.open.size + endpoint.dialing + endpoint.tunnels.size;
-    busy += endpoint.busy - endpoint.draining + endpoint.dialing;
-  }
-  return { counted, open, busy, waiting, peak };
+  const { connecting, active, idle, draining } = totalsOf(endpoints);
+  const tunnels = endpoints.reduce((sum, endpoint) => sum + endpoint.tunnels.size, 0);
+  return { counted, open: connecting + active + idle + draining + tunnels, busy: active + connecting, waiting, peak };
 }

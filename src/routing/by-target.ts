@@ -1,6 +1,6 @@
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
+import { mix } from '../pool/hash.ts';
 import type { Balancer } from '../pool/lease.ts';
-import { mix } from './sticky-hash.ts';
 
 /** A target with endpoints in rotation. */
 type Group = { readonly turn: Turn; readonly members: EndpointPool[] };

@@ -1,6 +1,6 @@
 import { addressPort } from '../discovery/ip-address.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
-import { hashText, mix } from './sticky-hash.ts';
+import { hashText, mix } from '../pool/hash.ts';
 
 /** Places of one endpoint on the ring: its share differs from an even one by 9 % (one standard deviation). */
 const PLACES = 128;

@@ -1,9 +1,9 @@
 import { hostname, networkInterfaces } from 'node:os';
 import type { DestinationPolicy, StickyPolicy } from '../config/types.ts';
-import { TOKEN_LOWER } from '../protocol/bytes.ts';
+import { hashBytes, hashText } from '../pool/hash.ts';
+import { equalsIgnoringCase } from '../protocol/bytes.ts';
 import { FIELD_COOKIE } from '../protocol/field-names.ts';
 import type { Head } from '../protocol/head.ts';
-import { hashBytes, hashText } from './sticky-hash.ts';
 
 const SPACE = 32;
 const TAB = 9;
@@ -31,14 +31,17 @@ export class StickyKeyReader {
   /** The key of what has no header and no cookie: tunnels, and requests that lack theirs. */
   readonly addressKey: number;
   readonly #by: StickyPolicy['by'];
-  /** Of a header in lower case, of a cookie as it is written. */
-  readonly #name: Buffer;
+  /** The name of the header, in lower case. */
+  readonly #header: string;
+  /** That of the cookie, as it is written. */
+  readonly #cookie: Buffer;
 
   /** @param address see `ownAddress` */
   constructor({ by, name }: StickyPolicy, address: string) {
     this.addressKey = hashText(address);
     this.#by = name === null ? 'address' : by;
-    this.#name = Buffer.from(by === 'header' ? (name ?? '').toLowerCase() : (name ?? ''), 'latin1');
+    this.#header = (name ?? '').toLowerCase();
+    this.#cookie = Buffer.from(name ?? '', 'latin1');
   }
 
   /** The reader that a policy wants, or null: its balancer asks for no key. @param podAddress see `ownAddress` */
@@ -48,15 +51,15 @@ export class StickyKeyReader {
 
   /** From 0 to 2³¹ − 1. */
   keyOf(head: Head): number {
-    if (this.#by === 'header') return this.#header(head);
-    return this.#by === 'cookie' ? this.#cookie(head) : this.addressKey;
+    if (this.#by === 'header') return this.#headerKey(head);
+    return this.#by === 'cookie' ? this.#cookieKey(head) : this.addressKey;
   }
 
   /** The first field of that name; an empty one says nothing. */
-  #header(head: Head): number {
+  #headerKey(head: Head): number {
     const { buffer, fieldCount, lineStarts, nameEnds } = head;
     for (let index = 0; index < fieldCount; index++) {
-      if (!this.#isName(buffer, lineStarts[index] ?? 0, nameEnds[index] ?? 0)) continue;
+      if (!equalsIgnoringCase(buffer, lineStarts[index] ?? 0, nameEnds[index] ?? 0, this.#header)) continue;
       const start = head.valueStarts[index] ?? 0;
       const end = head.valueEnds[index] ?? 0;
       return start < end ? hashBytes(buffer, start, end) : this.addressKey;
@@ -64,15 +67,8 @@ export class StickyKeyReader {
     return this.addressKey;
   }
 
-  #isName(buffer: Buffer, start: number, end: number): boolean {
-    const name = this.#name;
-    if (end - start !== name.length) return false;
-    for (let at = 0; at < name.length; at++) if (TOKEN_LOWER[buffer[start + at] ?? 0] !== name[at]) return false;
-    return true;
-  }
-
   /** The first cookie of that name, in whichever Cookie field: by HTTP/2 each may come in one of its own (RFC 9113 section 8.2.3). */
-  #cookie(head: Head): number {
+  #cookieKey(head: Head): number {
     if (head.cookieField < 0) return this.addressKey;
     for (let index = head.cookieField; index < head.fieldCount; index++) {
       if (head.fieldIds[index] !== FIELD_COOKIE) continue;
@@ -95,7 +91,7 @@ export class StickyKeyReader {
   }
 
   #value(buffer: Buffer, pairStart: number, pairEnd: number): number {
-    const name = this.#name;
+    const name = this.#cookie;
     let start = pairStart;
     let end = pairEnd;
     while (start < end && isBlank(buffer[start])) start++;

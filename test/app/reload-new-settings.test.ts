@@ -1,8 +1,7 @@
 import t from 'tap';
-import { reload } from '../egress/egress-fixture.ts';
 import { answeringOrigin, toOrigins, until } from '../pool/origins.ts';
 import { rawClient } from '../raw-origin.ts';
-import { startSidecar } from '../sidecar.ts';
+import { reload, startSidecar } from '../sidecar.ts';
 
 t.test(
   'a reload that asks for a warm destination where limits.destinations are all in use is taken, and the process lives',

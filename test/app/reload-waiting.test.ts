@@ -1,22 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
-import { parse, stringify } from 'yaml';
 import { call } from '../admin/call.ts';
 import { DnsFixture } from '../discovery/dns-fixture.ts';
 import { addressesFor } from '../discovery/dns-server.ts';
 import { rawClient, rawOrigin } from '../raw-origin.ts';
-import { type Sidecar, startSidecar } from '../sidecar.ts';
+import { reload, startSidecar } from '../sidecar.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
-
-/** Replaces groups of the sidecar's configuration and reads it again. */
-async function reload(sidecar: Sidecar, changes: Record<string, unknown>): Promise<readonly string[]> {
-  const now: unknown = parse(readFileSync(sidecar.configFile, 'utf8'));
-  writeFileSync(sidecar.configFile, stringify({ ...(typeof now === 'object' ? now : {}), ...changes }));
-  const { applied, lines } = await sidecar.app.steering.reload();
-  if (!applied) throw new Error(lines.join('\n'));
-  return lines;
-}
 
 t.test('a request that waits for a connection is served although a reload makes its destination anew', async (t) => {
   const origin = await rawOrigin(t);

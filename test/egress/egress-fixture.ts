@@ -1,19 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { parse, stringify } from 'yaml';
+import { readFileSync } from 'node:fs';
 import type { OriginConnection } from '../raw-origin.ts';
 import type { Sidecar } from '../sidecar.ts';
 
 export const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
-
-/** Writes other settings at the top of the sidecar's file and has it read again. @returns what it says of the change */
-export async function reload(sidecar: Sidecar, settings: Record<string, unknown>): Promise<readonly string[]> {
-  const before: unknown = parse(readFileSync(sidecar.configFile, 'utf8'));
-  const whole = typeof before === 'object' && before !== null ? { ...before, ...settings } : settings;
-  writeFileSync(sidecar.configFile, stringify(whole));
-  const { applied, lines } = await sidecar.app.steering.reload();
-  if (!applied) throw new Error(lines.join('\n'));
-  return lines;
-}
 
 /** Answers every request that comes on a connection, whatever its bytes: a head without a body each. */
 export function answering(connection: OriginConnection, answer = OK): void {

@@ -4,8 +4,8 @@ import t, { type Test } from 'tap';
 import { startApp } from '../http2/apps.ts';
 import { startOrigin } from '../http2/origins.ts';
 import { rawClient, rawOrigin } from '../raw-origin.ts';
-import { startSidecar } from '../sidecar.ts';
-import { answering, heads, logOf, OK, reload } from './egress-fixture.ts';
+import { reload, startSidecar } from '../sidecar.ts';
+import { answering, heads, logOf, OK } from './egress-fixture.ts';
 
 const HOST = 'api.test';
 

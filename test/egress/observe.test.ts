@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap';
 import { type OriginConnection, rawClient } from '../raw-origin.ts';
 import { type Relay, startRelay } from '../relay/relay-fixture.ts';
-import { answering, OK, reload } from './egress-fixture.ts';
+import { reload } from '../sidecar.ts';
+import { answering, OK } from './egress-fixture.ts';
 
 const saved = (relay: Relay): Promise<number> => relay.metric('observe_would_reuse_total');
 

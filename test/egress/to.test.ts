@@ -3,8 +3,8 @@ import t, { type Test } from 'tap';
 import { type RawOrigin, rawClient, rawOrigin } from '../raw-origin.ts';
 import { checkError, eventually } from '../relay/relay-fixture.ts';
 import { authority, answering as tlsAnswering } from '../relay/tls-fixture.ts';
-import { type Sidecar, startSidecar } from '../sidecar.ts';
-import { answering, heads, OK, reload } from './egress-fixture.ts';
+import { reload, type Sidecar, startSidecar } from '../sidecar.ts';
+import { answering, heads, OK } from './egress-fixture.ts';
 
 const HOST = 'orders.shop';
 

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { parse, stringify } from 'yaml';
 import { answeringOrigin, appClient, closedFor, ok, statsOf, toOrigins, until } from '../pool/origins.ts';
-import { type Sidecar, startSidecar } from '../sidecar.ts';
+import { reload, type Sidecar, startSidecar } from '../sidecar.ts';
 
 const CHECK = { enabled: true, kind: 'http', path: '/health', interval: '10s', timeout: '600s', threshold: 2 };
 const NO = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n';
@@ -16,15 +15,6 @@ async function ticking(sidecar: Sidecar, done: () => boolean): Promise<void> {
     sidecar.clock.advance(1000);
     for (let turn = 0; turn < 20 && !done(); turn++) await new Promise((resolve) => setImmediate(resolve));
   }
-}
-
-/** Writes other settings for the destination, and waits until they are in force. */
-async function reload(sidecar: Sidecar, changed: Record<string, unknown>, done: () => boolean): Promise<void> {
-  const settings: unknown = parse(readFileSync(sidecar.configFile, 'utf8'));
-  if (typeof settings !== 'object' || settings === null) throw new Error('no settings');
-  writeFileSync(sidecar.configFile, stringify({ ...settings, destinations: [changed] }));
-  await sidecar.app.steering.reload();
-  await until(done);
 }
 
 t.test('the app sees nothing of an endpoint that fails, and a reload ends and begins the checks', async (t) => {
@@ -51,9 +41,11 @@ t.test('the app sees nothing of an endpoint that fails, and a reload ends and be
   const line: unknown = JSON.parse(lines.find((each) => each.includes('check_failed')) ?? '{}');
   t.match(line, { level: 'warn', endpoint: `127.0.0.1:${port}`, message: 'status 503' });
   const off = toOrigins([bad, good], { balancer: 'round_robin', healthCheck: { ...CHECK, enabled: false } });
-  await reload(sidecar, off, () => checks(sidecar)[0] === null);
+  await reload(sidecar, { destinations: [off] });
+  await until(() => checks(sidecar)[0] === null);
   t.equal(await answers(), 'bad bad good good');
-  await reload(sidecar, toOrigins([bad, good], policy), () => checks(sidecar)[0] === 'pending');
+  await reload(sidecar, { destinations: [toOrigins([bad, good], policy)] });
+  await until(() => checks(sidecar)[0] === 'pending');
   await ticking(sidecar, () => checks(sidecar)[0] === 'failing');
   t.equal(await answers(), 'good good good good');
   t.ok(bad.requests.some(({ head }) => /user-agent: carpool-health-check/i.test(head)));

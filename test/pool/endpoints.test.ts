@@ -1,16 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
-import { parse, stringify } from 'yaml';
-import { type Sidecar, startSidecar } from '../sidecar.ts';
+import { reload, startSidecar } from '../sidecar.ts';
 import { answeringOrigin, appClient, closedFor, ok, openIdle, statsOf, toOrigins, until } from './origins.ts';
 import { endpointAt, openOf, policyWith, poolContext, TestRequest, testPool } from './pool-fixture.ts';
-
-async function reloadWith(sidecar: Sidecar, destinations: readonly unknown[]): Promise<void> {
-  const settings = parse(readFileSync(sidecar.configFile, 'utf8'));
-  writeFileSync(sidecar.configFile, stringify({ ...settings, destinations }));
-  const { applied, lines } = await sidecar.app.steering.reload();
-  if (!applied) throw new Error(lines.join('\n'));
-}
 
 t.test(
   'an endpoint that a reload takes out is evicted: idle connections close at once, active ones finish',
@@ -23,7 +14,7 @@ t.test(
     await until(() => old.requests.length === 3);
     const running = old.requests[2]?.connection;
     const resting = old.connections.find((connection) => connection !== running);
-    await reloadWith(sidecar, [toOrigins([next])]);
+    await reload(sidecar, { destinations: [toOrigins([next])] });
     await resting?.until(({ ended }) => ended);
     t.notOk(running?.ended, 'what runs is not cut');
     t.equal((await b.get('/elsewhere')).body, '/elsewhere');
@@ -50,7 +41,7 @@ t.test('requests that wait for a limit go on at the endpoint that a reload bring
   await until(() => old.requests.length === 1);
   b.send('/waits');
   await until(() => statsOf(sidecar).pending === 1);
-  await reloadWith(sidecar, [toOrigins([next], policy)]);
+  await reload(sidecar, { destinations: [toOrigins([next], policy)] });
   t.equal((await b.response()).body, '/waits', 'the draining connection counts in the limit no more');
   old.requests[0]?.connection.write(ok('done'));
   t.equal((await a.response()).body, 'done');
@@ -64,7 +55,7 @@ t.test('a reload that raises maxConnections serves who waits', async (t) => {
   await until(() => origin.requests.length === 1);
   b.send('/waits');
   await until(() => statsOf(sidecar).pending === 1);
-  await reloadWith(sidecar, [toOrigins([origin], { pool: { maxConnections: 2 } })]);
+  await reload(sidecar, { destinations: [toOrigins([origin], { pool: { maxConnections: 2 } })] });
   await until(() => origin.requests.length === 2);
   t.equal(origin.requests[1]?.path, '/waits');
 });
@@ -80,7 +71,7 @@ t.test('requests that wait outlive a reload after which the destination is found
   await until(() => origin.requests.length === 1);
   b.send('/waits');
   await until(() => statsOf(sidecar, target).pending === 1);
-  await reloadWith(sidecar, []);
+  await reload(sidecar, { destinations: [] });
   await until(() => origin.requests.length === 2);
   origin.requests[1]?.connection.write(ok('waited'));
   t.equal((await b.response()).body, 'waited');

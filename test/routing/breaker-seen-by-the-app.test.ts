@@ -1,12 +1,33 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import t from 'tap';
-import { parse, stringify } from 'yaml';
+import { readFileSync } from 'node:fs';
+import t, { type Test } from 'tap';
 import { answeringOrigin, appClient, ok, statsOf, TARGET, toOrigins, until } from '../pool/origins.ts';
 import { refusingPort } from '../pool/pool-fixture.ts';
-import { startSidecar } from '../sidecar.ts';
+import { reload, startSidecar } from '../sidecar.ts';
 
 const FAILING = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n';
 const breaker = { destinationFailures: 3, recovery: '10s' };
+
+/** A destination whose breaker was open for its time, and whose only connection is held by another request. */
+async function openAndHeld(t: Test, pool: Record<string, unknown> = {}) {
+  let well = false;
+  const origin = await answeringOrigin(t, ({ path }) => (path === '/hold' ? null : well ? ok(path) : FAILING));
+  const sidecar = await startSidecar(t, {
+    destinations: [toOrigins([origin], { breaker, pool: { maxConnections: 1, ...pool } })],
+  });
+  const [client, holder] = [await appClient(t, sidecar), await appClient(t, sidecar)];
+  await client.get('/a');
+  await client.get('/b');
+  client.send('/c');
+  holder.send('/hold');
+  await until(() => origin.requests.length === 4);
+  await client.response();
+  sidecar.clock.advance(10_000);
+  const letGo = (): void => origin.requests[3]?.connection.write(ok('held'));
+  const heal = (): void => {
+    well = true;
+  };
+  return { sidecar, origin, client, holder, letGo, heal };
+}
 
 t.test('the app sees the breaker open, one request try, and the breaker close', async (t) => {
   let answer: ((path: string) => string | null) | null = null;
@@ -62,77 +83,36 @@ t.test('an app that leaves during its trial leaves the trial to the next request
 });
 
 t.test('an app that leaves while its trial waits for a connection does so too', async (t) => {
-  let well = false;
-  const origin = await answeringOrigin(t, ({ path }) => (path === '/hold' ? null : well ? ok(path) : FAILING));
-  const sidecar = await startSidecar(t, {
-    destinations: [toOrigins([origin], { breaker, pool: { maxConnections: 1 } })],
-  });
-  const [client, holder, impatient] = [
-    await appClient(t, sidecar),
-    await appClient(t, sidecar),
-    await appClient(t, sidecar),
-  ];
-  await client.get('/a');
-  await client.get('/b');
-  client.send('/c');
-  holder.send('/hold');
-  await until(() => origin.requests.length === 4);
-  await client.response();
-  sidecar.clock.advance(10_000);
+  const { sidecar, client, letGo, heal } = await openAndHeld(t);
+  const impatient = await appClient(t, sidecar);
   impatient.send('/trial');
   await until(() => statsOf(sidecar).pending === 1);
   t.equal((await client.get('/next')).status, 503);
   impatient.connection.socket.resetAndDestroy();
   await until(() => statsOf(sidecar).pending === 0);
-  well = true;
+  heal();
   client.send('/next');
   await until(() => statsOf(sidecar).pending === 1);
-  origin.requests[3]?.connection.write(ok('held'));
+  letGo();
   t.equal((await client.response()).body, '/next');
 });
 
 t.test('a trial that gets no connection for reasons of our own says nothing about the destination', async (t) => {
-  const origin = await answeringOrigin(t, ({ path }) => (path === '/hold' ? null : FAILING));
-  const sidecar = await startSidecar(t, {
-    destinations: [toOrigins([origin], { breaker, pool: { maxConnections: 1, acquireTimeout: '2s' } })],
-  });
-  const [client, holder] = [await appClient(t, sidecar), await appClient(t, sidecar)];
-  await client.get('/a');
-  await client.get('/b');
-  client.send('/c');
-  holder.send('/hold');
-  await until(() => origin.requests.length === 4);
-  await client.response();
-  sidecar.clock.advance(10_000);
+  const { sidecar, origin, client, letGo } = await openAndHeld(t, { acquireTimeout: '2s' });
   client.send('/trial');
   await until(() => statsOf(sidecar).pending === 1);
   sidecar.clock.advance(2000);
   t.equal(JSON.parse((await client.response()).body).code, 'ACQUIRE_TIMEOUT');
   t.equal(statsOf(sidecar).breaker.state, 'half_open');
   client.send('/trial');
-  origin.requests[3]?.connection.write(ok('held'));
+  letGo();
   t.equal((await client.response()).body, '', 'the next one tries, and hears what the upstream says');
   t.equal(origin.requests.at(-1)?.path, '/trial');
 });
 
 t.test('a trial that a pause holds back is one again after it', async (t) => {
-  let well = false;
-  const origin = await answeringOrigin(t, ({ path }) => (path === '/hold' ? null : well ? ok(path) : FAILING));
-  const sidecar = await startSidecar(t, {
-    destinations: [toOrigins([origin], { breaker, pool: { maxConnections: 1 } })],
-  });
-  const [client, holder, leaves] = [
-    await appClient(t, sidecar),
-    await appClient(t, sidecar),
-    await appClient(t, sidecar),
-  ];
-  await client.get('/a');
-  await client.get('/b');
-  client.send('/c');
-  holder.send('/hold');
-  await until(() => origin.requests.length === 4);
-  await client.response();
-  sidecar.clock.advance(10_000);
+  const { sidecar, origin, client, holder, letGo, heal } = await openAndHeld(t);
+  const leaves = await appClient(t, sidecar);
   leaves.send('/leaves');
   await until(() => statsOf(sidecar).pending === 1);
   sidecar.app.steering.pause(TARGET);
@@ -140,8 +120,8 @@ t.test('a trial that a pause holds back is one again after it', async (t) => {
   await until(() => statsOf(sidecar).pending === 2);
   leaves.connection.socket.resetAndDestroy();
   await until(() => statsOf(sidecar).pending === 1);
-  well = true;
-  origin.requests[3]?.connection.write(ok('held'));
+  heal();
+  letGo();
   await holder.response();
   sidecar.app.steering.resume(TARGET);
   t.equal((await client.response()).body, '/trial');
@@ -150,24 +130,12 @@ t.test('a trial that a pause holds back is one again after it', async (t) => {
 });
 
 t.test('a trial that waits for a connection when a pause begins goes on with resume', async (t) => {
-  let well = false;
-  const origin = await answeringOrigin(t, ({ path }) => (path === '/hold' ? null : well ? ok(path) : FAILING));
-  const sidecar = await startSidecar(t, {
-    destinations: [toOrigins([origin], { breaker, pool: { maxConnections: 1 } })],
-  });
-  const [client, holder] = [await appClient(t, sidecar), await appClient(t, sidecar)];
-  await client.get('/a');
-  await client.get('/b');
-  client.send('/c');
-  holder.send('/hold');
-  await until(() => origin.requests.length === 4);
-  await client.response();
-  sidecar.clock.advance(10_000);
+  const { sidecar, client, holder, letGo, heal } = await openAndHeld(t);
   client.send('/trial');
   await until(() => statsOf(sidecar).pending === 1);
   sidecar.app.steering.pause(TARGET);
-  well = true;
-  origin.requests[3]?.connection.write(ok('held'));
+  heal();
+  letGo();
   await holder.response();
   sidecar.app.steering.resume(TARGET);
   t.equal((await client.response()).body, '/trial');
@@ -238,19 +206,13 @@ t.test('a reload switches it on and off', async (t) => {
   const origin = await answeringOrigin(t, () => FAILING);
   const sidecar = await startSidecar(t, { destinations: [toOrigins([origin])] });
   const client = await appClient(t, sidecar);
-  const reload = async (policy: Record<string, unknown>): Promise<void> => {
-    const settings = parse(readFileSync(sidecar.configFile, 'utf8'));
-    settings.destinations = [toOrigins([origin], policy)];
-    writeFileSync(sidecar.configFile, stringify(settings));
-    await sidecar.app.steering.reload();
-  };
   for (let index = 0; index < 10; index++) await client.get('/');
   t.equal(statsOf(sidecar).breaker.state, 'off');
   t.equal(origin.requests.length, 10);
-  await reload({ breaker });
+  await reload(sidecar, { destinations: [toOrigins([origin], { breaker })] });
   for (let index = 0; index < 10; index++) await client.get('/');
   t.equal(origin.requests.length, 13);
-  await reload({});
+  await reload(sidecar, { destinations: [toOrigins([origin])] });
   t.equal(statsOf(sidecar, TARGET).breaker.state, 'off');
   await client.get('/');
   t.equal(origin.requests.length, 14);

@@ -1,22 +1,13 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { parse, stringify } from 'yaml';
 import { answeringOrigin, appClient, ok, openIdle, statsOf, TARGET, toOrigins, until } from '../pool/origins.ts';
 import { type OriginConnection, rawClient } from '../raw-origin.ts';
-import { type Sidecar, startSidecar } from '../sidecar.ts';
+import { reload, type Sidecar, startSidecar } from '../sidecar.ts';
 
 const events = (sidecar: Sidecar, type: string): number =>
   readFileSync(sidecar.logFile, 'utf8')
     .split('\n')
     .filter((line) => line.includes(type)).length;
-
-async function reload(sidecar: Sidecar, change: (settings: Record<string, unknown>) => void): Promise<void> {
-  const settings = parse(readFileSync(sidecar.configFile, 'utf8'));
-  change(settings);
-  writeFileSync(sidecar.configFile, stringify(settings));
-  const { applied, lines } = await sidecar.app.steering.reload();
-  if (!applied) throw new Error(lines.join('\n'));
-}
 
 t.test(
   'while a destination is paused new requests wait, running ones finish, and resume lets go who waits, in order',
@@ -212,9 +203,7 @@ t.test(
     sidecar.app.steering.pause(TARGET);
     old.send('/old');
     await until(() => statsOf(sidecar).pending === 1);
-    await reload(sidecar, (settings) => {
-      settings.destinations = [toOrigins([after], { name: 'two' })];
-    });
+    await reload(sidecar, { destinations: [toOrigins([after], { name: 'two' })] });
     t.same(
       sidecar.app.destinations().map(({ label, paused }) => [label, paused]),
       [
@@ -233,9 +222,7 @@ t.test(
     t.equal(after.requests.length, 1);
     sidecar.clock.advance(2000);
     t.equal(sidecar.app.destinations().length, 1, 'the old one is gone');
-    await reload(sidecar, (settings) => {
-      settings.destinations = [toOrigins([before], { name: 'three' })];
-    });
+    await reload(sidecar, { destinations: [toOrigins([before], { name: 'three' })] });
     t.equal(statsOf(sidecar).paused, false);
   },
 );
@@ -247,9 +234,7 @@ t.test('a reload that changes the policy alone leaves the pause and those who wa
   sidecar.app.steering.pause(TARGET);
   client.send('/waits');
   await until(() => statsOf(sidecar).pending === 1);
-  await reload(sidecar, (settings) => {
-    settings.destinations = [toOrigins([origin], { pool: { pauseTimeout: '5s' } })];
-  });
+  await reload(sidecar, { destinations: [toOrigins([origin], { pool: { pauseTimeout: '5s' } })] });
   t.match(statsOf(sidecar), { paused: true, pending: 1 });
   sidecar.clock.advance(5000);
   t.equal((await client.response()).status, 503, 'the new time holds for it');

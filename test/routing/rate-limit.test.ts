@@ -1,9 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
-import { parse, stringify } from 'yaml';
 import { TokenBucket } from '../../src/routing/rate-limit.ts';
 import { type AppClient, answeringOrigin, appClient, metric, ok, statsOf, toOrigins, until } from '../pool/origins.ts';
-import { type Sidecar, startSidecar } from '../sidecar.ts';
+import { reload, startSidecar } from '../sidecar.ts';
 
 const policy = (requestsPerMinute: number, burst: number | null = null) => ({
   requestsPerMinute,
@@ -15,15 +13,6 @@ const policy = (requestsPerMinute: number, burst: number | null = null) => ({
 /** Asks one after another until one is answered by another status than 200. @returns how many were let through */
 async function passed(client: AppClient): Promise<number> {
   for (let count = 0; ; count++) if ((await client.get(`/${count}`)).status !== 200) return count;
-}
-
-/** Writes another policy for TARGET and has it read. */
-async function reload(sidecar: Sidecar, change: (entry: Record<string, unknown>) => void): Promise<void> {
-  const settings = parse(readFileSync(sidecar.configFile, 'utf8'));
-  change(settings.destinations[0]);
-  writeFileSync(sidecar.configFile, stringify(settings));
-  const { applied, lines } = await sidecar.app.steering.reload();
-  if (!applied) throw new Error(lines.join('\n'));
 }
 
 t.test('the bucket holds what ten seconds allow, at least one, and fills evenly', async (t) => {
@@ -194,20 +183,18 @@ t.test(
       clients[index]?.send(`/${index}`);
       await until(() => statsOf(sidecar).pending === index);
     }
-    await reload(sidecar, (entry) => {
-      entry.rateLimit = { ...rateLimit, requestsPerMinute: 1 };
+    await reload(sidecar, {
+      destinations: [toOrigins([origin], { rateLimit: { ...rateLimit, requestsPerMinute: 1 } })],
     });
     t.equal(statsOf(sidecar).pending, 1, 'two of them had their turn in over a minute now');
     t.equal((await clients[3]?.response())?.status, 429);
     t.equal((await clients[2]?.response())?.status, 429);
-    await reload(sidecar, (entry) => {
-      entry.rateLimit = { ...rateLimit, requestsPerMinute: 60 };
+    await reload(sidecar, {
+      destinations: [toOrigins([origin], { rateLimit: { ...rateLimit, requestsPerMinute: 60 } })],
     });
     sidecar.clock.advance(1000);
     t.equal((await clients[1]?.response())?.body, '/1');
-    await reload(sidecar, (entry) => {
-      delete entry.rateLimit;
-    });
+    await reload(sidecar, { destinations: [toOrigins([origin])] });
     for (let index = 0; index < 20; index++) t.equal((await clients[0]?.get('/free'))?.status, 200);
   },
 );
@@ -222,9 +209,7 @@ t.test('a reload that takes the limit away lets all go who wait for it', async (
     clients[index]?.send(`/${index}`);
     await until(() => statsOf(sidecar).pending === index);
   }
-  await reload(sidecar, (entry) => {
-    delete entry.rateLimit;
-  });
+  await reload(sidecar, { destinations: [toOrigins([origin])] });
   for (const index of [1, 2, 3]) t.equal((await clients[index]?.response())?.body, `/${index}`);
 });
 

@@ -1,8 +1,8 @@
 import { hostname, networkInterfaces } from 'node:os';
 import t from 'tap';
+import { hashText } from '../../src/pool/hash.ts';
 import { Head } from '../../src/protocol/head.ts';
 import { HeadScanner } from '../../src/protocol/http1/head-scanner.ts';
-import { hashText } from '../../src/routing/sticky-hash.ts';
 import { ownAddress, StickyKeyReader } from '../../src/routing/sticky-key.ts';
 
 const POD = '10.1.2.3';

@@ -1,11 +1,9 @@
-import { writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { stringify } from 'yaml';
 import { bodyOf, type RawApp, rawApp } from '../http2/raw-app.ts';
 import type { Fields } from '../http2/scripted-server.ts';
 import { type AnsweringOrigin, answeringOrigin, ok, TARGET, toOrigins, until } from '../pool/origins.ts';
 import { type OriginConnection, rawClient } from '../raw-origin.ts';
-import { type Sidecar, startSidecar } from '../sidecar.ts';
+import { reload, type Sidecar, startSidecar } from '../sidecar.ts';
 
 /** Origins that answer with their own number. */
 const numbered = (t: Test, count: number): Promise<AnsweringOrigin[]> =>
@@ -165,22 +163,6 @@ t.test('an endpoint more or less moves its own keys alone, and a reload of the s
   t.same(await homes(from, (tenant) => `Cookie: session=${tenant}\r\n`), before, 'the value is what counts');
   t.equal(new Set(await homes(from, line)).size, 1, 'the header says nothing any more');
 });
-
-/** Writes another configuration, which keeps the ports as they are, and has the sidecar read it. */
-async function reload(sidecar: Sidecar, settings: Record<string, unknown>): Promise<void> {
-  writeFileSync(
-    sidecar.configFile,
-    stringify({
-      ...settings,
-      listener: { port: 0 },
-      operator: { port: 0, host: '127.0.0.1' },
-      control: { socket: sidecar.configFile.replace('carpool.yaml', 'control.sock') },
-      security: { allowAddresses: ['127.0.0.0/8'] },
-    }),
-  );
-  const { applied, lines } = await sidecar.app.steering.reload();
-  if (!applied) throw new Error(lines.join('\n'));
-}
 
 t.test('a hundred requests of one header at once are more than one endpoint has to bear', async (t) => {
   const held: { readonly write: (text: string) => void; readonly index: number }[] = [];

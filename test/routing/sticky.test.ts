@@ -1,9 +1,9 @@
 import t from 'tap';
 import { EndpointPool } from '../../src/pool/endpoint-pool.ts';
+import { mix } from '../../src/pool/hash.ts';
 import { TunnelPlace } from '../../src/pool/tunnel-place.ts';
 import { makeBalancer } from '../../src/routing/balancers.ts';
 import { HashRing } from '../../src/routing/hash-ring.ts';
-import { mix } from '../../src/routing/sticky-hash.ts';
 import { endpointParent, seededRandom } from '../pool/pool-fixture.ts';
 import { TestClock } from '../test-clock.ts';
 

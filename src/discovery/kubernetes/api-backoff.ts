@@ -1,3 +1,4 @@
+import { backOffMs } from '../../back-off.ts';
 import type { ApiError } from './kube-api.ts';
 
 const FIRST_MS = 800;
@@ -21,11 +22,11 @@ export class ApiBackoff {
 
   /** Milliseconds to wait after `error`, as the next failure in a row. */
   after(error: ApiError): number {
-    const most = Math.min(LAST_MS, FIRST_MS * 2 ** this.#failures);
+    const failures = this.#failures;
     // Enough to stay at LAST_MS, and far from what a number holds.
     this.#failures = Math.min(this.#failures + 1, 10);
     if (error.kind === 'forbidden') return FORBIDDEN_MS * (0.9 + this.#random() / 5);
-    const delay = (most * (1 + this.#random())) / 2;
+    const delay = backOffMs(FIRST_MS, LAST_MS, failures, this.#random);
     if (error.retryAfterMs === null) return delay;
     // Never sooner than asked for: all that were turned away together are spread behind it.
     return Math.max(delay, Math.min(error.retryAfterMs, MAX_RETRY_AFTER_MS) * (1 + this.#random() / 10));
