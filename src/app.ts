@@ -37,10 +37,8 @@ import { ServerNameLog } from './telemetry/server-name-log.ts';
 import { Ticker, tickIntervalMs } from './ticker.ts';
 import { EventClock } from './transport/event-clock.ts';
 
-/** After a stop begins, idle downstream connections are closed when so long has passed, … */
+/** After a stop begins, idle downstream connections are closed when so long has passed. */
 const CLOSE_IDLE_AFTER_MS = 1000;
-/** … and the process ends when nothing is open and no request has come for so long. */
-const QUIET_BEFORE_EXIT_MS = 2000;
 /** In the last part of the grace new requests are refused. */
 const REFUSE_BEFORE_END_MS = 1000;
 
@@ -325,14 +323,14 @@ export class App implements Inspector {
   async #drain(): Promise<void> {
     this.#state = 'draining';
     this.#listening.phase = 'draining';
-    const { graceMs } = this.#config.shutdown;
+    const { graceMs, quietMs } = this.#config.shutdown;
     const begun = this.#clock.now();
     this.log.logger.info({ graceMs }, 'stopping: running exchanges finish first');
     await new Promise<void>((resolve) => {
       this.#ticker.add((now) => {
         if (now - begun >= graceMs - REFUSE_BEFORE_END_MS) this.#listening.phase = 'refusing';
         if (now - begun >= CLOSE_IDLE_AFTER_MS) this.#sessions.drain(now, CLOSE_IDLE_AFTER_MS);
-        const quiet = now - Math.max(begun, this.#listening.lastRequestAt) >= QUIET_BEFORE_EXIT_MS;
+        const quiet = now - Math.max(begun, this.#listening.lastRequestAt) >= quietMs;
         const empty = this.#sessions.count === 0 && this.#tunnels.count === 0;
         if ((quiet && empty) || now - begun >= graceMs) resolve();
       });

@@ -20,8 +20,7 @@ function version(): string {
 }
 
 const run = (options: FlagOptions): Promise<number> => {
-  const { file, flags } = flagsFrom(options, process.env);
-  return runSidecar({ file, flags, version: version() });
+  return runSidecar({ ...flagsFrom(options, process.env), version: version() });
 };
 
 // Timers of the clock keep no process alive: a command that only waits would end before it is done, with code 0.

@@ -12,6 +12,8 @@ const NODE_MAJOR = 26;
 
 export type RunOptions = {
   readonly file: string | null;
+  /** A missing file counts as an empty one. */
+  readonly fileMayBeMissing: boolean;
   readonly flags: readonly Flag[];
   readonly version: string;
   /** Called when the sidecar listens; the demo prints what to try. */
@@ -23,7 +25,8 @@ export type RunOptions = {
  * @returns the exit code: 0 after a stop, 1 where a port is not to be had or a fault ended it, 78 for a bad configuration
  */
 export async function runSidecar(options: RunOptions): Promise<number> {
-  const load = (): LoadedConfig => loadConfig({ file: options.file, env: process.env, flags: options.flags });
+  const { file, fileMayBeMissing, flags } = options;
+  const load = (): LoadedConfig => loadConfig({ file, fileMayBeMissing, env: process.env, flags });
   let loaded: LoadedConfig;
   try {
     loaded = load();
@@ -35,7 +38,7 @@ export async function runSidecar(options: RunOptions): Promise<number> {
   const app = new App({
     version: options.version,
     clock: systemClock,
-    file: options.file,
+    file,
     loaded,
     load,
     env: process.env,

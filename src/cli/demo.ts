@@ -112,6 +112,7 @@ export async function runDemo(args: readonly string[], version: string): Promise
     let ready = false;
     const code = await runSidecar({
       file,
+      fileMayBeMissing: false,
       flags: flagsFrom(options, {}).flags,
       version,
       onReady: (_app, { listener, operator }) => {

@@ -70,10 +70,10 @@ function checks(context: DoctorContext, tell: (findings: FindingSink) => void, e
 
 /** The configuration as the sidecar would have it; where it is refused, the defaults stand in for it. */
 function read(options: FlagOptions, { env }: CliDeps): { config: Config; tell: (findings: FindingSink) => void } {
-  const { file, flags } = flagsFrom(options, env);
+  const { file, fileMayBeMissing, flags } = flagsFrom(options, env);
   const check = `carpool check ${file ?? 'FILE'}`;
   try {
-    const { config, warnings, provenance } = loadConfig({ file, env, flags });
+    const { config, warnings, provenance } = loadConfig({ file, fileMayBeMissing, env, flags });
     const set = [...provenance.values()].filter(({ kind }) => /^(file|environment|flag)$/.test(kind)).length;
     return {
       config,

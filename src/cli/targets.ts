@@ -1,4 +1,5 @@
 import { readToken } from '../admin/bearer-token.ts';
+import { flagsFrom } from '../config/flags.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/types.ts';
 import { CliError } from './deps.ts';
@@ -50,9 +51,8 @@ function tokenFrom(file: string | null): string | null {
 
 /** The configuration that this environment names, as the sidecar beside it has it; null where it cannot be read. */
 function configuration(env: Environment): Config | null {
-  const file = env.CARPOOL_CONFIG ?? '';
   try {
-    return loadConfig({ file: file === '' ? null : file, env, flags: [] }).config;
+    return loadConfig({ ...flagsFrom({}, env), env }).config;
   } catch {
     return null;
   }

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import { type Problem, reportProblem } from './problems.ts';
 
@@ -52,8 +52,12 @@ export function readText(file: string): { text: string } | { refused: string } {
   }
 }
 
-/** Reads and parses the file; what is wrong with it is in `problems`. */
-export function readConfigFile(file: string): ConfigFile {
+/**
+ * Reads and parses the file; what is wrong with it is in `problems`.
+ * @param mayBeMissing then a file that is not there is one that sets nothing
+ */
+export function readConfigFile(file: string, mayBeMissing = false): ConfigFile {
+  if (mayBeMissing && !existsSync(file)) return { ...parseConfigText(file, ''), tree: {} };
   const read = readText(file);
   if ('text' in read) return parseConfigText(file, read.text);
   return {

@@ -1,5 +1,5 @@
 import { checkValue } from './check-tree.ts';
-import { CONFIG_FILE_VARIABLE, type Environment } from './environment.ts';
+import { CONFIG_FILE_VARIABLE, type Environment, OPTIONAL_FILE_VARIABLE } from './environment.ts';
 import { rawFromText } from './formats.ts';
 import { type Problem, reportProblem } from './problems.ts';
 import { SCHEMA, SETTING_BY_PATH, SETTINGS } from './schema.ts';
@@ -40,8 +40,16 @@ export type FlagOptions = {
   readonly logLevel?: string | undefined;
 };
 
+/** What the command line says of the configuration. */
+export type CommandLine = {
+  readonly file: string | null;
+  /** A missing file counts as an empty one. */
+  readonly fileMayBeMissing: boolean;
+  readonly flags: Flag[];
+};
+
 /** The file and the settings that the command line names; later flags win over earlier ones. */
-export function flagsFrom(options: FlagOptions, environment: Environment): { file: string | null; flags: Flag[] } {
+export function flagsFrom(options: FlagOptions, environment: Environment): CommandLine {
   const flags: Flag[] = [];
   const short = (flag: string, path: string, text: string | undefined): void => {
     if (text !== undefined) flags.push({ flag, path, text });
@@ -54,8 +62,9 @@ export function flagsFrom(options: FlagOptions, environment: Environment): { fil
     const path = equals < 0 ? assignment : assignment.slice(0, equals);
     flags.push({ flag: '--set', path: path.trim(), text: equals < 0 ? '' : assignment.slice(equals + 1).trim() });
   }
-  const file = options.config ?? environment[CONFIG_FILE_VARIABLE] ?? '';
-  return { file: file === '' ? null : file, flags };
+  const strict = options.config ?? environment[CONFIG_FILE_VARIABLE] ?? '';
+  const file = strict === '' ? (environment[OPTIONAL_FILE_VARIABLE] ?? '') : strict;
+  return { file: file === '' ? null : file, fileMayBeMissing: strict === '', flags };
 }
 
 /** Why a path (or its lack of a value) cannot be taken, or null. */

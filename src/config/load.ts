@@ -19,6 +19,8 @@ import type { Config } from './types.ts';
 export type ConfigSources = {
   /** Path of the YAML file, or null: none. */
   readonly file: string | null;
+  /** A missing file counts as an empty one. */
+  readonly fileMayBeMissing?: boolean;
   readonly env: Environment;
   readonly flags: readonly Flag[];
   /** Bytes of memory that `limits.bufferBytes: auto` goes by; the cgroup's limit where absent. */
@@ -41,7 +43,7 @@ export type LoadedConfig = {
  * @throws ConfigProblems with every problem at once; nothing is used of a configuration that has one
  */
 export function loadConfig(sources: ConfigSources): LoadedConfig {
-  const file = sources.file === null ? null : readConfigFile(sources.file);
+  const file = sources.file === null ? null : readConfigFile(sources.file, sources.fileMayBeMissing);
   return build(file, sources);
 }
 

@@ -51,7 +51,8 @@ Later ones win:
 
 1. the defaults
 2. the profile, then the preset of \`defaults\`
-3. the file: YAML, at most 1 MiB, named by \`--config FILE\` or the variable \`CARPOOL_CONFIG\`
+3. the file: YAML, at most 1 MiB, named by \`--config FILE\` or the variable \`CARPOOL_CONFIG\`; or by
+   \`CARPOOL_CONFIG_IF_PRESENT\`, and then it may be missing, and is read when it appears (an optional ConfigMap)
 4. environment variables
 5. flags: \`--set path=value\` for any setting, and \`--profile\`, \`--port\`, \`--log-level\`
 

@@ -127,7 +127,7 @@ export function resolveConfig(values: RawValues, destinations: readonly RawValue
       maxDestinations: raw.number('telemetry.maxDestinations'),
       poolLogIntervalMs: raw.duration('telemetry.poolLogInterval'),
     },
-    shutdown: { graceMs: raw.duration('shutdown.grace') },
+    shutdown: { graceMs: raw.duration('shutdown.grace'), quietMs: raw.duration('shutdown.quiet') },
   });
 }
 

@@ -310,6 +310,14 @@ const TREE = {
       default: '30s',
       applies: 'at once',
     },
+    quiet: {
+      doc: 'A stop ends when no connection of the app is left and none came for so long. Short where the app has ended before carpool is told to, as with a native sidecar.',
+      format: 'duration',
+      zero: 'ends as soon as no connection is left',
+      max: 60_000,
+      default: '2s',
+      applies: 'at once',
+    },
   },
 } as const satisfies SettingGroup;
 

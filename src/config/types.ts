@@ -301,5 +301,5 @@ export type Config = {
     readonly maxDestinations: number;
     readonly poolLogIntervalMs: number;
   };
-  readonly shutdown: { readonly graceMs: number };
+  readonly shutdown: { readonly graceMs: number; readonly quietMs: number };
 };

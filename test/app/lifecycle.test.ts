@@ -123,6 +123,20 @@ t.test('a connection that comes late in a stop has its own second for its reques
   await untilStopped(sidecar, stopped);
 });
 
+t.test('with a short shutdown.quiet it ends when no connection is left', async (t) => {
+  const origin = await answering(t);
+  const sidecar = await startSidecar(t, { shutdown: { quiet: '200ms' } });
+  const client = await rawClient(t, sidecar.port);
+  client.write(request(origin.port));
+  await client.until(({ received }) => received.endsWith('ok'));
+  const stopped = sidecar.app.stop();
+  sidecar.clock.advance(500);
+  t.notOk(await isDone(stopped), 'the app holds a connection');
+  client.socket.end();
+  await client.until(({ closed }) => closed);
+  t.ok((await untilStopped(sidecar, stopped)) <= 500);
+});
+
 t.test('it ends when no connection is left and no request has come for two seconds', async (t) => {
   const origin = await answering(t);
   const sidecar = await startSidecar(t);

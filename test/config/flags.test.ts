@@ -20,6 +20,8 @@ t.test('--config names the file, else the variable CARPOOL_CONFIG', async (t) =>
   t.equal(flagsFrom({}, { CARPOOL_CONFIG: '/b' }).file, '/b');
   t.equal(flagsFrom({}, {}).file, null);
   t.equal(flagsFrom({}, { CARPOOL_CONFIG: '' }).file, null);
+  t.match(flagsFrom({}, { CARPOOL_CONFIG_IF_PRESENT: '/c' }), { file: '/c', fileMayBeMissing: true });
+  t.match(flagsFrom({ config: '/a' }, { CARPOOL_CONFIG_IF_PRESENT: '/c' }), { file: '/a', fileMayBeMissing: false });
 });
 
 t.test('the short hands set their settings, and --set wins over them', async (t) => {

@@ -34,10 +34,10 @@ class ToldClock extends TestClock {
 
 const yaml = (maxIdle: number | string) => `defaults: { pool: { maxIdle: ${maxIdle} } }\n`;
 
-function start(t: Test, file: string) {
+function start(t: Test, file: string, fileMayBeMissing = false) {
   const clock = new ToldClock();
   const told: string[] = [];
-  const load = () => loadConfig({ file, env: {}, flags: [] });
+  const load = () => loadConfig({ file, fileMayBeMissing, env: {}, flags: [] });
   const watcher = new ConfigWatcher({
     file,
     loaded: load(),
@@ -256,4 +256,26 @@ t.test('after close nothing is watched and nothing waits', async (t) => {
   t.equal(clock.waiting, 0);
   clock.advance(60_000);
   t.same(told, []);
+});
+
+t.test('a file that may be missing is read when it appears, and gone it sets nothing', async (t) => {
+  const directory = t.testdir({});
+  const file = join(directory, 'carpool.yaml');
+  t.throws(() => loadConfig({ file, env: {}, flags: [] }), { lines: [/there is no such file/] });
+  const { after, watcher } = start(t, file, true);
+  t.same(watcher.current.warnings, []);
+  // As the kubelet writes a ConfigMap: a directory of this version, and links to it.
+  const appear = (version: string, text: string): void => {
+    mkdirSync(join(directory, version));
+    writeFileSync(join(directory, version, 'carpool.yaml'), text);
+    symlinkSync(version, join(directory, '..data_tmp'));
+    renameSync(join(directory, '..data_tmp'), join(directory, '..data'));
+    symlinkSync('..data/carpool.yaml', file);
+  };
+  const appeared = await after(() => appear('..1', yaml(7)));
+  t.match(appeared[0], /^7: /);
+  const broken = await after(() => writeFileSync(join(directory, '..1', 'carpool.yaml'), yaml('many')));
+  t.match(broken[0], /^refused 1/, 'what is there is read as strictly as ever');
+  const gone = await after(() => unlinkSync(file));
+  t.match(gone[0], /^0: /);
 });
