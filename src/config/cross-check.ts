@@ -2,7 +2,6 @@ import { isLoopback, showHostPattern } from './addresses.ts';
 import type { Origin } from './layers.ts';
 import { type Problem, reportProblem } from './problems.ts';
 import { checkEgress, checkFleet, checkPolicy, type Refuse, type Warn } from './resilience-check.ts';
-import { POLICY_SETTINGS } from './schema.ts';
 import type { Config, DestinationConfig, PoolPolicy, TlsPolicy } from './types.ts';
 
 /** Takes what is found. */
@@ -26,7 +25,7 @@ export function crossCheck(config: Config, places: readonly number[], findings: 
     if (paths.some((each) => wrong.has(each))) return;
     reportProblem(findings.problems, { where: findings.where(path), path, message });
   };
-  const warn = (path: string, message: string): void => {
+  const warn: Warn = ([path = ''], message) => {
     findings.warnings.push(`${findings.where(path)}: ${path} ${message}`);
   };
 
@@ -56,21 +55,27 @@ export function crossCheck(config: Config, places: readonly number[], findings: 
   checkPolicy(config.defaults, 'defaults', checks);
   checkFleet(config, places, refuse, warn);
   checkEgress(config, checks);
+  const given = [...findings.provenance.keys()];
   for (const [index, destination] of config.destinations.entries()) {
     const path = `destinations[${places[index]}]`;
-    // A pair that comes whole from `defaults` was told there.
-    const own = (...names: string[]): boolean => names.some((name) => findings.provenance.has(`${path}.${name}`));
-    if (own('pool.minConnections', 'pool.maxConnections'))
-      checkPool(destination.policy.pool, `${path}.pool`, limits.maxConnections, refuse, warn);
-    if (own(...RESILIENCE)) checkPolicy(destination.policy, path, checks);
+    // What comes whole from `defaults` was told there. A path may be that of a group.
+    const own = (paths: readonly string[]): boolean =>
+      paths.some((each) => given.some((name) => name === each || name.startsWith(`${each}.`)));
+    const ofOwn = (tell: (paths: readonly string[], message: string) => void) => {
+      return (paths: readonly string[], message: string) => {
+        if (own(paths)) tell(paths, message);
+      };
+    };
+    checkPool(destination.policy.pool, `${path}.pool`, limits.maxConnections, ofOwn(refuse), ofOwn(warn));
+    checkPolicy(destination.policy, path, { refuse: ofOwn(refuse), warn: ofOwn(warn), written });
+    checkTls(destination.policy.tls, `${path}.tls`, ofOwn(refuse));
     if (destination.to !== null && destination.endpoints !== null)
       refuse(
         [`${path}.to`, `${path}.endpoints`],
         'stands beside endpoints: its requests can go to one of the two only',
       );
-    if (own('tls.cert', 'tls.key')) checkTls(destination.policy.tls, `${path}.tls`, refuse);
     if (destination.basePath !== '' && destination.localPort === null)
-      warn(`${path}.basePath`, 'does nothing without localPort');
+      warn([`${path}.basePath`], 'does nothing without localPort');
     if (destination.localPort !== null && destination.match.host.includes('*'))
       refuse(
         [`${path}.localPort`, `${path}.match`],
@@ -78,11 +83,6 @@ export function crossCheck(config: Config, places: readonly number[], findings: 
       );
   }
 }
-
-/** The settings that `checkPolicy` looks at. */
-const RESILIENCE = POLICY_SETTINGS.map(({ path }) => path).filter((path) =>
-  /^(retry|sticky|rateLimit|headers|healthCheck)\.|^(balancer|protocol|mode|pool\.minConnections)$/.test(path),
-);
 
 function checkPool(pool: PoolPolicy, path: string, all: number, refuse: Refuse, warn: Warn): void {
   if (pool.minConnections !== 'auto' && pool.minConnections > pool.maxConnections)
@@ -92,7 +92,7 @@ function checkPool(pool: PoolPolicy, path: string, all: number, refuse: Refuse, 
     );
   if (pool.maxConnections > all)
     warn(
-      `${path}.maxConnections`,
+      [`${path}.maxConnections`],
       `is ${pool.maxConnections}, but limits.maxConnections allows ${all} for all destinations together`,
     );
 }

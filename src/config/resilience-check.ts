@@ -2,8 +2,9 @@ import { accessSync, constants } from 'node:fs';
 import { isLoopback, showHostPattern } from './addresses.ts';
 import type { Config, DestinationPolicy, HeadersPolicy } from './types.ts';
 
+/** Takes a contradiction: the path that it is told of, then those that have a part in it. */
 export type Refuse = (paths: readonly string[], message: string) => void;
-export type Warn = (path: string, message: string) => void;
+export type Warn = Refuse;
 
 /** Who takes what is found, and whether a path was written by somebody. */
 export type Checks = {
@@ -19,7 +20,7 @@ export function checkPolicy(policy: DestinationPolicy, path: string, checks: Che
   checkHealth(policy, path, warn);
   checkHeaderFiles(policy.headers, path, checks);
   if (policy.mode === 'observe' && policy.pool.minConnections !== 0 && written(`${path}.pool.minConnections`))
-    warn(`${path}.pool.minConnections`, 'does nothing with mode: observe, which keeps no connection');
+    warn([`${path}.pool.minConnections`, `${path}.mode`], 'does nothing with mode: observe, which keeps no connection');
   const { sticky, rateLimit, headers, balancer } = policy;
   if (sticky.by !== 'address' && sticky.name === null)
     refuse([`${path}.sticky.by`, `${path}.sticky.name`], `is ${sticky.by}, which needs ${path}.sticky.name`);
@@ -30,7 +31,7 @@ export function checkPolicy(policy: DestinationPolicy, path: string, checks: Che
       `is ${sticky.name}, which needs ${path}.sticky.by: header or cookie`,
     );
   else if (balancer !== 'sticky' && (sticky.by !== 'address' || sticky.name !== null))
-    warn(`${path}.sticky`, `does nothing without ${path}.balancer: sticky`);
+    warn([`${path}.sticky`, `${path}.balancer`], `does nothing without ${path}.balancer: sticky`);
   if (rateLimit.requestsPerMinute === 0 && rateLimit.burst !== null)
     refuse(
       [`${path}.rateLimit.burst`, `${path}.rateLimit.requestsPerMinute`],
@@ -50,11 +51,14 @@ function checkHealth({ healthCheck, protocol }: DestinationPolicy, path: string,
   if (!enabled) return;
   if (timeoutMs > intervalMs)
     warn(
-      `${path}.healthCheck.timeout`,
+      [`${path}.healthCheck.timeout`, `${path}.healthCheck.interval`, `${path}.healthCheck.enabled`],
       `is longer than ${path}.healthCheck.interval: an endpoint that hangs is asked less often than that`,
     );
   if (kind === 'grpc' && protocol === 'http1')
-    warn(`${path}.healthCheck.kind`, 'is grpc, which goes by HTTP/2, but protocol is http1: use http or tcp');
+    warn(
+      [`${path}.healthCheck.kind`, `${path}.healthCheck.enabled`, `${path}.protocol`],
+      'is grpc, which goes by HTTP/2, but protocol is http1: use http or tcp',
+    );
 }
 
 /** A file that is not there yet may come; until then requests go without the field. */
@@ -67,7 +71,7 @@ function checkHeaderFiles({ set }: HeadersPolicy, path: string, { warn, written 
       accessSync(file, constants.R_OK);
     } catch (error) {
       const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : '';
-      warn(at, `names ${file} for ${name}, which cannot be read now (${String(code)})`);
+      warn([at], `names ${file} for ${name}, which cannot be read now (${String(code)})`);
     }
   }
 }
@@ -99,9 +103,12 @@ function checkRetry({ retry }: DestinationPolicy, path: string, { refuse, warn, 
   if (backoffBaseMs > backoffMaxMs)
     refuse([`${path}.retry.backoffBase`, `${path}.retry.backoffMax`], 'is longer than retry.backoffMax');
   if (attempts !== null && attempts > 1 && budget === 0 && budgetMinimum === 0)
-    refuse([`${path}.retry.attempts`, `${path}.retry.budget`], 'needs a retry.budget or a retry.budgetMinimum above 0');
+    refuse(
+      [`${path}.retry.attempts`, `${path}.retry.budget`, `${path}.retry.budgetMinimum`],
+      'needs a retry.budget or a retry.budgetMinimum above 0',
+    );
   if (attempts !== null && attempts > 1 && on.length === 0)
-    warn(`${path}.retry.attempts`, 'does nothing while retry.on is empty');
+    warn([`${path}.retry.attempts`, `${path}.retry.on`], 'does nothing while retry.on is empty');
 }
 
 /** A budget needs who divides it, and who divides it has to be found. */
@@ -114,7 +121,7 @@ export function checkFleet(config: Config, places: readonly number[], refuse: Re
     return;
   }
   if (first === undefined)
-    warn('fleet.coordinator', 'has nothing to divide: set fleet.maxConnections, at the top or for a destination');
+    warn(['fleet.coordinator'], 'has nothing to divide: set fleet.maxConnections, at the top or for a destination');
   if (coordinator === 'kubernetes' && service === null)
     refuse(
       ['fleet.coordinator', 'fleet.service'],
@@ -130,7 +137,7 @@ export function checkFleet(config: Config, places: readonly number[], refuse: Re
   const small = budgetsOf(config, places).find(([, budget]) => budget < minShare);
   if (small !== undefined)
     warn(
-      'fleet.minShare',
+      ['fleet.minShare'],
       `is ${minShare}, more than ${small[0]} (${small[1]}): no sidecar can have more than the whole budget`,
     );
 }
@@ -151,7 +158,7 @@ export function checkEgress(config: Config, { refuse, warn, written }: Checks): 
   if (url === null) {
     for (const name of ['credentialsFile', 'noProxy', 'ca'])
       if (written(`egress.parentProxy.${name}`))
-        warn(`egress.parentProxy.${name}`, 'does nothing without egress.parentProxy.url');
+        warn([`egress.parentProxy.${name}`], 'does nothing without egress.parentProxy.url');
     return;
   }
   const { hostname, port, protocol } = new URL(url);

@@ -158,3 +158,23 @@ t.test('a long list of wrong entries is told by its first ones', async (t) => {
   t.match(problems[0], /entry 5 is 1.*; and 45 more/);
   t.notMatch(problems[0], /entry 6/);
 });
+
+t.test('a contradiction of defaults is told there alone, not for each destination that sets something else', (t) => {
+  const yaml = `
+defaults: { retry: { attempts: 3, on: [] }, healthCheck: { enabled: true, timeout: 9s, interval: 5s }, balancer: sticky }
+destinations:
+  - { match: "a:1", rateLimit: { requestsPerMinute: 5 }, retry: { backoffBase: 1s } }
+  - { match: "b:1", retry: { attempts: 5 } }
+  - { match: "c:1", healthCheck: { interval: 6s } }
+`;
+  const { problems, warnings } = told(t, yaml);
+  t.same(problems, []);
+  const paths = warnings.map((warning) => /: (\S+)/.exec(warning)?.[1]);
+  t.same(paths, [
+    'defaults.retry.attempts',
+    'defaults.healthCheck.timeout',
+    'destinations[1].retry.attempts',
+    'destinations[2].healthCheck.timeout',
+  ]);
+  t.end();
+});
