@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ERRORS } from '../../src/errors.ts';
@@ -40,7 +40,13 @@ t.test('docs/errors.md has each code once, with the status, type and retry rule 
 });
 
 t.test('each file that a document links to is there', (t) => {
-  for (const document of ['README.md', 'docs/architecture.md', 'docs/operations.md', 'docs/errors.md'])
+  const documents = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
+  for (const document of [
+    'README.md',
+    'e2e/README.md',
+    'charts/carpool/README.md',
+    ...documents.map((name) => `docs/${name}`),
+  ])
     for (const [, target = ''] of read(document).matchAll(/\]\(([^)#:]+)\)/g))
       t.ok(existsSync(join(ROOT, dirname(document), target)), `${document} → ${target}`);
   t.end();
