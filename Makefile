@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SETUP := node_modules/.carpool-setup
 SOURCES := $(shell find src -name '*.ts' 2>/dev/null)
 
-.PHONY: run test e2e check bench bench-pooling bench-faults bench-resilience build docs format clean help
+.PHONY: run test e2e check bench bench-pooling bench-faults bench-resilience build image docs format clean help
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -37,9 +37,18 @@ check: $(SETUP) ## format, lint, types, unused code, arrows between rooms, stale
 	knip
 	depcruise --config .dependency-cruiser.cjs src
 	node src/config/generate-docs.ts --check
+	node src/packaging/generate.ts --check
+	node charts/generate-library.ts --check
+	node dashboards/generate.ts --check
 
-docs: $(SETUP) ## writes docs/configuration.md and its JSON Schema anew
+image: $(SETUP) ## the container image, dist/image.tar; IMAGE=... and TAG=... name it
+	image/make.sh $(or $(IMAGE),docker.io/library/carpool) $(TAG)
+
+docs: $(SETUP) ## writes docs/configuration.md, JSON Schemas, the chart's README, alert rules and dashboards anew
 	node src/config/generate-docs.ts
+	node src/packaging/generate.ts
+	node charts/generate-library.ts
+	node dashboards/generate.ts
 
 format: $(SETUP) ## formats everything
 	biome check --write .

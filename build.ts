@@ -83,12 +83,12 @@ const redisParts: Plugin = {
 };
 
 /**
- * One file. What an idle sidecar does not need (metrics text, the other commands, the demo) is in it too, but esbuild keeps
- * dynamically imported modules unevaluated until they are asked for. The source map makes stack traces readable with
- * `node --enable-source-maps`.
+ * One file for each program: the sidecar with its command line, and the admission webhook. What an idle sidecar does not
+ * need (metrics text, the other commands, the demo) is in its file too, but esbuild keeps dynamically imported modules
+ * unevaluated until they are asked for. The source map makes stack traces readable with `node --enable-source-maps`.
  */
 await build({
-  entryPoints: { carpool: 'src/main.ts' },
+  entryPoints: { carpool: 'src/main.ts', webhook: 'src/webhook/main.ts' },
   outdir: 'dist',
   bundle: true,
   plugins: [undiciParts, redisParts, requireBuiltins],

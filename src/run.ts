@@ -2,7 +2,7 @@ import { App, type AppAddresses } from './app.ts';
 import { EXIT } from './cli/deps.ts';
 import { systemClock } from './clock.ts';
 import type { Flag } from './config/flags.ts';
-import { type LoadedConfig, loadConfig } from './config/load.ts';
+import { configLoader, type LoadedConfig } from './config/load.ts';
 import { ConfigProblems } from './config/problems.ts';
 import { CarpoolError } from './errors.ts';
 import { ListenError } from './listener/listener.ts';
@@ -26,7 +26,7 @@ export type RunOptions = {
  */
 export async function runSidecar(options: RunOptions): Promise<number> {
   const { file, fileMayBeMissing, flags } = options;
-  const load = (): LoadedConfig => loadConfig({ file, fileMayBeMissing, env: process.env, flags });
+  const load = configLoader({ file, fileMayBeMissing, env: process.env, flags });
   let loaded: LoadedConfig;
   try {
     loaded = load();

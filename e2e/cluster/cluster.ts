@@ -11,6 +11,9 @@ const controlPlane = fileURLToPath(new URL('../control-plane/', import.meta.url)
 /** The variable by which `run.ts` tells the tests which cluster to use: its folder, or `skip: ` and why there is none. */
 export const CLUSTER_VARIABLE = 'CARPOOL_E2E_CLUSTER';
 
+/** The same for a whole node. */
+export const NODE_VARIABLE = 'CARPOOL_E2E_NODE';
+
 /** A running control plane in a network namespace of its own, and the folder that its files are in. */
 export class Cluster {
   readonly state: string;
@@ -69,10 +72,26 @@ export class Cluster {
  * Starts a control plane, which is built first where it is not in the cache: what it says of that goes to stderr.
  * @returns the folder of the running cluster
  */
-export async function bringUp(): Promise<string> {
+export function bringUp(): Promise<string> {
+  return started('up.sh', []);
+}
+
+/**
+ * Starts a whole node that has these images, which are archives.
+ * @returns the folder of the running cluster
+ */
+export function bringUpNode(images: readonly string[]): Promise<string> {
+  return started('node-up.sh', images);
+}
+
+async function started(script: string, args: readonly string[]): Promise<string> {
   const state = mkdtempSync('/tmp/carpool-e2e.');
-  const [code] = await once(spawn(`${controlPlane}up.sh`, [state], { stdio: ['ignore', 'ignore', 'inherit'] }), 'exit');
-  if (code !== 0) throw new Error(`no control plane; its logs, if it came to any, are in ${state}`);
+  const argv = [state, ...args];
+  const [code] = await once(
+    spawn(`${controlPlane}${script}`, argv, { stdio: ['ignore', 'ignore', 'inherit'] }),
+    'exit',
+  );
+  if (code !== 0) throw new Error(`no cluster; its logs, if it came to any, are in ${state}`);
   return state;
 }
 

@@ -4,10 +4,11 @@
 #
 #   up.sh FOLDER     FOLDER: new or empty
 #
-# There is no kubelet: pods are objects of the API only. A Node `node-1` is there to name as spec.nodeName; the
-# controllers (Deployment, ReplicaSet, EndpointSlice, ...) then do what they do in any cluster.
+# There is no kubelet (node-up.sh starts a whole node): pods are objects of the API only. A Node `node-1` is there to name
+# as spec.nodeName; the controllers (Deployment, ReplicaSet, EndpointSlice, ...) then do what they do in any cluster.
 #
 # KUBEBUILDER_ASSETS   folder with etcd, kube-apiserver, kube-controller-manager and kubectl to use instead of building
+# WHOLE_NODE=1         for node-up.sh: no static Node, and every controller
 #
 # Needs root, openssl and iproute2; and Go for the first build.
 set -euo pipefail
@@ -23,7 +24,7 @@ STATE=$(cd "$1" && pwd)
 ((${#STATE} <= 70)) || die "$STATE is too long a path for the sockets in it"
 
 bin=${KUBEBUILDER_ASSETS:-}
-[[ -n $bin && -x $bin/kube-controller-manager ]] || bin=$("$here/build.sh")
+[[ -z ${WHOLE_NODE:-} && -n $bin && -x $bin/kube-controller-manager ]] || bin=$("$here/build.sh")
 
 # A start that fails leaves its folder (the logs) but nothing running.
 trap 'code=$?; ((code == 0)) || KEEP=1 "$here/down.sh" "$STATE" || true; exit $code' EXIT
@@ -38,8 +39,9 @@ make_network
 
 make_ca
 # HOST_IP: tests stand between a client and the API server there.
-make_cert apiserver /CN=kube-apiserver "IP:127.0.0.1,IP:$NODE_IP,IP:$HOST_IP,DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local"
+make_cert apiserver /CN=kube-apiserver "IP:127.0.0.1,IP:$NODE_IP,IP:$HOST_IP,IP:10.96.0.1,DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local"
 make_cert admin /O=system:masters/CN=admin
+make_cert apiserver-kubelet-client /O=system:masters/CN=kube-apiserver-kubelet-client
 make_cert controller-manager /CN=system:kube-controller-manager
 for who in admin controller-manager; do make_kubeconfig "$who"; done
 make_service_account_key
@@ -60,26 +62,32 @@ define etcd "$bin/etcd" --data-dir "$STATE/etcd" --unsafe-no-fsync --log-level w
   --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
   --initial-cluster default=http://127.0.0.1:2380
 
+# Aggregator routing: admission webhooks are called at the addresses of their pods, for nobody answers those of Services.
 define kube-apiserver "$bin/kube-apiserver" \
   --etcd-servers http://127.0.0.1:2379 \
   --bind-address 0.0.0.0 --secure-port 6443 --advertise-address "$NODE_IP" \
   --tls-cert-file "$STATE/pki/apiserver.crt" --tls-private-key-file "$STATE/pki/apiserver.key" \
   --client-ca-file "$STATE/pki/ca.crt" \
+  --kubelet-client-certificate "$STATE/pki/apiserver-kubelet-client.crt" \
+  --kubelet-client-key "$STATE/pki/apiserver-kubelet-client.key" --kubelet-preferred-address-types InternalIP \
   --requestheader-client-ca-file "$STATE/pki/ca.crt" --requestheader-allowed-names front-proxy-client \
   --requestheader-username-headers X-Remote-User --requestheader-group-headers X-Remote-Group \
   --requestheader-extra-headers-prefix X-Remote-Extra- \
   --service-account-issuer https://kubernetes.default.svc \
   --service-account-key-file "$STATE/pki/sa.pub" --service-account-signing-key-file "$STATE/pki/sa.key" \
   --service-cluster-ip-range 10.96.0.0/16 \
+  --enable-aggregator-routing=true \
   --audit-policy-file "$STATE/conf/audit.yaml" --audit-log-path "$STATE/logs/audit.log" --audit-log-mode blocking-strict \
   --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction
 
 # Without a kubelet nobody renews the Node's lease, so the controllers that act on a silent node are left out.
+controllers='*,-node-lifecycle-controller,-taint-eviction-controller'
+[[ -z ${WHOLE_NODE:-} ]] || controllers='*'
 define kube-controller-manager "$bin/kube-controller-manager" \
   --kubeconfig "$STATE/conf/controller-manager.kubeconfig" \
   --authentication-kubeconfig "$STATE/conf/controller-manager.kubeconfig" \
   --authorization-kubeconfig "$STATE/conf/controller-manager.kubeconfig" \
-  --controllers '*,-node-lifecycle-controller,-taint-eviction-controller' \
+  --controllers "$controllers" \
   --use-service-account-credentials \
   --service-account-private-key-file "$STATE/pki/sa.key" --root-ca-file "$STATE/pki/ca.crt" \
   --cluster-signing-cert-file "$STATE/pki/ca.crt" --cluster-signing-key-file "$STATE/pki/ca.key" \
@@ -93,6 +101,7 @@ start kube-controller-manager
 kube() { "$bin/kubectl" --kubeconfig "$KUBECONFIG" "$@"; }
 # Usable once the controllers have made the default service account.
 wait_for 60 kube-controller-manager "default service account" kube -n default get serviceaccount default
+[[ -z ${WHOLE_NODE:-} ]] || exit 0
 kube create -f - >/dev/null <<YAML
 {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1", "labels": {"kubernetes.io/hostname": "node-1", "topology.kubernetes.io/zone": "zone-a"}}}
 YAML

@@ -69,7 +69,7 @@ export class OpenLoop {
       const whole = bytes.subarray(0, length).lastIndexOf('\n') + 1;
       if (whole === 0) return this.#entries;
       this.#offset += whole;
-      for (const line of bytes.toString('utf8', 0, whole - 1).split('\n')) this.#entries.push(parse(line));
+      for (const line of bytes.toString('utf8', 0, whole - 1).split('\n')) this.#entries.push(clientEntry(line));
     }
   }
 
@@ -90,7 +90,8 @@ export class OpenLoop {
   }
 }
 
-function parse(line: string): ClientEntry {
+/** A line of the ledger that requests.ts writes. */
+export function clientEntry(line: string): ClientEntry {
   const [sentAt, endedAt, method = '', id = '', status, code = '', origin = '', host = ''] = line.split(' ');
   return {
     sentAt: Number(sentAt),

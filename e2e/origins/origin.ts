@@ -1,4 +1,4 @@
-import { openSync, writeSync } from 'node:fs';
+import { fstatSync, openSync, writeSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 /**
@@ -51,5 +51,5 @@ process.on('SIGTERM', () => {
     server.close(() => process.exit(0));
   }, Number(lingerMs));
 });
-// The test that started it has gone.
-process.stdin.resume().once('end', () => process.exit(1));
+// The test that started it has gone. In a real pod standard input is /dev/null.
+if (!fstatSync(0).isCharacterDevice()) process.stdin.resume().once('end', () => process.exit(1));

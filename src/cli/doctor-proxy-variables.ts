@@ -207,7 +207,7 @@ export class ProxyVariables {
   #nodeUseEnvProxy(): void {
     if (this.#get('NODE_USE_ENV_PROXY') === '1') return;
     this.#findings.warn(
-      'NODE_USE_ENV_PROXY is not 1: without it Node’s fetch ignores the proxy variables',
+      'NODE_USE_ENV_PROXY is not 1: without it Node’s fetch and its global agents ignore the proxy variables',
       'Set NODE_USE_ENV_PROXY=1 in the app’s container, if the app runs on Node.',
     );
   }

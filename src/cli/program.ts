@@ -5,6 +5,7 @@ import { runCheck } from './check.ts';
 import { evict, pause, reconnect, reload, resume, setLogLevel } from './control-commands.ts';
 import { type CliDeps, CliError, EXIT } from './deps.ts';
 import type { DoctorOptions } from './doctor.ts';
+import { addInjectCommand } from './inject-command.ts';
 import { durationArgument } from './option-values.ts';
 import { addPlanningCommands } from './planning-commands.ts';
 import { type Format, showConnections, showPools, showStats } from './show.ts';
@@ -114,6 +115,7 @@ export function buildProgram(deps: CliDeps, done: (exitCode: number) => void): C
       done(await doctor(destinations, options, deps));
     });
 
+  addInjectCommand(program, deps, done);
   addPlanningCommands(program, deps, done);
 
   program

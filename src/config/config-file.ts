@@ -13,7 +13,7 @@ export type Keys = readonly (string | number)[];
 /** A file that was read and parsed as far as it could be. */
 export type ConfigFile = {
   readonly name: string;
-  readonly text: string;
+  readonly text: string | null;
   /** What the YAML holds; undefined when its syntax is wrong. */
   readonly tree: unknown;
   readonly problems: readonly Problem[];
@@ -57,7 +57,7 @@ export function readText(file: string): { text: string } | { refused: string } {
  * @param mayBeMissing then a file that is not there is one that sets nothing
  */
 export function readConfigFile(file: string, mayBeMissing = false): ConfigFile {
-  if (mayBeMissing && !existsSync(file)) return { ...parseConfigText(file, ''), tree: {} };
+  if (mayBeMissing && !existsSync(file)) return { ...parseConfigText(file, ''), text: null, tree: {} };
   const read = readText(file);
   if ('text' in read) return parseConfigText(file, read.text);
   return {

@@ -47,6 +47,19 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   return build(file, sources);
 }
 
+/**
+ * Reads the same sources again and again. A file that may be missing may not go once it was there: a ConfigMap that is deleted
+ * would set everything back to the defaults, under load.
+ */
+export function configLoader(sources: ConfigSources): () => LoadedConfig {
+  let fileMayBeMissing = sources.fileMayBeMissing ?? false;
+  return () => {
+    const loaded = loadConfig({ ...sources, fileMayBeMissing });
+    if (loaded.text !== null) fileMayBeMissing = false;
+    return loaded;
+  };
+}
+
 /** The configuration of no file, no variable and no flag. */
 export function defaultConfig(): Config {
   return build(null, { file: null, env: {}, flags: [] }).config;

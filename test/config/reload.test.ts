@@ -4,7 +4,7 @@ import { MessageChannel } from 'node:worker_threads';
 import t, { type Test } from 'tap';
 import type { Timer } from '../../src/clock.ts';
 import { watchedDirectories } from '../../src/config/file-watch.ts';
-import { loadConfig } from '../../src/config/load.ts';
+import { configLoader, loadConfig } from '../../src/config/load.ts';
 import { ConfigWatcher } from '../../src/config/reload.ts';
 import { TestClock } from '../test-clock.ts';
 
@@ -37,7 +37,7 @@ const yaml = (maxIdle: number | string) => `defaults: { pool: { maxIdle: ${maxId
 function start(t: Test, file: string, fileMayBeMissing = false) {
   const clock = new ToldClock();
   const told: string[] = [];
-  const load = () => loadConfig({ file, fileMayBeMissing, env: {}, flags: [] });
+  const load = configLoader({ file, fileMayBeMissing, env: {}, flags: [] });
   const watcher = new ConfigWatcher({
     file,
     loaded: load(),
@@ -258,7 +258,7 @@ t.test('after close nothing is watched and nothing waits', async (t) => {
   t.same(told, []);
 });
 
-t.test('a file that may be missing is read when it appears, and gone it sets nothing', async (t) => {
+t.test('a file that may be missing is read when it appears, and what it set stays when it goes', async (t) => {
   const directory = t.testdir({});
   const file = join(directory, 'carpool.yaml');
   t.throws(() => loadConfig({ file, env: {}, flags: [] }), /there is no such file/);
@@ -277,5 +277,6 @@ t.test('a file that may be missing is read when it appears, and gone it sets not
   const broken = await after(() => writeFileSync(join(directory, '..1', 'carpool.yaml'), yaml('many')));
   t.match(broken[0], /^refused 1/, 'what is there is read as strictly as ever');
   const gone = await after(() => unlinkSync(file));
-  t.match(gone[0], /^0: /);
+  t.match(gone[0], /^refused 1: .*there is no such file/);
+  t.equal(watcher.current.config.defaults.pool.maxIdle, 7);
 });
