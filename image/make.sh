@@ -127,14 +127,15 @@ apt-config dump Acquire >"$secrets/apt" 2>/dev/null || true
 certificates=${NODE_EXTRA_CA_CERTS:-}
 [[ ! -f $certificates ]] || arguments+=(--secret "id=ca,src=$certificates")
 
-rm -f "$archive" dist/image.stamp
+made=$archive.new
+rm -f "$made"
 case $engine in
   docker)
     DOCKER_BUILDKIT=1 docker build --network host "${arguments[@]}" --tag "$reference" . >&2
-    docker save --output "$archive" "$reference" ;;
+    docker save --output "$made" "$reference" ;;
   podman)
     podman build --network host --format docker "${arguments[@]}" --timestamp "$SOURCE_DATE_EPOCH" --tag "$reference" . >&2
-    podman save --format docker-archive --output "$archive" "$reference" ;;
+    podman save --format docker-archive --output "$made" "$reference" ;;
   buildah)
     # Chroot: a build inside of a container may make no namespaces of its own.
     options=(--isolation chroot --network host --layers --format oci "${policy[@]}" "${arguments[@]}" --timestamp "$SOURCE_DATE_EPOCH")
@@ -142,19 +143,21 @@ case $engine in
     # The layers of earlier builds go; the name keeps those of this one's first stage for the next.
     buildah bud "${options[@]}" --target build --tag carpool.test/build . >/dev/null 2>&1
     buildah rmi --prune >/dev/null 2>&1 || true
-    buildah push --quiet "${policy[@]}" "$reference" "docker-archive:$archive:$reference" ;;
+    buildah push --quiet "${policy[@]}" "$reference" "docker-archive:$made:$reference" ;;
 esac
 
 # --- its size --------------------------------------------------------------------------------------------------------------
 
 # An engine may keep its layers compressed.
 bytes=0
-for layer in $(tar -xOf "$archive" manifest.json | grep -oE '"Layers":\[[^]]*\]' | grep -oE '"[^"]+"' | tr -d '"' | tail -n +2); do
-  bytes=$((bytes + $(tar -xOf "$archive" "$layer" | gzip -dcf | wc -c)))
+for layer in $(tar -xOf "$made" manifest.json | grep -oE '"Layers":\[[^]]*\]' | grep -oE '"[^"]+"' | tr -d '"' | tail -n +2); do
+  bytes=$((bytes + $(tar -xOf "$made" "$layer" | gzip -dcf | wc -c)))
 done
-gzip_bytes=$(gzip -9 -c "$archive" | wc -c)
+gzip_bytes=$(gzip -9 -c "$made" | wc -c)
 sizes="$reference, $(megabytes "$bytes"), by gzip -9 $(megabytes "$gzip_bytes")"
 say "$archive: $sizes"
 ((bytes <= max_bytes)) || die "above $(megabytes $max_bytes)"
 ((gzip_bytes <= max_gzip_bytes)) || die "above $(megabytes $max_gzip_bytes) by gzip -9"
+# The last one stays until this one is whole: somebody may be loading it.
+mv "$made" "$archive"
 printf '%s\n%s\n' "$stamp" "$sizes" >dist/image.stamp
