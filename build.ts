@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
 const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as { version: string };
@@ -87,7 +87,8 @@ const redisParts: Plugin = {
  * need (metrics text, the other commands, the demo) is in its file too, but esbuild keeps dynamically imported modules
  * unevaluated until they are asked for. The source map makes stack traces readable with `node --enable-source-maps`.
  */
-await build({
+const { metafile } = await build({
+  metafile: true,
   entryPoints: { carpool: 'src/main.ts', webhook: 'src/webhook/main.ts' },
   outdir: 'dist',
   bundle: true,
@@ -104,3 +105,26 @@ await build({
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
   logLevel: 'warning',
 });
+
+/** The licence of a package in node_modules, as its authors have written it down. */
+function licenceOf(folder: string): string {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<
+    string,
+    string
+  >;
+  const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
+  const texts = files.sort().map((file) => readFileSync(join(folder, file), 'utf8').trim());
+  return [`${name} ${version} (${license})`, ...texts].join('\n\n');
+}
+
+// What is bundled is passed on, and its licences ask to go with it.
+const bundled = new Set(
+  Object.keys(metafile.inputs).flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0] ?? []),
+);
+writeFileSync(
+  'dist/LICENSES.txt',
+  `${[...bundled]
+    .sort()
+    .map(licenceOf)
+    .join(`\n\n${'-'.repeat(80)}\n\n`)}\n`,
+);

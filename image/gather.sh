@@ -44,6 +44,8 @@ if [[ -f $licence ]]; then
   cp "$licence" "$root/usr/share/doc/node/LICENSE"
 fi
 cp "$here/LICENSE" "$root/app/LICENSE"
+# Of the packages in the two files of carpool.
+cp "$here/dist/LICENSES.txt" "$root/app/LICENSES.txt"
 
 # --- carpool ----------------------------------------------------------------------------------------------------------
 

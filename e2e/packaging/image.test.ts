@@ -26,6 +26,7 @@ t.test('the image has these programs and nothing else that can be run, above all
       .sort(),
     [
       'app/LICENSE',
+      'app/LICENSES.txt',
       'app/carpool.js',
       'app/package.json',
       'app/webhook.js',
