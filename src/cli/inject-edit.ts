@@ -10,6 +10,7 @@ import {
   Scalar,
   type ScalarTag,
   stringify,
+  type Tags,
   type ToStringOptions,
   YAMLMap,
   YAMLSeq,
@@ -20,8 +21,20 @@ import {
  * differs is touched.
  */
 
-/** As Kubernetes reads YAML: `yes` is true. */
-export const AS_KUBERNETES = { version: '1.1', merge: true } as const;
+/** As Kubernetes reads YAML: `yes` is true, but neither `12:30` nor `2026-01-31` is more than text. */
+export const AS_KUBERNETES = {
+  version: '1.1',
+  merge: true,
+  customTags: (tags: Tags): Tags => tags.filter((tag) => !isTime(tag)),
+} as const;
+
+function isTime(tag: Tags[number]): boolean {
+  if (typeof tag === 'string') return false;
+  return tag.tag === 'tag:yaml.org,2002:timestamp' || ('format' in tag && tag.format === 'TIME');
+}
+
+/** An anchor may be used this often; more is an attack. */
+export const MOST_ALIASES = 1000;
 
 /** What is nothing stays nothing: `metadata:` is no empty text. */
 const NOTHING: ScalarTag = {
@@ -60,7 +73,7 @@ export function editYaml(
 
 function parsed(text: string): unknown {
   try {
-    return parse(text, { ...AS_KUBERNETES, logLevel: 'error' });
+    return parse(text, { ...AS_KUBERNETES, maxAliasCount: MOST_ALIASES, logLevel: 'error' });
   } catch {
     return undefined;
   }
@@ -108,14 +121,22 @@ function changeMap(
   }
 }
 
-/** What tells the items of a list apart: objects have names. */
-const identity = (item: unknown): string =>
-  isTree(item) && typeof item.name === 'string' ? item.name : (JSON.stringify(item) ?? '');
+/** What tells the items of a list apart: most objects have names. */
+const nameOf = (item: unknown): string | null => (isTree(item) && typeof item.name === 'string' ? item.name : null);
 
 function changeSequence(node: YAMLSeq<unknown>, before: readonly unknown[], after: readonly unknown[]): void {
   const old = node.items.map((item, index) => ({ item, value: before[index], free: true }));
-  node.items = after.map((value) => {
-    const found = old.find((each) => each.free && identity(each.value) === identity(value));
+  const first = old[0];
+  node.items = after.map((value, index) => {
+    const name = nameOf(value);
+    const here = old[index];
+    // What has no name, such as the items of a List, is known by its place while none has come or gone.
+    const found =
+      name === null && before.length === after.length && here !== undefined && nameOf(here.value) === null
+        ? here
+        : old.find(
+            (each) => each.free && (name === null ? isDeepStrictEqual(each.value, value) : nameOf(each.value) === name),
+          );
     if (found === undefined) return newNode(value);
     found.free = false;
     if (isDeepStrictEqual(found.value, value)) return found.item;
@@ -125,6 +146,11 @@ function changeSequence(node: YAMLSeq<unknown>, before: readonly unknown[], afte
   });
   // A list that had nothing was written as [].
   if (before.length === 0) node.flow = false;
+  // The comment above the first item is about that item: it goes with it.
+  if (node.commentBefore && isNode(first?.item) && !first.free && node.items[0] !== first.item && !node.flow) {
+    first.item.commentBefore = [node.commentBefore, first.item.commentBefore].filter(Boolean).join('\n');
+    node.commentBefore = null;
+  }
 }
 
 /** A value as nodes that are printed right although the document takes every scalar for text. */
@@ -150,5 +176,7 @@ function newNode(value: unknown): Node {
 /** Whether a text needs quotes, by either version of YAML. */
 function isAmbiguous(text: string): boolean {
   if (/^[A-Za-z][A-Za-z0-9_./-]*$/.test(text)) return /^(y|yes|n|no|on|off|true|false|null)$/i.test(text);
-  return [{}, AS_KUBERNETES].some((version) => stringify(text, { lineWidth: 0, ...version }) !== `${text}\n`);
+  return [{}, { version: '1.1' } as const].some(
+    (version) => stringify(text, { lineWidth: 0, ...version }) !== `${text}\n`,
+  );
 }

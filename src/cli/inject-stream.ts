@@ -1,7 +1,7 @@
 import { LineCounter, parseDocument } from 'yaml';
 import { replacedAt, type Workload, workloadsIn } from '../injection/workloads.ts';
 import { CliError } from './deps.ts';
-import { AS_KUBERNETES, editYaml } from './inject-edit.ts';
+import { AS_KUBERNETES, editYaml, MOST_ALIASES } from './inject-edit.ts';
 
 /** What becomes of one workload's pod template. */
 export type Change = (workload: Workload) => Workload['template'];
@@ -63,7 +63,7 @@ function changeTree(tree: unknown, change: Change): { readonly tree: unknown; re
 function jsonTree(text: string): unknown {
   if (!/^\s*[{[]/.test(text)) return undefined;
   try {
-    return JSON.parse(text);
+    return JSON.parse(withoutMark(text));
   } catch {
     return undefined;
   }
@@ -85,16 +85,21 @@ function parseYaml(name: string, text: string, linesBefore: number): unknown {
         .join('\n'),
     );
   try {
-    return document.toJS({ maxAliasCount: 1000 });
+    return document.toJS({ maxAliasCount: MOST_ALIASES });
   } catch (error) {
     throw new CliError(`${name}:${linesBefore + 1}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
+/** Without the byte order mark that editors of Windows put first. */
+const withoutMark = (text: string): string => text.replace(/^\uFEFF/, '');
+
 /** Several texts as one stream of documents. */
 export function joinTexts(texts: readonly string[]): string {
   let all = '';
-  for (const text of texts) {
+  for (const each of texts) {
+    // A mark amid the stream is no mark.
+    const text = all === '' ? each : withoutMark(each);
     if (text.trim() === '') continue;
     if (all !== '' && !all.endsWith('\n')) all += '\n';
     if (all !== '' && !/^(---|%)/.test(text)) all += '---\n';

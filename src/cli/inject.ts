@@ -90,7 +90,7 @@ function taken({ name, template }: Workload, say: (line: string) => void): Workl
 function settingsFor(options: InjectOptions, version: string): InjectionSettings {
   const tree: Record<string, unknown> = { ...settingsFile(options.settings) };
   for (const assignment of options.setInject ?? []) {
-    const [, path, value] = /^([A-Za-z.]+)=(.*)$/s.exec(assignment) ?? [];
+    const [, path, value] = /^([A-Za-z][\w.-]*)=(.*)$/s.exec(assignment) ?? [];
     if (path === undefined || value === undefined)
       throw new CliError(`--set-inject ${assignment}: must be path=value, such as httpsProxy=true`, EXIT.usage);
     // One quantity is set beside the others; a group of them that a file has is taken whole.
@@ -129,7 +129,7 @@ function setAt(tree: Record<string, unknown>, path: readonly string[], value: un
 function readFile(file: string): string {
   try {
     if (statSync(file).size > MOST_BYTES) throw new CliError(`${file} has over ${MOST_BYTES} bytes`);
-    return readFileSync(file, 'utf8');
+    return textOf(file, readFileSync(file));
   } catch (error) {
     if (error instanceof CliError) throw error;
     throw new CliError(`${file} cannot be read (${errorCode(error)})`);
@@ -144,5 +144,14 @@ async function readStandardInput(): Promise<string> {
     size += chunk.length;
     if (size > MOST_BYTES) throw new CliError(`standard input has over ${MOST_BYTES} bytes`);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return textOf('standard input', Buffer.concat(chunks));
+}
+
+/** What is not UTF-8 could not be passed on as it was; a shell of Windows writes UTF-16 to files. */
+function textOf(name: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new CliError(`${name} is not UTF-8`);
+  }
 }

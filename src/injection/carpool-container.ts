@@ -1,5 +1,5 @@
-import type { JsonObject } from '../discovery/kubernetes/json-value.ts';
-import { API_VOLUME, CONFIG_VOLUME, CONTAINER, METRICS_PORT, RUN_VOLUME } from './names.ts';
+import { type JsonObject, objectAt } from '../discovery/kubernetes/json-value.ts';
+import { API_VOLUME, CONFIG_VOLUME, CONTAINER, IMAGE_USER, METRICS_PORT, RUN_VOLUME } from './names.ts';
 import { type PodObject, specOf } from './pod.ts';
 import type { InjectionSettings } from './settings.ts';
 
@@ -29,6 +29,7 @@ export function carpoolContainer(pod: PodObject, wishes: SidecarWishes): JsonObj
   const { settings } = wishes;
   const legacy = settings.mode === 'legacy';
   const stop = legacyStop(pod, settings);
+  const user = userOf(pod, settings);
   // With limits for the pod as a whole, requests of one more container could be more than the pod's.
   const resources = podLevelResources(pod) ? {} : nonEmpty(settings.resources);
   return {
@@ -54,7 +55,7 @@ export function carpoolContainer(pod: PodObject, wishes: SidecarWishes): JsonObj
       capabilities: { drop: ['ALL'] },
       readOnlyRootFilesystem: true,
       runAsNonRoot: true,
-      ...(settings.runAsUser === null ? {} : { runAsUser: settings.runAsUser, runAsGroup: settings.runAsUser }),
+      ...(user === null ? {} : { runAsUser: user, runAsGroup: user }),
       seccompProfile: { type: 'RuntimeDefault' },
     },
     terminationMessagePolicy: 'FallbackToLogsOnError',
@@ -86,6 +87,12 @@ export function carpoolVolumes(settings: InjectionSettings): readonly JsonObject
     { name: RUN_VOLUME, emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
     ...(settings.apiAccess ? [token] : []),
   ];
+}
+
+/** Null: the platform chooses. Where the pod has root for all, the kubelet would refuse a container that must not be root. */
+function userOf(pod: PodObject, { runAsUser }: InjectionSettings): number | null {
+  if (runAsUser !== null) return runAsUser;
+  return objectAt(specOf(pod), 'securityContext').runAsUser === 0 ? IMAGE_USER : null;
 }
 
 /** Whether the pod has resources as a whole (Kubernetes ≥ 1.34). */

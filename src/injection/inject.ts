@@ -3,6 +3,8 @@ import { isJsonObject, type JsonObject, objectAt } from '../discovery/kubernetes
 import { findParentProxy, type ParentProxy, parentProxyVariables } from './adopt.ts';
 import { carpoolContainer, carpoolVolumes, NO_DISCOVERY, podLevelResources } from './carpool-container.ts';
 import { type Equipped, equip, mayAdopt } from './equip.ts';
+import { losesGuarantee } from './guaranteed.ts';
+import { probeToRestore } from './mesh-probe.ts';
 import {
   CONTAINER,
   DEFAULT_CONTAINER_ANNOTATION,
@@ -151,13 +153,21 @@ function fresh(pod: PodObject, wishes: PodWishes, version: string): Result {
     annotations: { ...annotationsOf(pod), ...added, [RECORD_ANNOTATION]: writeRecord(record) },
   };
   const volumes = [...listAt(spec, 'volumes'), ...carpoolVolumes(settings)];
-  const resources = podLevelResources(pod)
-    ? ['the pod has resources as a whole: the carpool container has none of its own']
-    : [];
+  const resources = aboutResources(pod, sidecar);
   return {
     pod: { ...pod, metadata, spec: { ...spec, ...lists, volumes } },
     warnings: [...unheard(pod, wishes), ...equipped.warnings, ...resources],
   };
+}
+
+/** What the sidecar's resources mean for the pod. */
+function aboutResources(pod: PodObject, sidecar: JsonObject): string[] {
+  if (podLevelResources(pod)) return ['the pod has resources as a whole: the carpool container has none of its own'];
+  return losesGuarantee(pod, sidecar)
+    ? [
+        'the pod’s QoS class is Guaranteed no longer, for the limits of the carpool container are not its requests: carpool.dev/cpu-limit, cpu-request, memory-limit and memory-request can make them equal',
+      ]
+    : [];
 }
 
 /** Gives a pod that has its sidecar what came too late for the first pass. */
@@ -181,7 +191,8 @@ function complete(pod: PodObject, record: InjectionRecord, wishes: PodWishes): R
   ];
   const some = (entries: Readonly<Record<string, readonly unknown[]>>): boolean =>
     Object.values(entries).some((each) => each.length > 0);
-  if (more.length === 0 && !some(equipped.variables) && !some(equipped.adopted))
+  const probe = probeToRestore(pod, known);
+  if (more.length === 0 && probe === null && !some(equipped.variables) && !some(equipped.adopted))
     return { pod, warnings: equipped.warnings };
 
   const added = more.includes(NO_DISCOVERY) ? annotationsFor(pod, kept.settings, meshes) : {};
@@ -193,12 +204,15 @@ function complete(pod: PodObject, record: InjectionRecord, wishes: PodWishes): R
     made: [...record.made, ...equipped.made],
     nulls: [...record.nulls, ...equipped.nulls],
   };
+  const withMore = (sidecar: JsonObject): JsonObject => ({
+    ...sidecar,
+    env: [...listAt(sidecar, 'env'), ...more],
+    ...(probe === null ? {} : { startupProbe: probe }),
+  });
   const lists = Object.fromEntries(
     Object.entries(equipped.lists).map(([list, containers]) => [
       list,
-      containers.map((each) =>
-        isJsonObject(each) && each.name === CONTAINER ? { ...each, env: [...listAt(each, 'env'), ...more] } : each,
-      ),
+      containers.map((each) => (isJsonObject(each) && each.name === CONTAINER ? withMore(each) : each)),
     ]),
   );
   const metadata = {

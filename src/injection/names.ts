@@ -20,5 +20,8 @@ export const DEFAULT_CONTAINER_ANNOTATION = 'kubectl.kubernetes.io/default-conta
 /** Sidecars of meshes: they balance themselves, and take no proxy variables. */
 export const MESHES: readonly string[] = ['istio-proxy', 'linkerd-proxy'];
 
+/** User and group of the image. */
+export const IMAGE_USER = 65_532;
+
 export const DEFAULT_PORT = 14_140;
 export const DEFAULT_OPERATOR_PORT = 14_191;

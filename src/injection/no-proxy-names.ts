@@ -19,6 +19,14 @@ export function noProxyNames(...more: readonly (readonly string[])[]): readonly 
   return [...new Set([...ALWAYS, ...more.flat()])];
 }
 
+/** Every list of NO_PROXY begins so, whatever version has made it. */
+const BEGINNING = `${ALWAYS.slice(0, 4).join(',')},`;
+
+/** Whether injection has made this list, of whatever settings. */
+export function isInjectedNoProxy(list: string): boolean {
+  return list.startsWith(BEGINNING);
+}
+
 /** The same for Java's `http.nonProxyHosts`: separated by bars, `*` before a suffix, brackets around IPv6. */
 export function javaNonProxyHosts(names: readonly string[]): string {
   return names

@@ -1,11 +1,23 @@
 import { isJsonObject, type JsonObject, objectAt } from '../discovery/kubernetes/json-value.ts';
-import { CONTAINER, INJECTED_LABEL, RECORD_ANNOTATION, VOLUMES } from './names.ts';
+import {
+  CONTAINER,
+  DEFAULT_CONTAINER_ANNOTATION,
+  DISCOVERY_ANNOTATION,
+  INJECTED_LABEL,
+  RECORD_ANNOTATION,
+  VOLUMES,
+} from './names.ts';
 import { annotationsOf, labelsOf, listAt, type PodObject, specOf } from './pod.ts';
 import { type InjectionRecord, ownEntry, readRecord } from './record.ts';
+import { isInjected } from './variables.ts';
+
+/** What injection may add beside the record; nothing else goes, whatever a record says. */
+const ANNOTATIONS: readonly string[] = [DISCOVERY_ANNOTATION, DEFAULT_CONTAINER_ANNOTATION];
 
 /**
- * Takes out what was injected, by the pod's record: what is left is what was there before, and what has come since. A pod
- * without a record that can be read is returned as it is.
+ * Takes out what was injected, by the pod's record: what is left is what was there before, and what has come since. A variable
+ * that has another value than injection gives is somebody's own by now, and stays. A pod without a record that can be read is
+ * returned as it is.
  */
 export function removeInjection(pod: PodObject): PodObject {
   const record = readRecord(annotationsOf(pod));
@@ -23,7 +35,8 @@ export function removeInjection(pod: PodObject): PodObject {
   for (const list of ['initContainers', 'volumes']) restore(spec, list, list, record);
 
   const labels = changed(labelsOf(pod), [INJECTED_LABEL], record.labels);
-  const annotations = changed(annotationsOf(pod), [RECORD_ANNOTATION, ...record.annotations], {});
+  const added = ANNOTATIONS.filter((name) => record.annotations.includes(name));
+  const annotations = changed(annotationsOf(pod), [RECORD_ANNOTATION, ...added], {});
   const metadata: Record<string, unknown> = { ...objectAt(pod, 'metadata') };
   if (isJsonObject(metadata.labels)) metadata.labels = labels;
   if (isJsonObject(metadata.annotations)) metadata.annotations = annotations;
@@ -40,7 +53,7 @@ function withoutVariables(container: JsonObject, record: InjectionRecord): JsonO
   const added = ownEntry(record.variables, name) ?? [];
   const originals = [...(ownEntry(record.adopted, name) ?? [])];
   const env = listAt(container, 'env').flatMap((variable) => {
-    if (!isJsonObject(variable)) return [variable];
+    if (!isJsonObject(variable) || !isInjected(variable, record.port)) return [variable];
     const index = originals.findIndex((original) => original.name === variable.name);
     // In order: a name may stand twice.
     if (index >= 0) return originals.splice(index, 1);

@@ -1,7 +1,7 @@
 import { nearest } from '../config/nearest.ts';
 import { describeRaw } from '../config/problems.ts';
 import { isJsonObject, type JsonObject } from '../discovery/kubernetes/json-value.ts';
-import { DEFAULT_OPERATOR_PORT, DEFAULT_PORT } from './names.ts';
+import { DEFAULT_OPERATOR_PORT, DEFAULT_PORT, IMAGE_USER } from './names.ts';
 import { NO_PROXY_ENTRY } from './no-proxy-names.ts';
 import { parseQuantity } from './quantity.ts';
 import type { InjectionSettings, Resources } from './settings.ts';
@@ -17,7 +17,7 @@ export const INJECTION_DEFAULTS: Omit<InjectionSettings, 'image'> = {
   java: false,
   configMap: 'carpool',
   apiAccess: true,
-  runAsUser: 65_532,
+  runAsUser: IMAGE_USER,
   resources: { requests: { cpu: '20m', memory: '96Mi' }, limits: { memory: '256Mi' } },
   preStopSeconds: 5,
   env: {},

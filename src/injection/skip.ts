@@ -31,8 +31,7 @@ export function refusedByWish(wishes: PodWishes, problems: readonly string[]): S
 /** What in a pod without a sidecar keeps it from getting one; null: nothing. */
 export function refusedByPod(pod: PodObject, { settings, ownPorts }: PodWishes): Skip | null {
   const spec = specOf(pod);
-  const os = objectAt(spec, 'os').name ?? objectAt(spec, 'nodeSelector')['kubernetes.io/os'];
-  if (os === 'windows') return skip('windows', 'there is no image for Windows');
+  if (isForWindows(spec)) return skip('windows', 'there is no image for Windows');
   if (annotationsOf(pod)['kubernetes.io/config.mirror'] !== undefined)
     return skip('static_pod', 'the kubelet runs a static pod as its file says');
   const taken = [...objectsAt(spec, 'volumes')].find(({ name }) => VOLUMES.includes(String(name)));
@@ -59,8 +58,15 @@ export function refusedByPod(pod: PodObject, { settings, ownPorts }: PodWishes):
   return null;
 }
 
+function isForWindows(spec: JsonObject): boolean {
+  const selector = objectAt(spec, 'nodeSelector');
+  const os = objectAt(spec, 'os').name ?? selector['kubernetes.io/os'] ?? selector['beta.kubernetes.io/os'];
+  const options = objectAt(objectAt(spec, 'securityContext'), 'windowsOptions');
+  return os === 'windows' || Object.keys(options).length > 0;
+}
+
 function declares(container: JsonObject, port: number): boolean {
   return objectsAt(container, 'ports').some(
-    ({ containerPort, protocol }) => containerPort === port && (protocol === undefined || protocol === 'TCP'),
+    ({ containerPort, protocol }) => containerPort === port && (protocol || 'TCP') === 'TCP',
   );
 }

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../discovery/kubernetes/json-value.ts';
-import { javaNonProxyHosts } from './no-proxy-names.ts';
+import { isInjectedNoProxy, javaNonProxyHosts } from './no-proxy-names.ts';
 import { objectsAt } from './pod.ts';
 
 /** The proxy variables of an app container. */
@@ -33,6 +33,15 @@ export const PROXY_NAMES: readonly string[] = [...HTTP, ...HTTPS, ...ALL, ...GRP
 export const NO_PROXY_NAMES: readonly string[] = NO;
 
 export const proxyUrl = (port: number): string => `http://127.0.0.1:${port}`;
+
+/** Whether a variable has a value as injection writes it; with another, somebody has made it theirs since. */
+export function isInjected({ name, value }: JsonObject, port: number): boolean {
+  if (typeof name !== 'string' || typeof value !== 'string') return false;
+  if (PROXY_NAMES.includes(name)) return value === proxyUrl(port);
+  if (NO.includes(name)) return isInjectedNoProxy(value);
+  if (name === JAVA) return value.startsWith(`${javaProxy('http', port)} `);
+  return name === NODE && value === '1';
+}
 
 /** Whether a variable leads to carpool already, as somebody has written it by hand. */
 function leadsHere(variable: JsonObject, port: number): boolean {
@@ -138,8 +147,12 @@ function noProxyWarnings(label: string, there: readonly JsonObject[]): string[] 
 }
 
 function javaOptions({ port, httpsProxy, noProxy }: ProxyValues): string {
-  const of = (scheme: string): string => `-D${scheme}.proxyHost=127.0.0.1 -D${scheme}.proxyPort=${port}`;
-  return [of('http'), ...(httpsProxy ? [of('https')] : []), `-Dhttp.nonProxyHosts=${javaNonProxyHosts(noProxy)}`].join(
-    ' ',
-  );
+  return [
+    javaProxy('http', port),
+    ...(httpsProxy ? [javaProxy('https', port)] : []),
+    `-Dhttp.nonProxyHosts=${javaNonProxyHosts(noProxy)}`,
+  ].join(' ');
 }
+
+const javaProxy = (scheme: string, port: number): string =>
+  `-D${scheme}.proxyHost=127.0.0.1 -D${scheme}.proxyPort=${port}`;

@@ -91,6 +91,10 @@ t.test('quantities are read as Kubernetes reads them', (t) => {
     ['2E', 2e18],
     ['2Ki', 2048],
     ['0', 0],
+    ['9m', 0.009],
+    ['5600m', 5.6],
+    ['5600e-3', 5.6],
+    ['7u', 0.000_007],
   ] as const)
     t.equal(parseQuantity(text), value, text);
   for (const text of ['', '-1', '1 Mi', '256MB', 'Mi', '1mi', '1.2.3']) t.equal(parseQuantity(text), null, text);

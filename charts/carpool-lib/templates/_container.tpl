@@ -11,10 +11,15 @@
 {{- end }}
 {{- $preStop := min (int $settings.preStopSeconds) (div (int $grace) 2) }}
 {{- $stop := max 0 (sub (sub (int $grace) $preStop) 1) }}
+{{- /* Where the pod has root for all, the kubelet would refuse a container that must not be root. */}}
+{{- $user := $settings.runAsUser }}
+{{- if and (kindIs "invalid" $user) (eq (toString ($spec.securityContext | default dict).runAsUser) "0") }}
+  {{- $user = $data.defaults.runAsUser }}
+{{- end }}
 {{- $json := get $data.sidecar $settings.mode | toRawJson
   | replace $data.marks.operatorPort ($settings.operatorPort | int | toString)
   | replace $data.marks.port ($settings.port | int | toString)
-  | replace $data.marks.user ($settings.runAsUser | int | toString)
+  | replace $data.marks.user ($user | int | toString)
   | replace $data.marks.preStop ($preStop | toString | quote)
   | replace $data.marks.shutdownGrace (eq (int $stop) 0 | ternary "0" (printf "%ds" (int $stop))) }}
 {{- $sidecar := $json | fromJson }}
@@ -28,7 +33,7 @@
   {{- end }}
 {{- end }}
 {{- if $resources }}{{ $_ := set $sidecar "resources" $resources }}{{ else }}{{ $_ := unset $sidecar "resources" }}{{ end }}
-{{- if kindIs "invalid" $settings.runAsUser }}
+{{- if kindIs "invalid" $user }}
   {{- $_ := unset $sidecar.securityContext "runAsUser" }}
   {{- $_ := unset $sidecar.securityContext "runAsGroup" }}
 {{- end }}

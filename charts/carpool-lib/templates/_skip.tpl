@@ -6,7 +6,8 @@ Takes pod and wishes.
 {{- $names := (include "carpool-lib.data" . | fromJson).names }}
 {{- $settings := .wishes.settings }}
 {{- $spec := .pod.spec | default dict }}
-{{- $os := ($spec.os | default dict).name | default (get ($spec.nodeSelector | default dict) "kubernetes.io/os") }}
+{{- $selector := $spec.nodeSelector | default dict }}
+{{- $os := ($spec.os | default dict).name | default (get $selector "kubernetes.io/os") | default (get $selector "beta.kubernetes.io/os") }}
 {{- $own := false }}
 {{- $taken := false }}
 {{- range concat ($spec.initContainers | default list) ($spec.containers | default list) }}
@@ -20,7 +21,7 @@ Takes pod and wishes.
 {{- range $spec.volumes | default list }}
   {{- if has .name $names.volumes }}{{ $own = true }}{{ end }}
 {{- end }}
-{{- if eq (toString $os) "windows" }}windows
+{{- if or (eq (toString $os) "windows") ($spec.securityContext | default dict).windowsOptions }}windows
 {{- else if hasKey ((.pod.metadata | default dict).annotations | default dict) "kubernetes.io/config.mirror" }}static_pod
 {{- else if $own }}own_sidecar
 {{- else if and $spec.hostNetwork (not .wishes.ownPorts) }}host_network
