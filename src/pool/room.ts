@@ -93,9 +93,15 @@ export class Room {
     if (idle > maxIdle && !this.closeOldestIdle(null)) endpoint.idle[0]?.retire('idle_timeout');
   }
 
-  /** Closes the oldest idle connection where it is of use to somebody: one that is out keeps its own for when it is back. */
-  closeSurplus(): boolean {
-    return retireOldestIdle([...this.#context.endpoints.values()].filter(({ usable }) => usable));
+  /**
+   * Closes the oldest idle connection where it is of use to somebody: one that is out keeps its own for when it is back.
+   * @param before only one that has been idle since then or longer
+   */
+  closeSurplus(before: number): boolean {
+    return retireOldestIdle(
+      [...this.#context.endpoints.values()].filter(({ usable }) => usable),
+      before,
+    );
   }
 
   /** The limit is another one: idle connections above it close now, and busy ones when they are free. */

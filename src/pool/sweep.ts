@@ -5,6 +5,8 @@ import type { Room } from './room.ts';
 import type { WarmFloor } from './warm-floor.ts';
 
 const TICK_SLACK_MS = 500;
+/** As long as a peak is remembered. */
+const SURPLUS_AFTER_MS = 30_000;
 
 /** The upkeep of one destination's idle connections, once a tick. */
 export class Sweep {
@@ -66,7 +68,10 @@ export class Sweep {
     return true;
   }
 
-  /** Closes idle connections that the peak of the last half minute did not need. */
+  /**
+   * Closes idle connections that the last half minute did not need: above its peak, and not used in it. A trickle that goes
+   * round several endpoints has a peak of one, and uses a connection to each.
+   */
   #trim(now: number): void {
     let busy = 0;
     let idle = 0;
@@ -78,7 +83,7 @@ export class Sweep {
     const kept = Math.max(this.#pool.needed, this.#rebalance.level(now));
     // The replacement of a connection that goes soon stands beside it until then.
     for (let surplus = busy + idle - kept - this.#floor.leaving(now); surplus > 0; surplus--) {
-      if (!this.#room.closeSurplus()) break;
+      if (!this.#room.closeSurplus(now - SURPLUS_AFTER_MS)) break;
     }
   }
 }

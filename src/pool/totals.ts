@@ -20,13 +20,18 @@ export function totalsOf(endpoints: readonly EndpointPool[]): Totals {
   return totals;
 }
 
-/** Retires the connection that has been idle for longest at any of these endpoints. @returns whether there was one */
-export function retireOldestIdle(endpoints: Iterable<EndpointPool>): boolean {
+/**
+ * Retires the connection that has been idle for longest at any of these endpoints.
+ * @param before only one that has been idle since then or longer
+ * @returns whether there was one
+ */
+export function retireOldestIdle(endpoints: Iterable<EndpointPool>, before = Number.POSITIVE_INFINITY): boolean {
   let oldest: EndpointPool['probe'] = null;
   for (const { idle } of endpoints) {
     const connection = idle[0];
     if (connection !== undefined && (oldest === null || connection.idleSince < oldest.idleSince)) oldest = connection;
   }
-  oldest?.retire('rebalance');
-  return oldest !== null;
+  if (oldest === null || oldest.idleSince > before) return false;
+  oldest.retire('rebalance');
+  return true;
 }

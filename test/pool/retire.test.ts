@@ -217,6 +217,20 @@ t.test('with pool.enabled false and a limit, requests wait their turn for connec
   t.equal(await metric(sidecar, 'carpool_pool_requests_total', 'reused="true"'), 0);
 });
 
+t.test('a trickle over three endpoints keeps a connection to each, though one at a time would do', async (t) => {
+  const origins = [await answeringOrigin(t), await answeringOrigin(t), await answeringOrigin(t)];
+  const sidecar = await startSidecar(t, { destinations: [toOrigins(origins, { balancer: 'round_robin' })] });
+  const client = await appClient(t, sidecar);
+  for (let second = 0; second < 120; second++) {
+    await client.get(`/${second}`);
+    sidecar.clock.advance(1000);
+  }
+  t.same(
+    origins.map(({ connections }) => connections.length),
+    [1, 1, 1],
+  );
+});
+
 t.test('the sweep trims what the peak of the last half minute did not need', async (t) => {
   let silent = true;
   const origin = await answeringOrigin(t, ({ path }) => (silent ? null : ok(path)));

@@ -81,8 +81,8 @@ t.test('the idle connections of an endpoint that is out are no surplus', async (
   const endpoint = pool.endpoints.find(({ idle }) => idle.length > 0);
   if (endpoint === undefined) throw new Error('none is idle');
   pool.evidence.eject(endpoint, 'failures', 'for the test');
-  t.notOk(pool.places.closeSurplus());
+  t.notOk(pool.places.closeSurplus(Number.POSITIVE_INFINITY));
   pool.evidence.recovered(endpoint);
-  t.ok(pool.places.closeSurplus());
+  t.ok(pool.places.closeSurplus(Number.POSITIVE_INFINITY));
   t.equal(pool.totals().idle, 0);
 });
