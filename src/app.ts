@@ -141,8 +141,8 @@ export class App implements Inspector {
     let connectionId = 0;
     this.#router = new Router(config, {
       discovery: this.#sources.discovery,
-      allowed: (address, port, written) =>
-        written ? this.#rules.checkOwn(address, port) : this.#rules.check(address, port),
+      allowed: (address, port, trust) =>
+        trust === 'written' ? this.#rules.checkOwn(address, port) : this.#rules.check(address, port, trust === 'named'),
       context: {
         clock,
         capacity: this.#capacity,
@@ -263,7 +263,8 @@ export class App implements Inspector {
   }
 
   #addressRules(config: Config): AddressRules {
-    return new AddressRules({ allow: config.security.allowAddresses, listeners: this.#ownPorts });
+    const { allowAddresses: allow, allowLoopback } = config.security;
+    return new AddressRules({ allow, allowLoopback, listeners: this.#ownPorts });
   }
 
   #setAccessLog(config: Config): void {

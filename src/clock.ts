@@ -20,8 +20,9 @@ export interface Timer {
 class SystemTimer implements Timer {
   readonly #handle: NodeJS.Timeout;
   constructor(callback: () => void, delayMs: number) {
-    // setTimeout fires at once for delays over 2^31-1 ms; a day is as good as never for any wait in here.
-    this.#handle = setTimeout(callback, Math.min(delayMs, 86_400_000));
+    // A deadline may be over by a fraction, and Node warns of what is negative. It fires at once for delays over
+    // 2^31-1 ms; a day is as good as never for any wait in here.
+    this.#handle = setTimeout(callback, Math.min(Math.max(delayMs, 0), 86_400_000));
     // A pending wait must not keep a process alive whose sockets are all closed.
     this.#handle.unref();
   }

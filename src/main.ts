@@ -32,6 +32,7 @@ main(process.argv.slice(2), {
   env: process.env,
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
+  input: async (stopped) => (await import('./cli/standard-input.ts')).readStandardInput(stopped),
   columns: process.stdout.isTTY ? process.stdout.columns : null,
   run,
   demo: async (args) => {

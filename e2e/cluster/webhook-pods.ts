@@ -7,6 +7,7 @@ import { hasEnded, start, stop } from '../processes.ts';
 import { until } from '../until.ts';
 import type { Cluster } from './cluster.ts';
 import { isJson, type Json, listAt, textAt } from './json.ts';
+import { mountFiles, secretFiles } from './mounted-files.ts';
 
 const program = fileURLToPath(new URL('../../dist/webhook.js', import.meta.url));
 
@@ -53,17 +54,17 @@ export class WebhookPods {
     await until(
       `${count} ready pods of the webhook`,
       async () => {
-        const selector = `labelSelector=kubernetes.io/service-name=${service}`;
-        const slices = await this.#cluster.api.get(
-          `/apis/discovery.k8s.io/v1/namespaces/${this.#namespace}/endpointslices?${selector}`,
-        );
-        const endpoints = listAt(slices, 'items').flatMap((slice) => listAt(slice, 'endpoints'));
-        const ready = endpoints.filter((endpoint) => JSON.stringify(endpoint).includes('"ready":true'));
-        return ready.length === count && endpoints.length === count && this.pods.length === count;
+        const endpoints = await this.#endpoints(service);
+        return endpoints.filter(isReady).length === count && endpoints.length === count && this.pods.length === count;
       },
       60_000,
     );
     return this.pods;
+  }
+
+  /** Waits until none is ready, while they run. */
+  async untilNoneReady(service: string): Promise<void> {
+    await until('no ready pod of the webhook', async () => !(await this.#endpoints(service)).some(isReady), 30_000);
   }
 
   /** Has all of them look at their settings and certificates at once. */
@@ -84,6 +85,13 @@ export class WebhookPods {
     await this.#following;
     await Promise.all(this.#tasks);
     await Promise.all([...this.#pods.values()].map((pod) => pod && this.#end(pod, 'SIGKILL')));
+  }
+
+  async #endpoints(service: string): Promise<readonly unknown[]> {
+    const slices = await this.#cluster.api.get(
+      `/apis/discovery.k8s.io/v1/namespaces/${this.#namespace}/endpointslices?labelSelector=kubernetes.io/service-name=${service}`,
+    );
+    return listAt(slices, 'items').flatMap((slice) => listAt(slice, 'endpoints'));
   }
 
   #path(): string {
@@ -123,7 +131,9 @@ export class WebhookPods {
     const child = start(
       [
         ...[process.execPath, program],
-        ...args.map((arg) => arg.replace('/etc/carpool-webhook/', `${mounts}/`)),
+        ...args.map((arg) =>
+          arg.replace('/etc/carpool-webhook/', `${mounts}/`).replace('/etc/carpool-webhook-tls', `${mounts}/tls`),
+        ),
         ...['--host', address, '--token-dir', mounts, '--log-level', 'debug'],
       ],
       {
@@ -140,6 +150,8 @@ export class WebhookPods {
     const pod: WebhookPod = { name, address, log, process: child, leaving: false };
     this.#pods.set(name, pod);
     this.#task(this.#probe(pod));
+    const secret = secretOf(object);
+    if (secret !== '') this.#task(this.#bring(pod, secret, `${mounts}/tls`));
   }
 
   /** The ConfigMap, the token and the CA, in one directory. */
@@ -158,7 +170,18 @@ export class WebhookPods {
     renameSync(`${directory}/.token`, `${directory}/token`);
     const root = await api.get(`${core}/configmaps/kube-root-ca.crt`);
     writeFileSync(`${directory}/ca.crt`, textAt(root, 'data', 'ca.crt'));
+    const secret = secretOf(object);
+    if (secret !== '') mountFiles(`${directory}/tls`, secretFiles(await api.get(`${core}/secrets/${secret}`)));
     return directory;
+  }
+
+  /** Brings changes of the mounted Secret to its files, only sooner than a kubelet does. */
+  async #bring(pod: WebhookPod, secret: string, directory: string): Promise<void> {
+    while (!this.#stopped.signal.aborted && !pod.leaving && !hasEnded(pod.process)) {
+      const object = await this.#cluster.api.find(`/api/v1/namespaces/${this.#namespace}/secrets/${secret}`);
+      if (object !== null) mountFiles(directory, secretFiles(object));
+      await wait(200);
+    }
   }
 
   /** Tells the API what /readyz says: that it is ready at once, that it is not after six seconds, as the chart's probe does. */
@@ -207,6 +230,14 @@ export class WebhookPods {
     await this.#cluster.inside('ip', 'addr', 'del', `${pod.address}/32`, 'dev', 'pods0').catch(() => {});
     this.#cluster.addresses.giveBack(pod.address);
   }
+}
+
+const isReady = (endpoint: unknown): boolean => JSON.stringify(endpoint).includes('"ready":true');
+
+/** The Secret that a pod mounts, or nothing. */
+function secretOf(pod: Json): string {
+  const names = listAt(pod, 'spec', 'volumes').map((volume) => textAt(volume, 'secret', 'secretName'));
+  return names.find((name) => name !== '') ?? '';
 }
 
 /** Of an object's lists of objects. */

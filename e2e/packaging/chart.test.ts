@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { CLUSTER_VARIABLE, Cluster } from '../cluster/cluster.ts';
 import { at, listAt, textAt } from '../cluster/json.ts';
+import { installCrds } from './crds.ts';
 import { CHART, helm, NAMESPACE, objects, parseObjects, RELEASE, ROOT, title } from './helm.ts';
 import { Kubectl } from './kubectl.ts';
 import { EVERYTHING, VALUE_SETS } from './value-sets.ts';
@@ -14,11 +14,12 @@ const APPS = ['shop', 'pay'];
 const WEBHOOK = 'carpool-webhook';
 const SECRET = 'carpool-webhook-certificate';
 
+let cluster: Cluster;
 let kubectl: Kubectl;
 
 t.before(async () => {
   if (skip !== false) return;
-  const cluster = new Cluster(wanted);
+  cluster = new Cluster(wanted);
   await cluster.api.close();
   kubectl = new Kubectl(cluster);
   for (const name of [NAMESPACE, ...APPS]) {
@@ -155,22 +156,21 @@ t.test('the sidecars and the webhook may do just what they need', { skip }, asyn
 });
 
 t.test('with many values the API server takes every object, and warns of none', { skip }, async (t) => {
-  const { status, stdout, stderr } = spawnSync(join(import.meta.dirname, 'crds/crds.sh'), { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`no CRDs: ${stderr}`);
-  const crds = stdout
-    .trim()
-    .split('\n')
-    .flatMap((file) => ['-f', file]);
-  kubectl.run(['apply', '--server-side', ...crds]);
-  t.teardown(() => kubectl.run(['delete', ...crds]));
-  kubectl.run(['wait', '--for=condition=Established', '--timeout=30s', ...crds]);
-  for (const [name, values] of VALUE_SETS) {
+  installCrds(t, cluster);
+  const taken = (name: string, values: object): string => {
     const all = objects(values).map((each) => JSON.stringify(each));
     const list = `{"apiVersion":"v1","kind":"List","items":[${all.join(',')}]}`;
     const { code, stderr } = kubectl.try(['apply', '--dry-run=server', '--validate=strict', '-f', '-'], list);
     t.equal(code, 0, `${name}: ${all.length} objects ${stderr}`);
-    t.equal(stderr, '', `${name}: no warning`);
-  }
+    return stderr;
+  };
+  for (const [name, values] of VALUE_SETS) t.equal(taken(name, values), '', `${name}: no warning`);
+  const onNodes = taken('the nodes’ network', { webhook: { hostNetwork: true, port: 10_250 } });
+  t.match(
+    onNodes,
+    /^Warning: would violate PodSecurity[^\n]*host namespaces \(hostNetwork=true\)[^\n]*\n$/,
+    'as expected',
+  );
   const kinds = new Set(objects(EVERYTHING).map((each) => textAt(each, 'kind')));
   for (const kind of ['PodMonitor', 'PrometheusRule', 'NetworkPolicy']) t.ok(kinds.has(kind), `${kind} is among them`);
 });
@@ -184,6 +184,7 @@ t.test('the notes say what to do next for just these values, and what to mind', 
   t.match(usual, 'kubectl label namespace shop carpool.dev/inject=enabled');
   t.match(usual, 'kubectl label namespace pay carpool.dev/inject=enabled');
   t.match(usual, `helm test carpool -n ${NAMESPACE}`);
+  t.match(usual, 'kubectl -n pay rollout restart deployment,statefulset,daemonset');
   t.match(usual, /gRPC in Go/);
   t.match(usual, /config is empty/);
   const careful = { failurePolicy: 'Fail', replicas: 1 };
@@ -193,7 +194,8 @@ t.test('the notes say what to do next for just these values, and what to mind', 
   t.match(other, /namespaces is empty/);
   t.match(other, /no pod of the chosen namespaces starts/);
   t.match(other, /One replica/);
-  t.match(notes({ webhook: { enabled: false } }), 'carpool inject -f');
+  const byHand = notes({ webhook: { enabled: false }, image: { repository: 'registry.example/carpool', tag: '7' } });
+  t.match(byHand, 'carpool inject -f app.yaml --image registry.example/carpool:7 |');
   const legacy = notes({ inject: { mode: 'legacy' } });
   t.match(legacy, /Legacy mode: Jobs/);
   t.notMatch(legacy, 'helm test', 'a pod that ends by itself is not injected then');

@@ -208,6 +208,14 @@ t.test('a setting that is wrong is named', { skip: lacking('helm') }, async (t) 
     [{ operatorPort: 14_140 }, /are both 14140/],
   ];
   for (const [given, words] of wrong) t.match(await refusal(t, { template: APP, settings: given }), words);
+  for (const carpool of [true, false, 'some']) {
+    const { code, stderr } = await render(t, { carpool });
+    t.not(code, 0);
+    t.match(
+      stderr,
+      `carpool: settings is ${carpool}: must be a group of settings of injection, such as {httpsProxy: true}`,
+    );
+  }
 });
 
 t.test(

@@ -6,7 +6,18 @@ import { INJECTED_LABEL, METRICS_PORT } from '../../src/injection/names.ts';
 import { readInjectionSettings } from '../../src/injection/settings-schema.ts';
 import { valuesIn } from '../../test/packaging/values-in-docs.ts';
 import { at, listAt, textAt } from '../cluster/json.ts';
-import { CHART, container, helm, injectionText, NAMESPACE, named, objects, refusal, title } from './helm.ts';
+import {
+  CHART,
+  container,
+  helm,
+  injectionText,
+  NAMESPACE,
+  named,
+  objects,
+  parseObjects,
+  refusal,
+  title,
+} from './helm.ts';
 import { lacking } from './monitoring-tools.ts';
 import { plainManifests } from './plain-manifests.ts';
 import { WRONG_VALUES } from './wrong-values.ts';
@@ -180,6 +191,12 @@ t.test('with cert-manager there is a Certificate, and no right to anything', { s
     duration: '720h',
     issuerRef: { kind: 'Issuer', name: 'carpool-webhook' },
   });
+  // A renewal must not change what API servers trust: the kubelet brings the new certificate a minute after the bundle.
+  const issuer = named(made, `Issuer ${NAMESPACE}/carpool-webhook`);
+  const authority = named(made, `Certificate ${NAMESPACE}/carpool-webhook-ca`);
+  t.same(at(issuer, 'spec'), { ca: { secretName: textAt(authority, 'spec', 'secretName') } }, 'a CA that stays');
+  t.has(at(authority, 'spec'), { isCA: true, duration: '87600h', issuerRef: { name: 'carpool-webhook-self-signed' } });
+  t.same(at(named(made, `Issuer ${NAMESPACE}/carpool-webhook-self-signed`), 'spec'), { selfSigned: {} });
   t.ok(listAt(certificate, 'spec', 'dnsNames').includes(`carpool-webhook.${NAMESPACE}.svc`));
   const configuration = named(made, 'MutatingWebhookConfiguration carpool-webhook');
   const from = textAt(configuration, 'metadata', 'annotations', 'cert-manager.io/inject-ca-from');
@@ -187,8 +204,8 @@ t.test('with cert-manager there is a Certificate, and no right to anything', { s
   const issuerRef = { kind: 'ClusterIssuer', name: 'internal', group: 'issuers.example' };
   const own = objects({ webhook: { certificates: { source: 'cert-manager', issuerRef } } });
   t.notOk(
-    own.some((each) => each.kind === 'Issuer'),
-    'no Issuer where one is named',
+    own.some((each) => each.kind === 'Issuer' || at(each, 'spec', 'isCA') === true),
+    'no Issuer and no CA where one is named',
   );
   t.same(at(named(own, `Certificate ${NAMESPACE}/carpool-webhook`), 'spec', 'issuerRef'), issuerRef);
 });
@@ -243,6 +260,45 @@ t.test('without the webhook only the namespaces’ part is left', { skip }, asyn
   const made = objects({ namespaces: ['shop'], webhook: { enabled: false } }).map(title);
   t.same(made.toSorted(), ['ConfigMap shop/carpool', 'Role shop/carpool', 'RoleBinding shop/carpool']);
 });
+
+t.test('a release in a namespace that is never asked about has no test that would fail', { skip }, async (t) => {
+  const made = objects({ webhook: { excludedNamespaces: ['kube-system', NAMESPACE] } }).map(title);
+  t.notOk(made.some((each) => each.startsWith('Pod ')));
+});
+
+t.test('the name of a release with a dot becomes one that a Service may have', { skip }, async (t) => {
+  const { stdout } = helm(['template', 'team.a', CHART, '-n', NAMESPACE]);
+  t.doesNotThrow(() => named(parseObjects(stdout), `Service ${NAMESPACE}/team-a-carpool-webhook`));
+});
+
+t.test(
+  'where API servers reach no pods the webhook is on its nodes’ network, on ports of its own',
+  { skip },
+  async (t) => {
+    const made = objects({
+      webhook: { hostNetwork: true, port: 10_250, operatorPort: 9_081 },
+      networkPolicy: { enabled: true },
+    });
+    const deployment = named(made, DEPLOYMENT);
+    t.has(at(deployment, 'spec', 'template', 'spec'), { hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' });
+    t.same(listAt(container(deployment), 'args').slice(1, 3), ['--port=10250', '--operator-port=9081']);
+    t.same(
+      listAt(container(deployment), 'ports').map((each) => at(each, 'containerPort')),
+      [10_250, 9_081],
+    );
+    t.same(
+      at(deployment, 'spec', 'strategy', 'rollingUpdate'),
+      { maxSurge: 0, maxUnavailable: 1 },
+      'a third pod would find no node with its ports free where there are two nodes',
+    );
+    const policy = named(made, `NetworkPolicy ${NAMESPACE}/carpool-webhook`);
+    t.same(
+      listAt(policy, 'spec', 'ingress').map((each) => at(listAt(each, 'ports')[0], 'port')),
+      [10_250, 9_081],
+    );
+    t.notOk('hostNetwork' in Object(at(named(objects(), DEPLOYMENT), 'spec', 'template', 'spec')), 'off by default');
+  },
+);
 
 t.test('one replica has no disruption budget, for it would stop every drain', { skip }, async (t) => {
   const made = objects({ webhook: { replicas: 1 } }).map(title);

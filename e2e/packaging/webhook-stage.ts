@@ -1,11 +1,14 @@
 import type { Test } from 'tap';
+import { type MadeCertificates, makeCertificates } from '../../src/webhook/make-certificates.ts';
 import type { AdminApi } from '../cluster/admin-api.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { at, type Json, listAt, textAt } from '../cluster/json.ts';
 import { objectsAt, WebhookPods } from '../cluster/webhook-pods.ts';
 import { until } from '../until.ts';
+import { installCrds } from './crds.ts';
 import { CHART, helm } from './helm.ts';
 
+const DAY = 86_400_000;
 let made = 0;
 
 /** The chart with its webhook, installed by Helm, and a namespace whose pods it injects. */
@@ -45,7 +48,10 @@ export class WebhookStage {
     await until(`the service account of ${stage.shop}`, () =>
       stage.api.find(`/api/v1/namespaces/${stage.shop}/serviceaccounts/default`),
     );
+    const issued = certManagers(webhook) ? await stage.issue() : null;
+    if (issued !== null) installCrds(t, cluster);
     stage.helm('install', {});
+    if (issued !== null) await stage.trust(issued.ca);
     await stage.pods.untilReady(values.webhook.replicas, stage.name);
     await until('the first pod that is injected', async () => isInjected(await stage.createPod({})));
     return stage;
@@ -74,6 +80,28 @@ export class WebhookStage {
       JSON.stringify(values),
     );
     if (code !== 0) throw new Error(`helm ${command}: ${stderr}`);
+  }
+
+  /** As cert-manager renews: another pair in the Secret that the webhook's pods mount. */
+  async issue(lifetimeMs = DAY, host = `${this.name}.${this.system}`): Promise<MadeCertificates> {
+    const names = [`${host}.svc`, `${host}.svc.cluster.local`, host];
+    const made = await makeCertificates(names, Date.now(), lifetimeMs);
+    await this.mount({ 'tls.crt': made.cert, 'tls.key': made.key, 'ca.crt': made.ca });
+    return made;
+  }
+
+  /** Changes that Secret; made where it is not there. */
+  async mount(files: Readonly<Record<string, string>>): Promise<void> {
+    const name = `${this.name}-tls`;
+    const path = `/api/v1/namespaces/${this.system}/secrets`;
+    const data = Object.fromEntries(Object.entries(files).map(([key, text]) => [key, base64(text)]));
+    if ((await this.api.find(`${path}/${name}`)) === null) await this.api.create(path, { metadata: { name }, data });
+    else await this.api.patch(`${path}/${name}`, { data });
+  }
+
+  /** As cert-manager's CA injector does it: these CAs, and no others, in all bundles. */
+  async trust(...cas: readonly string[]): Promise<void> {
+    await this.setBundles(base64(cas.join('')));
   }
 
   /** Creates a pod of the shop and answers with it as it was stored. */
@@ -132,6 +160,12 @@ export class WebhookStage {
       await this.api.delete(`/api/v1/namespaces/${name}/pods`, { gracePeriodSeconds: 0 }).catch(() => {});
     }
   }
+}
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+
+function certManagers(webhook: Json): boolean {
+  return textAt(webhook, 'certificates', 'source') === 'cert-manager';
 }
 
 /** Whether a pod has the sidecar and the label. */

@@ -3,7 +3,7 @@ import { connect } from 'node:tls';
 import { scenario } from '../scenario.ts';
 import { until } from '../until.ts';
 import { PodStream } from './pod-stream.ts';
-import { WebhookStage } from './webhook-stage.ts';
+import { isInjected, WebhookStage } from './webhook-stage.ts';
 
 /** What a replica shows in a handshake. */
 function fingerprint(address: string): Promise<string> {
@@ -33,7 +33,9 @@ scenario('certificates rotate under a stream of new pods, and each of them is in
     },
     40_000,
   );
-  await wait(1_000);
+  // Each question that runs has a connection of its own: these need new ones, with the new certificate.
+  const burst = await Promise.all(Array.from({ length: 40 }, () => stage.createPod({})));
+  t.ok(burst.every(isInjected), 'so are forty at once');
   const { created, bare } = await stream.end();
   t.comment(`${created} pods`);
   t.ok(created > 100, 'there was a stream');

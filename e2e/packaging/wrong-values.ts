@@ -168,4 +168,15 @@ export const WRONG_VALUES: readonly WrongValues[] = [
     values: { webhook: { serviceAccount: { create: false } } },
     says: ['webhook.serviceAccount.name'],
   },
+  {
+    what: 'a name that no Service may have',
+    values: { fullnameOverride: '1st' },
+    says: ['1st-webhook', 'fullnameOverride'],
+  },
+  {
+    what: 'one ConfigMap for the sidecars and the webhook',
+    values: { inject: { configMap: 'carpool-webhook' } },
+    says: ['inject.configMap', 'carpool-webhook'],
+  },
+  { what: 'one port for both of the webhook', values: { webhook: { port: 8081 } }, says: ['both 8081'] },
 ];

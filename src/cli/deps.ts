@@ -12,6 +12,8 @@ export type CliDeps = {
   /** Text as it is, line ends included. */
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** All of standard input, for the commands that take `-`, unless it is stopped before its end. Rejects with a CliError. */
+  readonly input: (stopped: AbortSignal) => Promise<string>;
   /** Columns of the terminal that reads `out`, or null: a file or a pipe, which gets plain tables of full width. */
   readonly columns: number | null;
   /** Runs the sidecar until it ends; resolves with the exit code. */

@@ -81,7 +81,9 @@ async function checkTarget(look: Look, target: NamedDestination, written: readon
   }
   const rules = addressRules(context.config);
   const check = ({ address, port }: Address) =>
-    found.written ? rules.checkOwn(address, port) : rules.check(address, port);
+    found.written
+      ? rules.checkOwn(address, port)
+      : rules.check(address, port, address === named.host || named.host === 'localhost');
   const allowed = found.addresses.filter((address) => check(address) === null);
   for (const address of found.addresses) {
     const denied = check(address);
@@ -103,7 +105,7 @@ function addressRules(config: Config): AddressRules {
     ...(operator.enabled ? [{ host: operator.host, port: operator.port }] : []),
     ...local.map((port) => ({ host: '127.0.0.1', port })),
   ];
-  return new AddressRules({ allow: security.allowAddresses, listeners });
+  return new AddressRules({ allow: security.allowAddresses, allowLoopback: security.allowLoopback, listeners });
 }
 
 /** In the order in which discovery asks: an address, a Service, the parent proxy or DNS. */

@@ -31,16 +31,19 @@ const MUST_BYPASS = [
 const OTHER_PROXIES = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy', 'grpc_proxy'];
 
 /**
- * Reads variables from a file, separated by NUL as in /proc/PID/environ or by line ends as `env` prints them.
+ * Reads the variables of a process from a file.
  * @throws CliError where it cannot be read
  */
 export function readEnviron(file: string): Environment {
-  let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    return environFrom(readFileSync(file, 'utf8'));
   } catch (error) {
     throw new CliError(`${file} cannot be read (${errorCode(error)})`);
   }
+}
+
+/** Variables that are separated by NUL as in /proc/PID/environ, or by line ends as `env` prints them. */
+export function environFrom(text: string): Environment {
   const variables: Record<string, string> = {};
   for (const line of text.split(text.includes('\0') ? '\0' : /\r?\n/)) {
     const equals = line.indexOf('=');
@@ -87,13 +90,21 @@ export class ProxyVariables {
     if (this.#own)
       this.#findings.warn(
         'not looked at: this environment has neither HTTP_PROXY nor http_proxy, and those of the app’s container matter',
-        'Give the app’s variables with --environ FILE: /proc/PID/environ of its process where the pod has shareProcessNamespace, or a file with what `env` prints there.',
+        `Give the app’s variables with --environ FILE: /proc/PID/environ of its process where the pod has shareProcessNamespace, or a file with what \`env\` prints there (- is standard input).${this.#howInPod()}`,
       );
     else
       this.#findings.fail(
         'neither HTTP_PROXY nor http_proxy is set: the app’s calls do not go through carpool',
         `Set both to http://${showHostPattern(this.#config.listener)} in the app’s container, and restart the app.`,
       );
+  }
+
+  /** How the variables of the app's container come to this command, in a pod. */
+  #howInPod(): string {
+    if (!this.#get('KUBERNETES_SERVICE_HOST')) return '';
+    const namespace = this.#get('POD_NAMESPACE');
+    const pod = `${namespace === '' ? '' : `-n ${namespace} `}${this.#get('POD_NAME') || 'POD'}`;
+    return ` From outside, APP being the app’s container: kubectl exec ${pod} -c APP -- env | kubectl exec -i ${pod} -c carpool -- carpool doctor --environ -`;
   }
 
   #httpProxy(): void {

@@ -11,7 +11,7 @@ import { type Check, type DoctorContext, type Finding, type FindingSink, runChec
 import { checkFleet } from './doctor-fleet.ts';
 import { checkKubernetes } from './doctor-kubernetes.ts';
 import { checkParentProxy } from './doctor-parent-proxy.ts';
-import { ProxyVariables, readEnviron } from './doctor-proxy-variables.ts';
+import { environFrom, ProxyVariables, readEnviron, type VariableSource } from './doctor-proxy-variables.ts';
 import { checkFileLimit, checkListener, checkOperator } from './doctor-sidecar.ts';
 import type { Format } from './show.ts';
 import { printable } from './table.ts';
@@ -19,7 +19,7 @@ import { printable } from './table.ts';
 /** The options of `carpool doctor`, beside those of the configuration. */
 export type DoctorOptions = FlagOptions & {
   readonly output: Format;
-  /** A file with the app's variables, or undefined: this process's own. */
+  /** A file with the app's variables, `-` for standard input, or undefined: this process's own. */
   readonly environ?: string | undefined;
 };
 
@@ -35,13 +35,13 @@ export async function doctor(destinations: readonly string[], options: DoctorOpt
     version: deps.version,
     destinations,
   };
-  const findings = await runChecks(checks(context, configuration.tell, options.environ), deps.clock);
+  const findings = await runChecks(checks(context, configuration.tell, variablesFrom(options.environ, deps)), deps.clock);
   if (options.output === 'json') deps.out(`${JSON.stringify(findings, null, 2)}\n`);
   else deps.out(inWords(findings));
   return findings.some(({ status }) => status === 'fail') ? EXIT.failure : EXIT.ok;
 }
 
-function checks(context: DoctorContext, tell: (findings: FindingSink) => void, environ: string | undefined): Check[] {
+function checks(context: DoctorContext, tell: (findings: FindingSink) => void, variables: GivenVariables): Check[] {
   const named = context.destinations.map((text) => ({ text, read: readDestination(text) }));
   const hosts = named.flatMap(({ read }) => (read === null ? [] : [read.host]));
   const { fleet, egress } = context.config;
@@ -54,7 +54,7 @@ function checks(context: DoctorContext, tell: (findings: FindingSink) => void, e
     { name: 'configuration', run: tell },
     { name: 'listener', run: (findings) => checkListener(context, findings) },
     { name: 'operator port', run: (findings) => checkOperator(context, findings) },
-    { name: 'proxy variables', run: (findings) => checkVariables(context, environ, hosts, findings) },
+    { name: 'proxy variables', run: (findings, stopped) => checkVariables(context, () => variables(stopped), hosts, findings) },
     { name: 'file limit', run: (findings) => checkFileLimit(context.config, fileDescriptorLimit(), findings) },
     { name: 'DNS', run: (findings) => checkDns(context, hosts, findings) },
     { name: 'Kubernetes', run: (findings, stopped) => checkKubernetes(context, findings, stopped) },
@@ -73,12 +73,13 @@ function read(options: FlagOptions, { env }: CliDeps): { config: Config; tell: (
   const { file, fileMayBeMissing, flags } = flagsFrom(options, env);
   const check = `carpool check ${file ?? 'FILE'}`;
   try {
-    const { config, warnings, provenance } = loadConfig({ file, fileMayBeMissing, env, flags });
+    const { config, warnings, provenance, text } = loadConfig({ file, fileMayBeMissing, env, flags });
     const set = [...provenance.values()].filter(({ kind }) => /^(file|environment|flag)$/.test(kind)).length;
     return {
       config,
       tell: (findings) => {
-        findings.ok(`${file ?? 'no file'}, ${set} setting${set === 1 ? '' : 's'} made, the rest by default`);
+        const source = file === null ? 'no file' : text === null ? `no file at ${file}` : file;
+        findings.ok(`${source}, ${set} setting${set === 1 ? '' : 's'} made, the rest by default`);
         for (const warning of warnings)
           findings.warn(
             warning,
@@ -116,16 +117,23 @@ function withoutFile(env: Environment, flags: readonly Flag[]): Config | null {
   }
 }
 
-function checkVariables(
-  { config, env }: DoctorContext,
-  environ: string | undefined,
+/** Where the variables are read when it is their turn. */
+type GivenVariables = (stopped: AbortSignal) => VariableSource | Promise<VariableSource>;
+
+function variablesFrom(environ: string | undefined, { env, input }: CliDeps): GivenVariables {
+  if (environ === undefined) return () => ({ variables: env, own: true });
+  if (environ === '-') return async (stopped) => ({ variables: environFrom(await input(stopped)), own: false });
+  return () => ({ variables: readEnviron(environ), own: false });
+}
+
+async function checkVariables(
+  { config }: DoctorContext,
+  given: () => VariableSource | Promise<VariableSource>,
   hosts: readonly string[],
   findings: FindingSink,
-): void {
+): Promise<void> {
   try {
-    const own = environ === undefined;
-    const variables = own ? env : readEnviron(environ);
-    new ProxyVariables({ variables, own }, config, findings).check(hosts);
+    new ProxyVariables(await given(), config, findings).check(hosts);
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     findings.fail(

@@ -26,6 +26,7 @@ export function addInjectCommand(program: Command, deps: CliDeps, done: (exitCod
         'sets any setting of injection, e.g. --set-inject httpsProxy=true',
       ).argParser(several),
     )
+    .option('--strict', 'fail, and write nothing, where a workload is skipped that has not opted out', false)
     .option('--remove', 'take out what was injected', false)
     .action(async (options: InjectOptions) => done(await (await import('./inject.ts')).inject(options, deps)));
 }

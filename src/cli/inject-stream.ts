@@ -1,6 +1,7 @@
 import { LineCounter, parseDocument } from 'yaml';
 import { replacedAt, type Workload, workloadsIn } from '../injection/workloads.ts';
 import { CliError } from './deps.ts';
+import { adviceForTemplate, type OtherObject, othersIn } from './inject-advice.ts';
 import { AS_KUBERNETES, editYaml, MOST_ALIASES } from './inject-edit.ts';
 
 /** What becomes of one workload's pod template. */
@@ -10,6 +11,8 @@ export type Change = (workload: Workload) => Workload['template'];
 export type ChangedText = {
   readonly text: string;
   readonly workloads: number;
+  /** The objects that are none. */
+  readonly others: readonly OtherObject[];
   /** For standard error. */
   readonly notes: readonly string[];
 };
@@ -26,9 +29,11 @@ export function changeStream(name: string, text: string, change: Change): Change
   const json = jsonTree(text);
   if (json !== undefined) {
     const { tree, count } = changeTree(json, change);
-    return { text: tree === json ? text : `${JSON.stringify(tree, null, 2)}\n`, workloads: count, notes: [] };
+    const written = tree === json ? text : `${JSON.stringify(tree, null, 2)}\n`;
+    return { text: written, workloads: count, others: othersIn(json), notes: [] };
   }
   const notes: string[] = [];
+  const others: OtherObject[] = [];
   let workloads = 0;
   let line = 0;
   // At the beginning of a line --- is a marker even inside of a text.
@@ -38,6 +43,7 @@ export function changeStream(name: string, text: string, change: Change): Change
     const before = parseYaml(name, part, from);
     const { tree, count } = changeTree(before, change);
     workloads += count;
+    others.push(...othersIn(before));
     if (tree === before) return part;
     const edited = editYaml(part, before, tree);
     if (!edited.kept)
@@ -46,7 +52,7 @@ export function changeStream(name: string, text: string, change: Change): Change
       );
     return edited.text;
   });
-  return { text: parts.join(''), workloads, notes };
+  return { text: parts.join(''), workloads, others, notes };
 }
 
 function changeTree(tree: unknown, change: Change): { readonly tree: unknown; readonly count: number } {
@@ -82,7 +88,7 @@ function parseYaml(name: string, text: string, linesBefore: number): unknown {
           const { line, col } = lineCounter.linePos(pos[0]);
           return `${name}:${linesBefore + line}:${col}: YAML syntax: ${message}`;
         })
-        .join('\n'),
+        .join('\n') + adviceForTemplate(name, text),
     );
   try {
     return document.toJS({ maxAliasCount: MOST_ALIASES });

@@ -4,7 +4,7 @@ import { errorCode } from '../admin/listening.ts';
 import { readConfigFile } from '../config/config-file.ts';
 import { showProblem } from '../config/problems.ts';
 import { isJsonObject, type JsonObject } from '../discovery/kubernetes/json-value.ts';
-import { injectPod } from '../injection/inject.ts';
+import { type Injection, injectPod } from '../injection/inject.ts';
 import { PREFIX } from '../injection/names.ts';
 import { hasSidecar } from '../injection/pod.ts';
 import { removeInjection } from '../injection/remove.ts';
@@ -12,6 +12,7 @@ import type { InjectionSettings } from '../injection/settings.ts';
 import { INJECTION_DEFAULTS, readInjectionSettings } from '../injection/settings-schema.ts';
 import type { Workload } from '../injection/workloads.ts';
 import { type CliDeps, CliError, EXIT } from './deps.ts';
+import { insteadOfFolder, isChartValues, noWorkload } from './inject-advice.ts';
 import { type ChangedText, changeStream, joinTexts } from './inject-stream.ts';
 
 /** What commander made of the options of `carpool inject`. */
@@ -21,6 +22,7 @@ export type InjectOptions = {
   readonly image?: string | undefined;
   readonly mode?: string | undefined;
   readonly setInject?: readonly string[] | undefined;
+  readonly strict: boolean;
   readonly remove: boolean;
 };
 
@@ -29,7 +31,7 @@ const MOST_BYTES = 64 * 1024 * 1024;
 
 /**
  * `carpool inject`: manifests in, the same manifests with the sidecar in their pod templates out. Nothing is written where
- * anything cannot be read.
+ * anything cannot be read, nor where `strict` is set and a workload is skipped that has not opted out.
  * @param readInput what stands for `-`
  * @throws CliError where a file cannot be read or parsed, or the settings are wrong
  */
@@ -43,17 +45,28 @@ export async function inject(
   const say = (line: string): void => {
     lines.push(line);
   };
-  const change = (workload: Workload) =>
-    options.remove ? taken(workload, say) : injected(workload, settings, deps.version, say);
-  const changed: ChangedText[] = [];
+  let refused = false;
+  const change = (workload: Workload) => {
+    if (options.remove) return taken(workload, say);
+    const { pod, outcome, reason } = injected(workload, settings, deps.version, say);
+    refused ||= outcome === 'skipped' && reason !== 'opted_out';
+    return pod;
+  };
+  const changed: (ChangedText & { readonly name: string })[] = [];
   for (const file of options.filename ?? ['-']) {
     const text = file === '-' ? await readInput() : readFile(file);
-    const each = changeStream(file === '-' ? 'standard input' : file, text, change);
+    const name = file === '-' ? 'standard input' : file;
+    const each = changeStream(name, text, change);
     lines.push(...each.notes);
-    changed.push(each);
+    if (!options.remove) for (const { unknown } of each.others) if (unknown !== null) say(`${name}: ${unknown}`);
+    changed.push({ ...each, name });
   }
-  if (changed.every(({ workloads }) => workloads === 0)) say('there is no workload in it: it is passed on as it is');
+  if (changed.every(({ workloads }) => workloads === 0))
+    for (const { name, others } of changed) lines.push(...noWorkload(name, others));
+  const failed = options.strict && refused;
+  if (failed) say('--strict: not every workload can be injected: nothing is written');
   deps.err(lines.map((line) => `${line}\n`).join(''));
+  if (failed) return EXIT.failure;
   deps.out(joinTexts(changed.map(({ text }) => text)));
   return EXIT.ok;
 }
@@ -63,19 +76,17 @@ function injected(
   settings: InjectionSettings,
   version: string,
   say: (line: string) => void,
-): Workload['template'] {
+): Injection {
   const { name, template, owner } = workload;
-  const { outcome, pod, reason, warnings } = injectPod(template, settings, {
-    version,
-    existing: 'replace',
-  });
+  const injection = injectPod(template, settings, { version, existing: 'replace' });
+  const { outcome, reason, warnings } = injection;
   const misplaced = [owner?.annotations, owner?.labels].flatMap((map) =>
     isJsonObject(map) ? Object.keys(map).filter((key) => key.startsWith(PREFIX)) : [],
   );
   say(`${name}: ${outcome}${reason === null ? '' : ` (${reason})`}`);
   for (const key of misplaced) say(`${name}: warning: ${key} has no effect here: it belongs to the pod template`);
   for (const warning of warnings) say(`${name}: warning: ${warning}`);
-  return pod;
+  return injection;
 }
 
 function taken({ name, template }: Workload, say: (line: string) => void): Workload['template'] {
@@ -112,6 +123,8 @@ function settingsFile(file: string | undefined): JsonObject {
   if (problems.length > 0) throw new CliError(problems.map(showProblem).join('\n'), EXIT.config);
   if (tree === null) return {};
   if (!isJsonObject(tree)) throw new CliError(`${file}: must be a group of settings`, EXIT.config);
+  if (isChartValues(tree))
+    throw new CliError(`${file} looks like the chart’s values: give its \`inject\` part, and --image`, EXIT.config);
   return tree;
 }
 
@@ -132,6 +145,7 @@ function readFile(file: string): string {
     return textOf(file, readFileSync(file));
   } catch (error) {
     if (error instanceof CliError) throw error;
+    if (errorCode(error) === 'EISDIR') throw new CliError(insteadOfFolder(file));
     throw new CliError(`${file} cannot be read (${errorCode(error)})`);
   }
 }

@@ -108,7 +108,7 @@ export function buildProgram(deps: CliDeps, done: (exitCode: number) => void): C
       .argument('[destination...]', 'host:port: how it is found, and whether its endpoints take connections'),
     true,
   )
-    .option('--environ <file>', 'the variables of the app’s process, such as /proc/PID/environ')
+    .option('--environ <file>', 'the variables of the app’s process, such as /proc/PID/environ; - is standard input')
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'))
     .action(async (destinations: string[], options: DoctorOptions) => {
       const { doctor } = await import('./doctor.ts');

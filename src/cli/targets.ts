@@ -1,6 +1,7 @@
 import { readToken } from '../admin/bearer-token.ts';
 import { flagsFrom } from '../config/flags.ts';
-import { loadConfig } from '../config/load.ts';
+import { defaultConfig, loadConfig } from '../config/load.ts';
+import { ConfigProblems } from '../config/problems.ts';
 import type { Config } from '../config/types.ts';
 import { CliError } from './deps.ts';
 import type { Target } from './http-call.ts';
@@ -19,21 +20,18 @@ export function readTarget(options: TargetOptions, env: Environment): Target {
   if (options.socket !== undefined) return { kind: 'socket', path: options.socket };
   const url = options.url ?? env.CARPOOL_OPERATOR_URL;
   if (url !== undefined && url !== '') return { kind: 'url', url, token: null };
-  const operator = configuration(env)?.operator;
-  if (operator?.enabled === false) {
-    const control = configuration(env)?.control.socket;
-    if (control) return { kind: 'socket', path: control };
-  }
-  return { kind: 'url', url: `http://127.0.0.1:${operator?.port ?? 14191}`, token: null };
+  const { operator, control } = configuration(env);
+  if (!operator.enabled && control.socket) return { kind: 'socket', path: control.socket };
+  return { kind: 'url', url: `http://127.0.0.1:${operator.port}`, token: null };
 }
 
 /** Where commands go: --socket, --url with --token-file, the configuration. */
 export function controlTarget(options: TargetOptions, env: Environment): Target {
   if (options.socket !== undefined) return { kind: 'socket', path: options.socket };
   if (options.url !== undefined) return { kind: 'url', url: options.url, token: tokenFrom(options.tokenFile ?? null) };
-  const control = configuration(env)?.control;
-  if (control?.socket) return { kind: 'socket', path: control.socket };
-  if (control?.port)
+  const { control } = configuration(env);
+  if (control.socket) return { kind: 'socket', path: control.socket };
+  if (control.port)
     return {
       kind: 'url',
       url: `http://127.0.0.1:${control.port}`,
@@ -49,11 +47,24 @@ function tokenFrom(file: string | null): string | null {
   return token.token;
 }
 
-/** The configuration that this environment names, as the sidecar beside it has it; null where it cannot be read. */
-function configuration(env: Environment): Config | null {
-  try {
-    return loadConfig({ ...flagsFrom({}, env), env }).config;
-  } catch {
-    return null;
-  }
+/** The variables that say where a sidecar is asked. */
+const WHERE = /^CARPOOL_(CONTROL|OPERATOR)_/;
+
+/**
+ * The configuration that this environment names, as the sidecar beside it has it. Where it is wrong, the sidecar runs on
+ * with what it had before: then what variables say of the ports and the socket counts, which win over any file.
+ */
+function configuration(env: Environment): Pick<Config, 'operator' | 'control'> {
+  const where = Object.fromEntries(Object.entries(env).filter(([name]) => WHERE.test(name)));
+  const sources = [
+    { ...flagsFrom({}, env), env },
+    { file: null, flags: [], env: where },
+  ];
+  for (const source of sources)
+    try {
+      return loadConfig(source).config;
+    } catch (error) {
+      if (!(error instanceof ConfigProblems)) throw error;
+    }
+  return defaultConfig();
 }

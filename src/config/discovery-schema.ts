@@ -33,7 +33,7 @@ export const DISCOVERY_SCHEMA = {
     },
     namespace: {
       doc: 'The pod’s own namespace.',
-      format: 'label',
+      format: 'name',
       default: null,
       nullable: true,
       absent: 'as mounted beside the token',
@@ -64,7 +64,8 @@ export const DISCOVERY_SCHEMA = {
     },
     node: {
       doc: 'The node that the pod runs on, for topology hints and `internalTrafficPolicy: Local`.',
-      format: 'label',
+      format: 'name',
+      max: 253,
       default: null,
       nullable: true,
       absent: 'not known: both are ignored',
@@ -73,7 +74,7 @@ export const DISCOVERY_SCHEMA = {
     },
     zone: {
       doc: 'The zone of that node, for topology hints.',
-      format: 'label',
+      format: 'name',
       default: null,
       nullable: true,
       absent: 'the zone of a pod in the EndpointSlices that runs on the same node',
@@ -82,7 +83,7 @@ export const DISCOVERY_SCHEMA = {
     },
     podAddress: {
       doc: 'The pod’s address: it picks the endpoint of a Service with `sessionAffinity: ClientIP`, and with balancer `sticky` that of requests without another key.',
-      format: 'label',
+      format: 'name',
       default: null,
       nullable: true,
       absent: 'the host’s name',

@@ -32,7 +32,7 @@ export const FLEET_SCHEMA = {
   },
   workload: {
     doc: 'With `redis`: what the sidecars that share a budget have in common.',
-    format: 'label',
+    format: 'name',
     default: null,
     nullable: true,
     absent: '`service`, else the namespace and the pod’s name without its generated parts',
@@ -65,7 +65,7 @@ export const FLEET_SCHEMA = {
     },
     username: {
       doc: 'Of an ACL user.',
-      format: 'label',
+      format: 'name',
       default: null,
       nullable: true,
       absent: 'none',
@@ -87,7 +87,7 @@ export const FLEET_SCHEMA = {
       absent: 'those that Node brings',
       applies: 'restart',
     },
-    prefix: { doc: 'What its keys begin with.', format: 'label', default: 'carpool', applies: 'restart' },
+    prefix: { doc: 'What its keys begin with.', format: 'name', default: 'carpool', applies: 'restart' },
   },
 } as const satisfies SettingGroup;
 

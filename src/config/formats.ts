@@ -15,6 +15,7 @@ import {
   readHostPattern,
   readHttpsUrl,
   readLabel,
+  readName,
   readNamespaces,
   readPath,
   readPort,
@@ -228,6 +229,11 @@ export const FORMATS = {
   host: { read: readHost, type: 'address', json: () => text },
   path: { read: readPath, type: 'path', json: () => ({ type: 'string', pattern: '^/' }) },
   basePath: { read: readBasePath, type: 'path prefix', json: () => ({ type: 'string', pattern: '^(/.*)?$' }) },
+  name: {
+    read: readName,
+    type: 'name',
+    json: (spec) => ({ type: 'string', minLength: 1, maxLength: spec.max ?? 128 }),
+  },
   label: { read: readLabel, type: 'name', json: () => ({ type: 'string', minLength: 1, maxLength: 128 }) },
   hostPattern: {
     read: readHostPattern,

@@ -124,6 +124,15 @@ export function readBasePath(raw: unknown): string {
   return raw.replace(/\/+$/, '');
 }
 
+/** A name that somebody else gave, such as that of a namespace or a node: any, `other` too. */
+export function readName(raw: unknown, spec: SettingSpec): string {
+  const max = spec.max ?? 128;
+  if (typeof raw !== 'string' || raw.length > max || !/^[A-Za-z0-9_]([A-Za-z0-9_.:\-/]*[A-Za-z0-9_])?$/.test(raw))
+    return refuse(`must be a name of letters, digits, and . _ - : / between them, at most ${max} long`);
+  return raw;
+}
+
+/** The name of a destination in metrics and logs. */
 export function readLabel(raw: unknown): string {
   if (typeof raw !== 'string' || !/^[A-Za-z0-9_]([A-Za-z0-9_.:\-/]{0,126}[A-Za-z0-9_])?$/.test(raw))
     return refuse('must be a name of letters, digits, and . _ - : / between them, at most 128 long');

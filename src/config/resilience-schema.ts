@@ -145,7 +145,7 @@ export const HEALTH_CHECK_SCHEMA = {
   },
   service: {
     doc: 'The name that kind `grpc` asks about.',
-    format: 'label',
+    format: 'name',
     default: null,
     nullable: true,
     absent: 'the server as a whole',

@@ -70,6 +70,7 @@ export function resolveConfig(values: RawValues, destinations: readonly RawValue
     },
     security: {
       allowAddresses: raw.addressRanges('security.allowAddresses'),
+      allowLoopback: raw.boolean('security.allowLoopback'),
       connectPorts: raw.ports('security.connectPorts'),
     },
     connect: { tlsPorts: raw.ports('connect.tlsPorts'), sniffTimeoutMs: raw.duration('connect.sniffTimeout') },

@@ -150,6 +150,12 @@ const TREE = {
       default: [],
       applies: 'new connections',
     },
+    allowLoopback: {
+      doc: 'Calls that the app itself names `127.0.0.1`, `::1` or `localhost` go through: for a client that ignores NO_PROXY (BusyBox’s wget in a probe). Injection sets it. What a name of DNS leads to is refused all the same.',
+      format: 'boolean',
+      default: false,
+      applies: 'new connections',
+    },
     connectPorts: {
       doc: 'Ports that CONNECT may name.',
       format: 'ports',

@@ -22,6 +22,7 @@ export type FormatName =
   | 'path'
   | 'basePath'
   | 'label'
+  | 'name'
   | 'hostPattern'
   | 'ports'
   | 'addressRanges'

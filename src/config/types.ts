@@ -229,6 +229,7 @@ export type Config = {
   readonly security: {
     /** Address ranges that may be dialled although they are denied by default. */
     readonly allowAddresses: readonly string[];
+    readonly allowLoopback: boolean;
     /** Inclusive ranges. */
     readonly connectPorts: readonly { readonly from: number; readonly to: number }[];
   };

@@ -26,6 +26,8 @@ export type OwnListener = { readonly host: string; readonly port: number };
 export type AddressRulesOptions = {
   /** `security.allowAddresses`: exceptions from the denied kinds. */
   readonly allow: readonly string[];
+  /** `security.allowLoopback`: loopback may be dialled where the app itself named it. */
+  readonly allowLoopback?: boolean;
   /** Every listener of this process: the app's, those of local ports, operator and control. */
   readonly listeners: readonly OwnListener[];
   /** The addresses of this pod; by default those of the network interfaces as they are now. */
@@ -71,6 +73,7 @@ const LOOP_HINT =
  */
 export class AddressRules {
   readonly #allow: readonly AddressRange[];
+  readonly #allowLoopback: boolean;
   readonly #local: readonly IpAddress[];
   /** By port: the addresses listened on. */
   readonly #listeners = new Map<number, IpAddress[]>();
@@ -78,6 +81,7 @@ export class AddressRules {
   /** @throws CarpoolError CONFIG_INVALID where an entry of `allow` is neither an address nor a range */
   constructor(options: AddressRulesOptions) {
     this.#allow = options.allow.map(parseAddressRange);
+    this.#allowLoopback = options.allowLoopback ?? false;
     this.#local = parseAll(options.local ?? interfaceAddresses());
     for (const { host, port } of options.listeners) {
       const addresses = parseAll(host === 'localhost' ? ['127.0.0.1', '::1'] : [host]);
@@ -85,8 +89,11 @@ export class AddressRules {
     }
   }
 
-  /** Null where `address` (an IP literal, a zone id allowed) may be dialled at `port`, else the error to answer with. */
-  check(address: string, port: number): CarpoolError | null {
+  /**
+   * Null where `address` (an IP literal, a zone id allowed) may be dialled at `port`, else the error to answer with.
+   * @param named the app itself named this address, or localhost: no name of DNS has led to it
+   */
+  check(address: string, port: number, named = false): CarpoolError | null {
     const ip = parseIp(address);
     if (!ip)
       return new CarpoolError(
@@ -99,7 +106,7 @@ export class AddressRules {
     const loop = this.#checkOwn(ip, address, port);
     if (loop) return loop;
     const kind = deniedKind(ip);
-    if (!kind || this.#allowed(ip)) return null;
+    if (!kind || this.#allowed(ip) || (kind === 'loopback' && named && this.#allowLoopback)) return null;
     const inner = embeddedIpv4(ip);
     const disguise = inner ? ` (it carries ${inner.ip.bytes.join('.')})` : '';
     return new CarpoolError(

@@ -29,8 +29,13 @@ export function noSuchName(host: string, asked: readonly Asked[]): CarpoolError 
 
 /** A nameserver answered with an error of its own, which says nothing about the name. */
 export function nameserverFailed(host: string, asked: readonly Asked[]): CarpoolError {
+  const failed = 'answered with an error: look at the log of cluster DNS and at what it forwards to.';
+  // Cluster DNS that forwards to nobody fails every name that is none of the cluster's, a misspelt Service's too.
+  const absent = asked.some(({ ipv4, ipv6 }) => ipv4 === 'NXDOMAIN' || ipv6 === 'NXDOMAIN');
   return new CarpoolError('NO_ROUTE', `the nameservers could not look ${host} up: ${inWords(asked)}`, {
-    hint: 'The nameservers of /etc/resolv.conf answered with an error: look at the log of cluster DNS and at what it forwards to.',
+    hint: absent
+      ? `Check the spelling of the name, for the search list does not have it. If it is right and of the outside, the nameservers of /etc/resolv.conf ${failed}`
+      : `The nameservers of /etc/resolv.conf ${failed}`,
   });
 }
 

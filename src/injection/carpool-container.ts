@@ -122,6 +122,10 @@ function sidecarVariables(
     { name: 'CARPOOL_OPERATOR_ENABLED', value: 'true' },
     { name: 'CARPOOL_OPERATOR_HOST', value: '::' },
     { name: 'CARPOOL_OPERATOR_PORT', value: String(settings.operatorPort) },
+    // Where the pod has a folder to write to, and where `kubectl exec … carpool reload` looks.
+    { name: 'CARPOOL_CONTROL_SOCKET', value: '/run/carpool/control.sock' },
+    // A client that ignores NO_PROXY, BusyBox's wget in a probe, sends here what worked without carpool.
+    { name: 'CARPOOL_SECURITY_ALLOW_LOOPBACK', value: 'true' },
     // The app has ended before a native sidecar is told to.
     ...(native ? [{ name: 'CARPOOL_SHUTDOWN_QUIET', value: '200ms' }] : []),
     ...(!native && graceSeconds < SHUTDOWN_GRACE

@@ -63,7 +63,7 @@ export function injectPod(pod: PodObject, settings: InjectionSettings, options: 
   const skip = refusedByWish(wishes, [...problems, ...broken]) ?? (kept ? null : refusedByPod(before, wishes));
   if (skip !== null) return skipped(options.existing === 'replace' ? before : pod, skip);
   if (objectsAt(specOf(before), 'containers').length === 0)
-    return { outcome: 'unchanged', pod, reason: null, warnings: ['carpool is not injected: there is no container'] };
+    return { outcome: 'unchanged', pod, reason: null, warnings: ['there is no container in it'] };
 
   const result = kept ? complete(pod, record, wishes) : fresh(before, wishes, options.version);
   if ('refused' in result)

@@ -26,7 +26,7 @@ const NO = ['NO_PROXY', 'no_proxy'];
 const NODE = 'NODE_USE_ENV_PROXY';
 const JAVA = 'JAVA_TOOL_OPTIONS';
 /** What an app is most likely to call that carpool refuses. */
-const MUST_BYPASS = ['localhost', '127.0.0.1', '169.254.169.254'];
+const MUST_BYPASS = ['169.254.169.254'];
 
 /** Those that name a proxy, in the order in which one of them is taken for the app's. */
 export const PROXY_NAMES: readonly string[] = [...HTTP, ...HTTPS, ...ALL, ...GRPC];

@@ -67,7 +67,9 @@ const asNoProxy = (text: string): Read<readonly string[]> => {
 const SET_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['listener.port', `use ${PREFIX}port`],
   ['operator.port', `use ${PREFIX}operator-port`],
-  ...['listener.host', 'operator.host', 'operator.enabled'].map((path) => [path, 'the pod needs it as it is'] as const),
+  ...['listener.host', 'operator.host', 'operator.enabled', 'control.socket'].map(
+    (path) => [path, 'the pod needs it as it is'] as const,
+  ),
 ]);
 
 /** Lines of `path=value`, checked as the sidecar will check them: one that is wrong would keep the pod from starting. */
@@ -166,8 +168,7 @@ export function readWishes(
   if (all.port === all.operatorPort)
     refuse(port === null ? 'operator-port' : 'port', String(all.port), 'carpool’s two ports must differ');
   const over = overLimit(resources);
-  if (over !== null)
-    refuse(`${over}-request`, resources.requests[over], `is more than the limit, ${resources.limits[over]}`);
+  if (over !== null) problems.push(aboutLimit(over, resources, quantities));
   return {
     wishes: {
       settings: all,
@@ -185,6 +186,19 @@ export function readWishes(
     problems,
     warnings,
   };
+}
+
+/** Says which annotation asks for too much, or allows too little, and where the other quantity comes from. */
+function aboutLimit(
+  name: string,
+  { requests, limits }: Resources,
+  own: Readonly<Record<keyof Resources, Readonly<Record<string, string | null>>>>,
+): string {
+  const from = (by: string | null | undefined): string => (typeof by === 'string' ? '' : ', of the installation');
+  const byRequest = typeof own.requests[name] === 'string';
+  return byRequest
+    ? `${PREFIX}${name}-request "${requests[name]}" is more than the limit (${limits[name]}${from(own.limits[name])})`
+    : `${PREFIX}${name}-limit "${limits[name]}" is less than the request (${requests[name]}${from(own.requests[name])})`;
 }
 
 /** Quantities with those of the annotations over them; `0` leaves one out. */

@@ -13,7 +13,7 @@ the right to read endpoints. [docs/installing.md](../../docs/installing.md) tell
 kubectl create namespace shop
 helm install carpool charts/carpool -n carpool-system --create-namespace --set 'namespaces={shop}'
 kubectl label namespace shop carpool.dev/inject=enabled
-kubectl -n shop rollout restart deployment
+kubectl -n shop rollout restart deployment,statefulset,daemonset
 \`\`\`
 
 Values that the chart does not know are refused, those of \`config\` too.

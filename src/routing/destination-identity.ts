@@ -1,8 +1,12 @@
 import type { WeightedTarget } from '../config/types.ts';
+import type { EndpointSpec } from '../discovery/discovery.ts';
 import type { CarpoolError } from '../errors.ts';
 
-/** Whether the address of an endpoint may be dialled; null: yes. `written`: it stands in the configuration. */
-export type AddressCheck = (address: string, port: number, written: boolean) => CarpoolError | null;
+/** Who has brought up an address: the configuration, the app that called it by its address (or localhost), or discovery. */
+export type AddressTrust = 'written' | 'named' | 'found';
+
+/** Whether the address of an endpoint may be dialled; null: yes. */
+export type AddressCheck = (address: string, port: number, trust: AddressTrust) => CarpoolError | null;
 
 /** What the app named, and what the configuration says of it. */
 export type DestinationIdentity = {
@@ -23,3 +27,9 @@ export type DestinationIdentity = {
   /** Where its requests go instead; null or absent: where the app says. */
   readonly to?: readonly WeightedTarget[] | null;
 };
+
+/** Who has brought up the address of this endpoint. */
+export function trustIn(endpoint: EndpointSpec, { host, endpoints }: DestinationIdentity): AddressTrust {
+  if (endpoints !== null || endpoint.written === true) return 'written';
+  return endpoint.address === host || host === 'localhost' ? 'named' : 'found';
+}

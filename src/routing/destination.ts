@@ -13,7 +13,7 @@ import type { DestinationStats } from '../pool/stats.ts';
 import type { Head } from '../protocol/head.ts';
 import { balancerOf, sameBalancer } from './balancers.ts';
 import { byTarget } from './by-target.ts';
-import type { AddressCheck, DestinationIdentity } from './destination-identity.ts';
+import { type AddressCheck, type DestinationIdentity, trustIn } from './destination-identity.ts';
 import { FirstAnswer } from './first-answer.ts';
 import { asCarpoolError, BREAKER_OFF, Gate } from './gates.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -192,8 +192,8 @@ export class Destination implements EndpointSink {
   add(endpoint: EndpointSpec): void {
     const { address, otherAddress, ...rest } = endpoint;
     const addresses = (otherAddress === undefined ? [address] : [address, otherAddress]).filter((each) => {
-      const written = this.identity.endpoints !== null || endpoint.written === true;
-      const denied = this.#allowed(each, endpoint.port, written) ?? this.#deniedToProxy(endpoint);
+      const denied =
+        this.#allowed(each, endpoint.port, trustIn(endpoint, this.identity)) ?? this.#deniedToProxy(endpoint);
       if (denied !== null) this.#denied = denied;
       return denied === null;
     });
@@ -205,7 +205,7 @@ export class Destination implements EndpointSink {
   /** An address that the app names is none that a parent proxy may be asked for either. */
   #deniedToProxy({ proxied, target }: EndpointSpec): CarpoolError | null {
     if (proxied === undefined || !isIpLiteral(proxied.host)) return null;
-    return this.#allowed(proxied.host, proxied.port, target !== undefined);
+    return this.#allowed(proxied.host, proxied.port, target === undefined ? 'found' : 'written');
   }
 
   suspend(id: string): void {

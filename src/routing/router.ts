@@ -174,7 +174,10 @@ export class Router {
   /** Takes a new configuration: policies and written endpoints change at once; a destination that is found by other means now is made anew. */
   reconfigure(config: Config): void {
     // Addresses are checked when an endpoint is told: where other ones are allowed now, they have to be told again.
-    const sameAddresses = this.#config.security.allowAddresses.join() === config.security.allowAddresses.join();
+    const { allowAddresses, allowLoopback } = this.#config.security;
+    const sameAddresses =
+      allowAddresses.join() === config.security.allowAddresses.join() &&
+      allowLoopback === config.security.allowLoopback;
     this.#config = config;
     this.#context.emptyWaitMs = config.discovery.emptyWaitMs;
     const paused: DestinationIdentity[] = [];

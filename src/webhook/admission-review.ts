@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, objectAt } from '../discovery/kubernetes/json-value.ts';
+import { beyondLimits } from './json-limits.ts';
 
 /** AdmissionReview (admission.k8s.io/v1) as JSON: what the API server asks, and how it is answered. */
 
@@ -17,6 +18,8 @@ export type Review = {
   readonly namespace: string;
   /** Its name or the start of it, for the log. */
   readonly name: string;
+  /** What makes it, for the log: `ReplicaSet/web-5d8`; empty for a pod of its own. */
+  readonly owner: string;
 };
 
 /** How a question is answered; what is asked for is always allowed. */
@@ -36,6 +39,8 @@ export type ReviewAnswer = {
 export function readReview(contentType: string | undefined, body: string): Review | { readonly refused: string } {
   const type = (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase();
   if (type !== 'application/json') return { refused: 'the content type is not application/json' };
+  const beyond = beyondLimits(body);
+  if (beyond !== null) return { refused: `the body: ${beyond}` };
   let tree: unknown;
   try {
     tree = JSON.parse(body);
@@ -56,6 +61,7 @@ export function readReview(contentType: string | undefined, body: string): Revie
     pod: aboutPod && isJsonObject(object) ? object : null,
     namespace: textOf(request.namespace),
     name: textOf(request.name) || textOf(metadata.name) || textOf(metadata.generateName),
+    owner: ownerOf(metadata),
   };
 }
 
@@ -74,7 +80,7 @@ export function writeAnswer({ uid, patch, warnings, auditAnnotations }: ReviewAn
 }
 
 /** Warnings travel in HTTP fields: one line each, and no longer than the API server passes on. */
-function fitWarnings(warnings: readonly string[]): string[] {
+export function fitWarnings(warnings: readonly string[]): string[] {
   const fitting: string[] = [];
   let left = MAX_ALL_WARNINGS;
   for (const warning of warnings) {
@@ -85,6 +91,14 @@ function fitWarnings(warnings: readonly string[]): string[] {
     fitting.push(text);
   }
   return fitting;
+}
+
+/** The owner that makes the object; people know a pod by it, for its own name is not chosen yet. */
+function ownerOf(metadata: JsonObject): string {
+  const { ownerReferences } = metadata;
+  if (!Array.isArray(ownerReferences)) return '';
+  const owner: unknown = ownerReferences.find((each: unknown) => isJsonObject(each) && each.controller === true);
+  return isJsonObject(owner) ? `${textOf(owner.kind)}/${textOf(owner.name)}` : '';
 }
 
 function isPodCreation(request: JsonObject): boolean {

@@ -27,9 +27,12 @@ const MAX_STREAM_ID = 2 ** 31 - 1;
 
 /** What the server needs around it. */
 export type AdmissionServerOptions = {
-  readonly host: string;
+  /** Null: every address of either family. */
+  readonly host: string | null;
   /** 0: any free port. */
   readonly port: number;
+  /** Connections without a request are closed after it. */
+  readonly idleTimeoutMs?: number;
   readonly clock: Clock;
   readonly decide: (review: Review) => Verdict;
   /** Told of each question that was answered. @param seconds from its head to its answer */
@@ -63,6 +66,7 @@ export class AdmissionServer {
   #state: 'serving' | 'leaving' = 'serving';
 
   constructor(options: AdmissionServerOptions) {
+    const { idleTimeoutMs = IDLE_TIMEOUT_MS } = options;
     this.#options = options;
     this.#bodies = new BodyReader(options.clock);
     this.#server = createSecureServer({
@@ -71,12 +75,16 @@ export class AdmissionServer {
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       settings: { maxConcurrentStreams: MAX_STREAMS },
       http1Options: {
-        keepAliveTimeout: IDLE_TIMEOUT_MS,
+        keepAliveTimeout: idleTimeoutMs,
       },
     });
     this.#server.maxConnections = MAX_CONNECTIONS;
-    this.#server.setTimeout(IDLE_TIMEOUT_MS);
-    this.#server.on('timeout', (session: ServerHttp2Session) => session.close());
+    this.#server.setTimeout(idleTimeoutMs);
+    // Of HTTP/2 it tells of a session, of HTTP/1.1 of a socket, which is left open because somebody listens here.
+    this.#server.on('timeout', (idle: ServerHttp2Session | Socket) => {
+      if ('goaway' in idle) idle.close();
+      else idle.destroy();
+    });
     this.#server.on('session', (session) => this.#track(session));
     this.#server.on('sessionError', (error: unknown) => options.broken(errorCode(error)));
     this.#server.on('tlsClientError', (error) => options.broken(errorCode(error)));
@@ -93,7 +101,8 @@ export class AdmissionServer {
   /** Binds the port; handshakes fail until there is a certificate. Rejects with the error of the bind. */
   async start(): Promise<number> {
     const { host, port } = this.#options;
-    this.#server.listen({ host, port });
+    // Node itself takes IPv4 where there is no IPv6, but only where it is given no host.
+    this.#server.listen(host === null ? { port } : { host, port });
     await once(this.#server, 'listening');
     const address = this.#server.address();
     if (address === null || typeof address === 'string') throw new Error('listening, but not on a port');

@@ -19,7 +19,8 @@ export type CertificateOptions =
 
 export type WebhookOptions = {
   readonly settingsFile: string;
-  readonly host: string;
+  /** Null: every address, of IPv4 alone where the node has no IPv6. */
+  readonly host: string | null;
   readonly port: number;
   readonly operatorPort: number;
   readonly certificates: CertificateOptions;
@@ -32,7 +33,7 @@ export type WebhookOptions = {
 export class UsageError extends Error {}
 
 export const USAGE = `usage: webhook.js --settings FILE
-  [--host ::] [--port 8443] [--operator-port 8081] [--log-level info]
+  [--host ADDRESS] [--port 8443] [--operator-port 8081] [--log-level info]
   --certificate-dir DIR
   | --certificate-secret NAME --webhook-configuration NAME --service NAME [--certificate-lifetime 90d]
     [--token-dir /var/run/secrets/kubernetes.io/serviceaccount]
@@ -71,7 +72,7 @@ export function readOptions(
   if (given.settings === undefined) throw new UsageError('--settings is missing');
   return {
     settingsFile: given.settings,
-    host: given.host ?? '::',
+    host: given.host ?? null,
     port: portOf('--port', given.port ?? '8443'),
     operatorPort: portOf('--operator-port', given['operator-port'] ?? '8081'),
     certificates: certificateOptions(given, env, tokenDir),

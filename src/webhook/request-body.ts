@@ -7,8 +7,8 @@ export type Incoming = IncomingMessage | Http2ServerRequest;
 
 /** What an API server sends at most: an object of etcd's 1.5 MiB, before and after, with room. */
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
-/** All bodies that are being read, together. */
-const MAX_BODIES_BYTES = 48 * 1024 * 1024;
+/** All bodies that are being read, together: with what is made of them it fits into the chart's memory limit. */
+const MAX_BODIES_BYTES = 24 * 1024 * 1024;
 /** The API server gives a webhook 30 s at most, and by default 10. */
 const BODY_TIMEOUT_MS = 10_000;
 

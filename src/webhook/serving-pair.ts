@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
 
 /** A certificate and its key, as the server shows them. */
 export type ServingPair = {
@@ -47,6 +48,14 @@ export function readServingPair(
     if (!leaf.checkPrivateKey(createPrivateKey(key))) return { problem: 'the key in tls.key is not that of tls.crt' };
   } catch {
     return { problem: 'tls.key holds no key that can be read' };
+  }
+  try {
+    // It also reads what stands behind the leaf, and refuses keys that are too short.
+    createSecureContext({ cert, key });
+  } catch (error) {
+    return {
+      problem: `TLS does not take tls.crt and tls.key: ${error instanceof Error ? error.message : 'no reason'}`,
+    };
   }
   if (wallMs > notAfter) return { problem: `the certificate expired at ${new Date(notAfter).toISOString()}` };
   if (wallMs < notBefore) return { problem: `the certificate is valid from ${new Date(notBefore).toISOString()} on` };

@@ -9,7 +9,8 @@ const HEAD_TIMEOUT_MS = 5_000;
 const STALL_TIMEOUT_MS = 15_000;
 
 export type StatusServerOptions = {
-  readonly host: string;
+  /** Null: every address of either family. */
+  readonly host: string | null;
   /** 0: any free port. */
   readonly port: number;
   readonly clock: Clock;
@@ -39,7 +40,7 @@ export class StatusServer {
   /** Binds the port. Rejects with the error of the bind. */
   async start(): Promise<number> {
     const { host, port } = this.#options;
-    const address = await listen(this.#server, { host, port });
+    const address = await listen(this.#server, host === null ? { port } : { host, port });
     if (address === null || typeof address === 'string') throw new Error('listening, but not on a port');
     return address.port;
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../telemetry/log.ts';
-import type { Review } from './admission-review.ts';
+import { fitWarnings, type Review } from './admission-review.ts';
 import { AdmissionServer } from './admission-server.ts';
 import type { CertificateReports, CertificateSource } from './certificate-source.ts';
 import type { ServingPair } from './serving-pair.ts';
@@ -23,7 +23,8 @@ export type WebhookParts = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly settingsFile: string;
-  readonly host: string;
+  /** Null: every address of either family. */
+  readonly host: string | null;
   /** 0: any free port. */
   readonly port: number;
   readonly operatorPort: number;
@@ -151,10 +152,24 @@ export class Webhook {
   #answered(review: Review, verdict: Verdict, seconds: number, httpVersion: string): void {
     const { outcome, reason, error } = verdict;
     this.metrics.answered(outcome, reason, seconds);
-    const { namespace, name } = review;
-    const fields = { outcome, ...(reason === null ? {} : { reason }), namespace, name, httpVersion };
-    if (outcome === 'failed') this.#parts.logger.error({ ...fields, err: error }, 'a pod starts without a sidecar');
-    else this.#parts.logger.debug(fields, 'answered');
+    const { logger } = this.#parts;
+    const { namespace, name, owner } = review;
+    const fields = {
+      outcome,
+      ...(reason === null ? {} : { reason }),
+      namespace,
+      ...(owner === '' ? {} : { owner }),
+      name,
+      httpVersion,
+    };
+    if (outcome === 'failed') logger.error({ ...fields, err: error }, 'a pod starts without a sidecar');
+    // The warnings of the answer go to a controller, which shows them to nobody: this is where its user finds them.
+    else if (outcome === 'skipped' && reason !== 'opted_out')
+      logger.warn(
+        { ...fields, warnings: fitWarnings(verdict.answer.warnings) },
+        'a pod starts without a sidecar, for it is skipped',
+      );
+    else logger.debug(fields, 'answered');
   }
 
   /** An API server that refuses the certificate has another CA: most likely somebody has emptied `caBundle`. */

@@ -1,6 +1,8 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ControlSocket } from '../../src/admin/control-socket.ts';
+import { controlTarget, readTarget } from '../../src/cli/targets.ts';
 import { FakeController } from '../admin/fake-controller.ts';
 import { shortDirectory } from '../admin/short-directory.ts';
 import { destination, FakeInspector, processStats } from '../telemetry/fake-inspector.ts';
@@ -120,4 +122,23 @@ t.test('the socket comes from the configuration, and its absence is explained', 
   t.same(controller.calls, ['reload']);
   const missing = await runCli(['reload'], { env: { CARPOOL_CONTROL_SOCKET: `${socket}.none` } });
   t.match(missing, { code: 1, err: /no control socket at .*--socket/ });
+});
+
+t.test('with a file that cannot be read commands go where variables and defaults say', async (t) => {
+  const { socket, controller } = await setup(t);
+  const file = join(shortDirectory(t), 'carpool.yaml');
+  writeFileSync(file, 'defaults: { pool: { maxConections: 5 } }\n');
+  const env = { CARPOOL_CONFIG_IF_PRESENT: file };
+  t.match(await runCli(['reload'], { env: { ...env, CARPOOL_CONTROL_SOCKET: socket } }), { code: 0 });
+  t.equal(controller.calls.length, 1);
+  const wrongToo = { ...env, CARPOOL_CONTROL_SOCKET: socket, CARPOOL_POOL_MAX_CONNECTIONS: 'many' };
+  t.match(await runCli(['reload'], { env: wrongToo }), { code: 0 }, 'nor does another wrong variable matter');
+  t.same(controlTarget({}, env), { kind: 'socket', path: '/run/carpool/control.sock' });
+  t.match(readTarget({}, { ...env, CARPOOL_OPERATOR_PORT: '15191' }), { url: 'http://127.0.0.1:15191' });
+  t.match(readTarget({}, env), { url: 'http://127.0.0.1:14191' });
+  t.throws(() => controlTarget({}, { ...env, CARPOOL_CONTROL_SOCKET: 'none' }), /no control socket/);
+  t.same(controlTarget({}, { ...env, CARPOOL_CONTROL_SOCKET: 'relative' }), {
+    kind: 'socket',
+    path: '/run/carpool/control.sock',
+  });
 });

@@ -1,4 +1,6 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { type Test, test } from 'tap';
+import { CliError } from '../../src/cli/deps.ts';
 import { runChecks } from '../../src/cli/doctor-finding.ts';
 import { DnsServer, NODATA } from '../discovery/dns-server.ts';
 import { startSidecar } from '../sidecar.ts';
@@ -171,4 +173,39 @@ test('a check that hangs is ended after fifteen seconds, one that throws is a fi
   ]);
   t.equal(findings.length, 4);
   t.match(stopped, { aborted: true });
+});
+
+test('a file that may be missing and is counts as none, and is not said to be read', async (t) => {
+  const { argv, environ } = await setup(t);
+  const file = `${temporaryFile(t, 'here', '')}-not`;
+  const { out } = await runCli([...argv, '--environ', environ], { env: { CARPOOL_CONFIG_IF_PRESENT: file } });
+  t.match(out, `no file at ${file}, 8 settings made, the rest by default`);
+  writeFileSync(file, 'telemetry: { accessLog: all }\n');
+  const there = await runCli([...argv, '--environ', environ], { env: { CARPOOL_CONFIG_IF_PRESENT: file } });
+  t.match(there.out, `configuration    ${file}, 9 settings made, the rest by default`);
+});
+
+test('the app’s variables come from standard input, too', async (t) => {
+  const { argv, environ } = await setup(t);
+  const input = readFileSync(environ, 'utf8').replaceAll('\0', '\n');
+  const { code, out } = await runCli([...argv, '--environ', '-'], { input: async () => input });
+  t.equal(code, 0);
+  t.match(out, /ok {4}proxy variables {2}HTTP_PROXY and http_proxy lead to carpool/);
+  const empty = await runCli([...argv, '--environ', '-'], { input: async () => '' });
+  t.match(empty, { code: 1, out: /fail {2}proxy variables {2}neither HTTP_PROXY nor http_proxy is set/ });
+  const broken = await runCli([...argv, '--environ', '-'], {
+    input: async () => {
+      throw new CliError('standard input is too large');
+    },
+  });
+  t.match(broken, { code: 1, out: /fail {2}proxy variables {2}standard input is too large/ });
+});
+
+test('in a pod the hint says how to give the app’s variables', async (t) => {
+  const { argv } = await setup(t);
+  const { out } = await runCli(argv, { env: { KUBERNETES_SERVICE_HOST: '10.96.0.1', POD_NAME: 'orders-1', POD_NAMESPACE: 'shop' } });
+  t.match(
+    out,
+    ': kubectl exec -n shop orders-1 -c APP -- env | kubectl exec -i -n shop orders-1 -c carpool -- carpool doctor --environ -\n',
+  );
 });

@@ -19,6 +19,7 @@ export async function runCli(argv: readonly string[], changes: Partial<CliDeps> 
     err: (text) => {
       err += text;
     },
+    input: () => Promise.resolve(''),
     columns: null,
     run: () => Promise.resolve(0),
     demo: () => Promise.resolve(0),

@@ -166,3 +166,13 @@ t.test('what Kubernetes sets for Services called carpool, or carpool-listener, i
     'but a typing error is told',
   );
 });
+
+t.test('a pod may be in a namespace, on a node and in a zone that are called other', async (t) => {
+  const { config } = load({ POD_NAMESPACE: 'other', NODE_NAME: 'other', CARPOOL_ZONE: 'other', POD_IP: 'fd00::5' });
+  t.match(config.discovery.kubernetes, { namespace: 'other', node: 'other', zone: 'other', podAddress: 'fd00::5' });
+  const { config: fleet } = load({ CARPOOL_FLEET_COORDINATOR: 'none', CARPOOL_FLEET_REDIS_PREFIX: 'other' });
+  t.equal(fleet.fleet.redis.prefix, 'other');
+  t.equal(load({ NODE_NAME: 'n'.repeat(253) }).config.discovery.kubernetes.node?.length, 253);
+  t.match(problems({ NODE_NAME: 'n'.repeat(254) }), [/NODE_NAME: .*at most 253 long/]);
+  t.match(problems({ POD_NAMESPACE: 'shop-' }), [/POD_NAMESPACE: .*must be a name/]);
+});

@@ -56,6 +56,7 @@ function another(spec: SettingSpec): string {
     case 'tokens':
     case 'namespaces':
     case 'label':
+    case 'name':
     case 'serverName':
       return 'another';
     default:

@@ -8,6 +8,19 @@ function rules(options: Partial<AddressRulesOptions> = {}): AddressRules {
   return new AddressRules({ allow: [], listeners: [], local: [], ...options });
 }
 
+t.test('with allowLoopback loopback is allowed where the app named it, and nothing else is', (t) => {
+  const subject = rules({ allowLoopback: true, listeners: [{ host: '127.0.0.1', port: 14140 }] });
+  for (const address of ['127.0.0.1', '127.0.0.9', '::1', '::ffff:127.0.0.1']) {
+    t.equal(subject.check(address, 8080, true), null, address);
+    t.equal(subject.check(address, 8080)?.code, 'DESTINATION_DENIED', `${address}: a name of DNS led to it`);
+    t.equal(rules().check(address, 8080, true)?.code, 'DESTINATION_DENIED', `${address}: off by default`);
+  }
+  for (const address of ['169.254.169.254', '169.254.0.1', '0.0.0.0', '::', '224.0.0.1', '::ffff:169.254.169.254'])
+    t.equal(subject.check(address, 80, true)?.code, 'DESTINATION_DENIED', address);
+  t.equal(subject.check('127.0.0.1', 14140, true)?.code, 'LOOP', 'carpool itself');
+  t.end();
+});
+
 t.test(
   'loopback, link-local, metadata, unspecified, multicast and broadcast addresses are denied by name',
   async (t) => {

@@ -149,8 +149,15 @@ t.test('what would keep the sidecar from starting is refused before it does', (t
     [{ 'carpool.dev/set': 'listener.port=1' }, /use carpool.dev\/port/],
     [{ 'carpool.dev/set': 'operator.enabled=false' }, /the pod needs it as it is/],
     [{ 'carpool.dev/set': 'constructor=1' }, /is no setting/],
-    [{ 'carpool.dev/memory-request': '1Gi' }, /is more than the limit, 256Mi/],
-    [{ 'carpool.dev/memory-limit': '64Mi' }, /is more than the limit, 64Mi/],
+    [
+      { 'carpool.dev/memory-request': '1Gi' },
+      /memory-request "1Gi" is more than the limit \(256Mi, of the installation\)/,
+    ],
+    [
+      { 'carpool.dev/memory-limit': '64Mi' },
+      /memory-limit "64Mi" is less than the request \(96Mi, of the installation\)/,
+    ],
+    [{ 'carpool.dev/cpu-request': '2', 'carpool.dev/cpu-limit': '1' }, /cpu-request "2" is more than the limit \(1\)/],
     [{ 'carpool.dev/log-level': 'loud' }, /must be one of trace/],
     [{ 'carpool.dev/config-map': 'My Map' }, /must be the name of a ConfigMap/],
     [{ 'carpool.dev/no-proxy': 'a b' }, /must be names and addresses/],
@@ -172,6 +179,14 @@ t.test('a limit of memory that an annotation takes away takes the heap’s share
   const { pod } = keep(podOf({ 'carpool.dev/memory-limit': '0' }));
   t.notOk('NODE_OPTIONS' in envOf(pod, 'carpool'));
   t.strictSame(containerOf(pod, 'carpool').resources, { requests: { cpu: '20m', memory: '96Mi' } });
+  t.end();
+});
+
+t.test('the control socket stays in the folder that the pod has for it, whatever the ConfigMap or a pod says', (t) => {
+  t.equal(envOf(keep(podOf({})).pod, 'carpool').CARPOOL_CONTROL_SOCKET, '/run/carpool/control.sock');
+  const { outcome, warnings } = keep(podOf({ 'carpool.dev/set': 'control.socket=/tmp/x' }));
+  t.equal(outcome, 'skipped');
+  t.match(warnings.join(), /control\.socket.*the pod needs it as it is/);
   t.end();
 });
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import t from 'tap';
 import { DnsFixture } from '../discovery/dns-fixture.ts';
-import { NXDOMAIN, type Script, SILENCE } from '../discovery/dns-server.ts';
+import { NXDOMAIN, type Script, SILENCE, zone } from '../discovery/dns-server.ts';
 import { checkError, eventually, ownAnswer, proxyStatus, type Relay, startRelay, useOnce } from './relay-fixture.ts';
 
 /** A port of 127.0.0.1 that nobody listens on. */
@@ -44,6 +44,27 @@ t.test('DNS_TIMEOUT: no nameserver answers within timeouts.connect', async (t) =
   await client.untilReceived('}');
   checkError(t, client.received, { status: 504, code: 'DNS_TIMEOUT', error: 'dns_timeout', close: false });
 });
+
+t.test(
+  'with security.allowLoopback the app’s own calls to loopback go through, and none that DNS leads there',
+  async (t) => {
+    const { hostsFile, resolvConf } = await DnsFixture.start(t, zone({ 'rebound.example': ['127.0.0.1'] }));
+    const security = { allowAddresses: [], allowLoopback: true };
+    const relay = await startRelay(t, { security, discovery: { dns: { hostsFile, resolvConf } } }, (connection) => {
+      connection.socket.on('data', () => connection.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
+    });
+    const port = relay.origin.port;
+    const status = async (host: string): Promise<string | undefined> => {
+      const client = await relay.client();
+      client.write(`GET http://${host}:${port}/ HTTP/1.1\r\nHost: ${host}:${port}\r\n\r\n`);
+      await client.untilReceived('\r\n\r\n');
+      return /^HTTP\/1.1 (\d+)/.exec(client.received)?.[1];
+    };
+    t.equal(await status('127.0.0.1'), '200');
+    t.equal(await status('localhost'), '200');
+    t.equal(await status('rebound.example'), '403', 'DNS led there');
+  },
+);
 
 t.test('DESTINATION_DENIED: a loopback address that is not allowed', async (t) => {
   const relay = await startRelay(t, { security: { allowAddresses: [] } });

@@ -10,7 +10,7 @@ const env = { POD_NAMESPACE: 'system' };
 t.test('the command line of the chart is read', async (t) => {
   t.same(readOptions(['--settings=/a/injection.yaml', ...SELF, '--certificate-lifetime=90d'], env), {
     settingsFile: '/a/injection.yaml',
-    host: '::',
+    host: null,
     port: 8443,
     operatorPort: 8081,
     certificates: {

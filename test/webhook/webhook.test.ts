@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
+import { join } from 'node:path';
 import t from 'tap';
 import { reviewOf } from './reviews.ts';
 import { ask, askByHttp2, DAY, dial, makeWebhook, refuseCertificate, settled } from './webhook-fixture.ts';
@@ -49,6 +50,48 @@ t.test('what is no question gets a status and a reason, and the connection survi
   t.match(await ask(port, ca, QUESTION, { agent, path: '/' }), { status: 404, headers: { connection: 'keep-alive' } });
   t.match(await ask(port, ca, QUESTION, { agent }), { status: 200 });
   t.match(await status('/metrics', operatorPort), /requests_total\{outcome="refused"\} 4\n/);
+});
+
+t.test('a pod that is skipped is told of in the log, with its owner and the reason in words', async (t) => {
+  const { webhook, issue, configure, log } = await makeWebhook(t);
+  const ca = await issue();
+  configure(SETTINGS);
+  const { port } = await webhook.start();
+  const podWith = (wish: string): string =>
+    JSON.stringify(
+      reviewOf({
+        object: {
+          metadata: {
+            generateName: 'web-5d8-',
+            ownerReferences: [
+              { kind: 'Other', name: 'x' },
+              { kind: 'ReplicaSet', name: 'web-5d8', controller: true },
+            ],
+            annotations: { 'carpool.dev/inject': wish, 'app.example/secret': 'hidden' },
+          },
+          spec: { containers: [{ name: 'app' }] },
+        },
+      }),
+    );
+  const since = log.length;
+  for (const wish of ['maybe', 'false', 'true']) t.match(await ask(port, ca, podWith(wish)), { status: 200 });
+  const lines = log.slice(since).map((line) => JSON.parse(line));
+  const [told, ...others] = lines.filter(({ level }) => level >= 40);
+  t.match(told, {
+    level: 40,
+    namespace: 'shop',
+    name: 'web-5d8-',
+    owner: 'ReplicaSet/web-5d8',
+    reason: 'invalid_annotation',
+    warnings: [/carpool\.dev\/inject is "maybe": must be "true" or "false"/],
+    msg: 'a pod starts without a sidecar, for it is skipped',
+  });
+  t.same(others, [], 'who has opted out knows');
+  t.match(
+    lines.find(({ reason }) => reason === 'opted_out'),
+    { level: 20 },
+  );
+  t.notMatch(log.join(''), 'hidden');
 });
 
 t.test('a body over 3 MiB is refused, one just below it is read', async (t) => {
@@ -217,4 +260,20 @@ t.test('when it is told to stop it is not ready at once, serves on, and ends wit
   await gone;
   await stopped;
   await t.rejects(ask(port, ca, QUESTION), { code: 'ECONNREFUSED' });
+});
+
+t.test('a certificate whose chain is cut off is not served, and is once it is whole', async (t) => {
+  const { webhook, clock, directory, issue, configure, status, log } = await makeWebhook(t);
+  const ca = await issue();
+  const file = join(directory, 'tls.crt');
+  const leaf = readFileSync(file, 'utf8');
+  writeFileSync(file, leaf + ca.slice(0, ca.length / 2));
+  configure(SETTINGS);
+  const { port, operatorPort } = await webhook.start();
+  t.equal(await status('/readyz', operatorPort), '503 there is no certificate');
+  t.match(log.join(''), 'TLS does not take tls.crt and tls.key');
+  t.notMatch(log.join(''), /BEGIN|PRIVATE/, 'nothing of the files is in the log');
+  writeFileSync(file, leaf + ca);
+  clock.advance(5_000);
+  t.equal((await ask(port, ca, QUESTION)).status, 200);
 });

@@ -204,6 +204,8 @@
       "CARPOOL_OPERATOR_ENABLED",
       "CARPOOL_OPERATOR_HOST",
       "CARPOOL_OPERATOR_PORT",
+      "CARPOOL_CONTROL_SOCKET",
+      "CARPOOL_SECURITY_ALLOW_LOOPBACK",
       "CARPOOL_SHUTDOWN_QUIET"
     ],
     "legacy": [
@@ -218,7 +220,9 @@
       "CARPOOL_LISTENER_PORT",
       "CARPOOL_OPERATOR_ENABLED",
       "CARPOOL_OPERATOR_HOST",
-      "CARPOOL_OPERATOR_PORT"
+      "CARPOOL_OPERATOR_PORT",
+      "CARPOOL_CONTROL_SOCKET",
+      "CARPOOL_SECURITY_ALLOW_LOOPBACK"
     ]
   },
   "sidecar": {
@@ -306,6 +310,14 @@
         {
           "name": "CARPOOL_OPERATOR_PORT",
           "value": "59902"
+        },
+        {
+          "name": "CARPOOL_CONTROL_SOCKET",
+          "value": "/run/carpool/control.sock"
+        },
+        {
+          "name": "CARPOOL_SECURITY_ALLOW_LOOPBACK",
+          "value": "true"
         },
         {
           "name": "CARPOOL_SHUTDOWN_QUIET",
@@ -448,6 +460,14 @@
         {
           "name": "CARPOOL_OPERATOR_PORT",
           "value": "59902"
+        },
+        {
+          "name": "CARPOOL_CONTROL_SOCKET",
+          "value": "/run/carpool/control.sock"
+        },
+        {
+          "name": "CARPOOL_SECURITY_ALLOW_LOOPBACK",
+          "value": "true"
         },
         {
           "name": "CARPOOL_SHUTDOWN_GRACE",

@@ -5,6 +5,9 @@ Takes settings (may be nil) and root (for the version of Kubernetes).
 {{- define "carpool-lib.settings" -}}
 {{- $data := include "carpool-lib.data" . | fromJson }}
 {{- $settings := $data.defaults }}
+{{- if not (has (kindOf .settings) (list "map" "invalid")) }}
+  {{- fail (printf "carpool: settings is %v: must be a group of settings of injection, such as {httpsProxy: true}" .settings) }}
+{{- end }}
 {{- range $name, $value := .settings | default dict }}
   {{- if not (hasKey $data.schema $name) }}
     {{- fail (printf "carpool: %s is no setting of injection; there are %s" $name (keys $data.schema | sortAlpha | join ", ")) }}

@@ -2,15 +2,11 @@
 {{- .Values.nameOverride | default .Chart.Name | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
-{{/* Names of objects. Short enough for what is put behind it. */}}
+{{/* Names of objects. Short enough for what is put behind it, and without dots, which a release may have and a Service may not. */}}
 {{- define "carpool.fullname" -}}
-{{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
-{{- else if contains (include "carpool.name" .) .Release.Name }}
-{{- .Release.Name | trunc 40 | trimSuffix "-" }}
-{{- else }}
-{{- printf "%s-%s" .Release.Name (include "carpool.name" .) | trunc 40 | trimSuffix "-" }}
-{{- end }}
+{{- $release := .Release.Name }}
+{{- $long := contains (include "carpool.name" .) $release | ternary $release (printf "%s-%s" $release (include "carpool.name" .)) }}
+{{- .Values.fullnameOverride | default $long | replace "." "-" | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "carpool.selectorLabels" -}}
@@ -104,12 +100,30 @@ app.kubernetes.io/component: webhook
 {{- fail "webhook.serviceAccount.create is false: name the account that is there (webhook.serviceAccount.name)" }}
 {{- end }}
 {{- end }}
+{{- if .Values.webhook.enabled }}
+{{- $name := include "carpool.webhook" . }}
+{{- if not (regexMatch "^[a-z]" $name) }}
+{{- fail (printf "no Service may be called %s: its name begins with a letter (set fullnameOverride)" $name) }}
+{{- end }}
+{{- if and (eq .Values.inject.configMap $name) (has .Release.Namespace (include "carpool.namespaces" . | fromJsonArray)) }}
+{{- fail (printf "inject.configMap is %s, as the webhook's own ConfigMap in %s" $name .Release.Namespace) }}
+{{- end }}
+{{- if eq (int .Values.webhook.port) (int .Values.webhook.operatorPort) }}
+{{- fail (printf "webhook.port and webhook.operatorPort are both %d" (int .Values.webhook.port)) }}
+{{- end }}
+{{- end }}
 {{- if eq (int .Values.inject.port) (int .Values.inject.operatorPort) }}
 {{- fail (printf "inject.port and inject.operatorPort are both %d" (int .Values.inject.port)) }}
 {{- end }}
 {{- if and (hasKey ($config.operator | default dict) "enabled") (not $config.operator.enabled) }}
 {{- fail "config.operator.enabled is false: the start-up probe of the sidecar asks the operator port, and no pod would start" }}
 {{- end }}
+{{- end }}
+
+{{/* Whether there is a pod for `helm test`. One that ends by itself is not injected in legacy mode, nor one that is never asked about. */}}
+{{- define "carpool.hasTest" -}}
+{{- $asked := and .Values.webhook.enabled (not (has .Release.Namespace .Values.webhook.excludedNamespaces)) }}
+{{- if and .Values.tests.enabled $asked (eq (include "carpool.mode" .) "native") }}true{{ end }}
 {{- end }}
 
 {{/* A lifetime such as 90d, 36h or 45m as Go writes durations: days become hours. */}}

@@ -198,3 +198,18 @@ t.test('without credentials Kubernetes discovery is off, with one line in the lo
   const lines = readFileSync(logFile, 'utf8').split('\n');
   t.equal(lines.filter((line) => line.includes('Kubernetes discovery is off')).length, 1);
 });
+
+t.test('without any right in its namespace the log says once which rule is missing, and names go by DNS', async (t) => {
+  const { server, app, port, pods, view, logFile } = await inCluster(t, 1);
+  server.forbid('*', '*');
+  for (let request = 0; request < 3; request++)
+    t.match(await app(`http://orders:${port}/`), { status: 200, body: pods[0]?.address });
+  const lines = (): string[] =>
+    readFileSync(logFile, 'utf8')
+      .split('\n')
+      .filter((line) => /forbids/.test(line));
+  while (lines().length === 0) await new Promise((resolve) => setImmediate(resolve));
+  t.equal(lines().length, 1);
+  t.match(lines()[0], /"level":"warn".*Allow get on services, and list and watch on endpointslices/);
+  t.match(await view('/health'), /forbids the get of services/);
+});
