@@ -69,6 +69,8 @@ finish() {
     ((SECONDS < deadline)) || kill -KILL "$pid" 2>/dev/null || true
     sleep 0.05
   done
+  # Its first thread is a zombie while others still end, with the ports that they hold.
+  while [[ $(ls "/proc/$pid/task" 2>/dev/null | wc -l) -gt 1 ]] && ((SECONDS < deadline)); do sleep 0.05; done
 }
 
 # put NAME VALUE: adds to the cluster's env file and sets it here.

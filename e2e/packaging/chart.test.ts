@@ -194,8 +194,8 @@ t.test('the notes say what to do next for just these values, and what to mind', 
   t.match(other, /namespaces is empty/);
   t.match(other, /no pod of the chosen namespaces starts/);
   t.match(other, /One replica/);
-  const byHand = notes({ webhook: { enabled: false }, image: { repository: 'registry.example/carpool', tag: '7' } });
-  t.match(byHand, 'carpool inject -f app.yaml --image registry.example/carpool:7 |');
+  const byHand = notes({ webhook: { enabled: false }, image: { repository: 'registry.example/carpool', tag: 'v7' } });
+  t.match(byHand, 'carpool inject -f app.yaml --image registry.example/carpool:v7 |');
   const legacy = notes({ inject: { mode: 'legacy' } });
   t.match(legacy, /Legacy mode: Jobs/);
   t.notMatch(legacy, 'helm test', 'a pod that ends by itself is not injected then');

@@ -22,8 +22,8 @@ export async function checkListener({ config, clock }: DoctorContext, findings: 
     );
     return;
   }
-  // In origin form it is refused, and where it is routed it leads back here: neither reaches an upstream.
-  const send = `GET / HTTP/1.1\r\nHost: ${authority}\r\nConnection: close\r\n\r\n`;
+  // It may go no further, so carpool answers it itself: it reaches no upstream, and counts as no error.
+  const send = `OPTIONS http://${authority}/ HTTP/1.1\r\nHost: ${authority}\r\nMax-Forwards: 0\r\nConnection: close\r\n\r\n`;
   const result = await probe({ host, port }, { clock, timeoutMs: TIMEOUT_MS, send });
   if (result.kind === 'failed') {
     const what = result.code === 'ECONNREFUSED' ? 'nothing listens on' : `no connection (${result.code}) to`;

@@ -35,7 +35,10 @@ export async function doctor(destinations: readonly string[], options: DoctorOpt
     version: deps.version,
     destinations,
   };
-  const findings = await runChecks(checks(context, configuration.tell, variablesFrom(options.environ, deps)), deps.clock);
+  const findings = await runChecks(
+    checks(context, configuration.tell, variablesFrom(options.environ, deps)),
+    deps.clock,
+  );
   if (options.output === 'json') deps.out(`${JSON.stringify(findings, null, 2)}\n`);
   else deps.out(inWords(findings));
   return findings.some(({ status }) => status === 'fail') ? EXIT.failure : EXIT.ok;
@@ -54,7 +57,10 @@ function checks(context: DoctorContext, tell: (findings: FindingSink) => void, v
     { name: 'configuration', run: tell },
     { name: 'listener', run: (findings) => checkListener(context, findings) },
     { name: 'operator port', run: (findings) => checkOperator(context, findings) },
-    { name: 'proxy variables', run: (findings, stopped) => checkVariables(context, () => variables(stopped), hosts, findings) },
+    {
+      name: 'proxy variables',
+      run: (findings, stopped) => checkVariables(context, () => variables(stopped), hosts, findings),
+    },
     { name: 'file limit', run: (findings) => checkFileLimit(context.config, fileDescriptorLimit(), findings) },
     { name: 'DNS', run: (findings) => checkDns(context, hosts, findings) },
     { name: 'Kubernetes', run: (findings, stopped) => checkKubernetes(context, findings, stopped) },

@@ -5,6 +5,8 @@ import { type JsonObject, listAt, numberAt, objectAt, parseObject, textAt } from
 import { type Column, table } from './table.ts';
 
 const TIMEOUT_MS = 10_000;
+/** Problems of Kubernetes discovery that are written out; the log has them all. */
+const MOST_PROBLEMS = 5;
 
 export type Format = 'table' | 'json';
 
@@ -46,8 +48,19 @@ export async function showStats(target: Target, format: Format, deps: CliDeps): 
     ['destinations', String(destinations.length)],
     ['reloads', `${numberAt(reloads, 'applied')} applied, ${numberAt(reloads, 'refused')} refused`],
   ];
+  lines.push(...kubernetesLines(sidecar));
   if (textAt(reloads, 'lastError') !== '') lines.push(['last refusal', textAt(reloads, 'lastError')]);
   deps.out(lines.map(([name, words]) => `${name.padEnd(14)}${words}\n`).join(''));
+}
+
+/** Whether Kubernetes tells of endpoints, and what keeps it from that; nothing where it is not asked. */
+function kubernetesLines(sidecar: JsonObject): [string, string][] {
+  const kubernetes = objectAt(sidecar, 'kubernetes');
+  const problems = listAt(kubernetes, 'problems').slice(0, MOST_PROBLEMS);
+  if (problems.length > 0)
+    return problems.map((problem) => ['kubernetes', `${textAt(problem, 'message')}. ${textAt(problem, 'hint')}`]);
+  if (kubernetes.get('connected') !== true) return [];
+  return [['kubernetes', `connected, ${numberAt(kubernetes, 'watches')} namespaces watched`]];
 }
 
 /** `carpool pools`: a row for each destination. */

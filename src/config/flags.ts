@@ -3,8 +3,8 @@ import { CONFIG_FILE_VARIABLE, type Environment, OPTIONAL_FILE_VARIABLE } from '
 import { rawFromText } from './formats.ts';
 import { type Problem, reportProblem } from './problems.ts';
 import { SCHEMA, SETTING_BY_PATH, SETTINGS } from './schema.ts';
-import { isSpec, member } from './setting.ts';
-import { unknownName } from './unknown-name.ts';
+import { isSpec, member, type SettingGroup } from './setting.ts';
+import { noneLike, rightPath } from './unknown-name.ts';
 
 /** One setting of the command line. */
 export type Flag = {
@@ -67,23 +67,58 @@ export function flagsFrom(options: FlagOptions, environment: Environment): Comma
   return { file: file === '' ? null : file, fileMayBeMissing: strict === '', flags };
 }
 
+/** `path: value`, as a file has it. */
+const AS_IN_FILE = /^([\w.]+)\s*:\s*(\S.*)$/;
+
 /** Why a path (or its lack of a value) cannot be taken, or null. */
 function refusal(path: string, text: string): string | null {
   if (/^destinations([.[]|$)/.test(path)) return 'can be set in the file only';
   if (SETTING_BY_PATH.has(path)) return text === '' ? 'needs a value: --set path=value' : null;
-  if (SETTING_BY_PATH.has(`defaults.${path}`)) return `is no setting; did you mean defaults.${path}?`;
-  const inside = SETTINGS.find((setting) => setting.path.startsWith(`${path}.`));
-  if (inside) return `is a group of settings: name one of them, such as ${inside.path}`;
-  let group = SCHEMA;
+  const moved = `defaults.${path}`;
+  if (SETTING_BY_PATH.has(moved)) return `is no setting; did you mean ${moved}?`;
+  const [, written, value] = AS_IN_FILE.exec(path) ?? [];
+  if (text === '' && written !== undefined) {
+    const right = [written, `defaults.${written}`].find((each) => SETTING_BY_PATH.has(each));
+    return `has no =: write ${right === undefined ? 'path=value' : `${right}=${value}`}`;
+  }
+  const inside = firstInside(path);
+  if (inside !== null) return `is a group of settings: name one of them, such as ${inside}`;
+  const [top = ''] = path.split('.');
+  // What stands below `defaults` is often looked for at the top, where it stands in a destination.
+  if (member(SCHEMA, top) !== undefined || firstInside(`defaults.${top}`) === null) return unknownPath(path);
+  const group = firstInside(moved);
+  if (group !== null)
+    return `is no setting; did you mean ${moved}? It is a group: name one of its settings, such as ${group}`;
+  const { right } = findUnknown(moved);
+  return `is no setting; did you mean ${right ?? `defaults.${top}`}?`;
+}
+
+/** The first setting of a group, or null: it is none. */
+const firstInside = (path: string): string | null =>
+  SETTINGS.find((setting) => setting.path.startsWith(`${path}.`))?.path ?? null;
+
+/** Where a path leaves the schema, and the whole path that was probably meant; `group` null: inside of a value. */
+function findUnknown(path: string): { around: string; group: SettingGroup | null; right: string | null } {
+  let group: SettingGroup = SCHEMA;
   let around = '';
   for (const name of path.split('.')) {
     const node = member(group, name);
     around = around === '' ? name : `${around}.${name}`;
-    if (node === undefined) return unknownName(around, name, group);
+    if (node === undefined) {
+      const right = rightPath(around, name, group);
+      const whole = `${right}${path.slice(around.length)}`;
+      return { around, group, right: SETTING_BY_PATH.has(whole) ? whole : right };
+    }
     if (isSpec(node)) break;
     group = node;
   }
-  return `is no setting: ${around} has one value and nothing inside`;
+  return { around, group: null, right: null };
+}
+
+function unknownPath(path: string): string {
+  const { around, group, right } = findUnknown(path);
+  if (group === null) return `is no setting: ${around} has one value and nothing inside`;
+  return right === null ? noneLike(group) : `is no setting; did you mean ${right}?`;
 }
 
 /** Raw values by path, and the flag that each comes from. */

@@ -17,6 +17,7 @@ export function ownAnswer(head: Head): AnswerParts {
       fields: [
         ['allow', 'GET, HEAD, POST, PUT, DELETE, OPTIONS, TRACE, PATCH, CONNECT'],
         ['content-length', '0'],
+        ['proxy-status', 'carpool'],
       ],
       body: Buffer.alloc(0),
     };

@@ -43,8 +43,10 @@ const operator = (t: Test, settings: Record<string, unknown>, clock = new TestCl
 
 test('a sidecar that runs is recognised, whether it refuses requests in origin form or routes them', async (t) => {
   for (const originForm of ['refuse', 'route']) {
-    const { port } = await startSidecar(t, { listener: { originForm } });
+    const { port, operatorPort } = await startSidecar(t, { listener: { originForm } });
     t.same(inShort(await listener(t, { port })), [`ok carpool listens on 127.0.0.1:${port}`], originForm);
+    const metrics = await (await fetch(`http://127.0.0.1:${operatorPort}/metrics`)).text();
+    t.notMatch(metrics, /^carpool_errors_total\{.*\} [1-9]/m, 'and the look counts as no error');
     const wildcard = await listener(t, { port, host: '0.0.0.0', allowNonLoopback: true });
     t.same(inShort(wildcard), [`ok carpool listens on 127.0.0.1:${port}`], 'a wildcard is dialled as loopback');
   }

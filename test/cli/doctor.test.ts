@@ -203,7 +203,9 @@ test('the app’s variables come from standard input, too', async (t) => {
 
 test('in a pod the hint says how to give the app’s variables', async (t) => {
   const { argv } = await setup(t);
-  const { out } = await runCli(argv, { env: { KUBERNETES_SERVICE_HOST: '10.96.0.1', POD_NAME: 'orders-1', POD_NAMESPACE: 'shop' } });
+  const { out } = await runCli(argv, {
+    env: { KUBERNETES_SERVICE_HOST: '10.96.0.1', POD_NAME: 'orders-1', POD_NAMESPACE: 'shop' },
+  });
   t.match(
     out,
     ': kubectl exec -n shop orders-1 -c APP -- env | kubectl exec -i -n shop orders-1 -c carpool -- carpool doctor --environ -\n',

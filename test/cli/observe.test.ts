@@ -245,3 +245,25 @@ t.test('wait ends with 1 and the reason when the time is over', async (t) => {
   t.match(err, /not ready after 1 s: /);
   t.ok(clock.now() - start <= 1010, 'and not later');
 });
+
+t.test(
+  'what keeps Kubernetes from being asked stands in stats, and beside the destination that goes by DNS',
+  async (t) => {
+    const { inspector, cli } = await setup(t);
+    const problem = {
+      message: 'the API server forbids the get of services in namespace shop (403)',
+      hint: 'Allow it.',
+    };
+    inspector.processStats = processStats({ kubernetes: { connected: null, watches: 0, problems: [problem] } });
+    const discovery = { source: 'dns', state: 'ready', error: problem.message, ageMs: 0 } as const;
+    inspector.stats = [destination('orders:80', { discovery }), destination('b:80')];
+    t.match((await cli(['stats'])).out, `\nkubernetes    ${problem.message}. ${problem.hint}\n`);
+    const { out } = await cli(['pools']);
+    t.match(
+      out,
+      /NOTES\norders:80 .* dns ready +discovery: the API server forbids the get of services in namespace shop \(403\)\n/,
+    );
+    inspector.processStats = processStats({ kubernetes: { connected: true, watches: 2, problems: [] } });
+    t.match((await cli(['stats'])).out, /^kubernetes {4}connected, 2 namespaces watched$/m);
+  },
+);

@@ -41,8 +41,25 @@ t.test('--set takes any setting; what stands behind the first = is the value', a
 });
 
 t.test('a flag that is wrong is named, with what would be right', async (t) => {
-  t.same(problems(['listener.prt=1']), ['--set: listener.prt is no setting; did you mean port?']);
+  t.same(problems(['listener.prt=1']), ['--set: listener.prt is no setting; did you mean listener.port?']);
   t.same(problems(['pool.maxAge=1s']), ['--set: pool.maxAge is no setting; did you mean defaults.pool.maxAge?']);
+  t.same(problems(['pool.maxConections=5']), [
+    '--set: pool.maxConections is no setting; did you mean defaults.pool.maxConnections?',
+  ]);
+  t.same(problems(['defaults.pool.maxConections=5']), [
+    '--set: defaults.pool.maxConections is no setting; did you mean defaults.pool.maxConnections?',
+  ]);
+  t.same(problems(['pool.zebra=5']), ['--set: pool.zebra is no setting; did you mean defaults.pool?']);
+  t.same(problems(['pool=5']), [
+    '--set: pool is no setting; did you mean defaults.pool? It is a group: name one of its settings, such as defaults.pool.enabled',
+  ]);
+  for (const path of ['pool.maxConnections', 'defaults.pool.maxConnections'])
+    t.same(problems([`${path}: 5`]), [`--set: ${path}: 5 has no =: write defaults.pool.maxConnections=5`]);
+  t.same(problems(['zebra: 5']), ['--set: zebra: 5 has no =: write path=value']);
+  t.same(problems(['defaults.pol.maxAge=5s']), [
+    '--set: defaults.pol.maxAge is no setting; did you mean defaults.pool.maxAge?',
+  ]);
+  t.match(problems(['shutdown.zebra=1']), [/shutdown\.zebra is no setting; here are: grace/]);
   t.same(problems(['listener=1']), ['--set: listener is a group of settings: name one of them, such as listener.host']);
   t.same(problems(['listener.port']), ['--set: listener.port needs a value: --set path=value']);
   t.same(problems(['listener.port=']), ['--set: listener.port needs a value: --set path=value']);

@@ -214,16 +214,17 @@ t.test('a lookup ends however long its search list is', async (t) => {
   t.same(server.names, ['slow.a', 'slow.b', 'slow.c']);
 });
 
-t.test('an error about a name that the search list has not may mean that it is misspelt, and the hint says so', async (t) => {
-  const { stub } = await DnsFixture.start(
-    t,
-    ({ name }) => (name.endsWith('cluster.local') ? NXDOMAIN : SERVFAIL),
-    { conf: KUBERNETES },
-  );
-  t.match(await stub.lookup('ordesr'), {
-    kind: 'failed',
-    error: { message: /ordesr SERVFAIL/, hint: /^Check the spelling of the name.*cluster DNS/ },
-  });
-  const absolute = await stub.lookup('orders.example.');
-  t.match(absolute, { kind: 'failed', error: { hint: /^The nameservers of/ } }, 'nothing speaks for that here');
-});
+t.test(
+  'an error about a name that the search list has not may mean that it is misspelt, and the hint says so',
+  async (t) => {
+    const { stub } = await DnsFixture.start(t, ({ name }) => (name.endsWith('cluster.local') ? NXDOMAIN : SERVFAIL), {
+      conf: KUBERNETES,
+    });
+    t.match(await stub.lookup('ordesr'), {
+      kind: 'failed',
+      error: { message: /ordesr SERVFAIL/, hint: /^Check the spelling of the name.*cluster DNS/ },
+    });
+    const absolute = await stub.lookup('orders.example.');
+    t.match(absolute, { kind: 'failed', error: { hint: /^The nameservers of/ } }, 'nothing speaks for that here');
+  },
+);
