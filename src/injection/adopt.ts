@@ -27,6 +27,14 @@ export function findParentProxy(
 ): ParentProxy | null | { readonly refused: string } {
   for (const container of containers) {
     const found = otherProxies(container, port);
+    const doubled = found.find(({ name }) =>
+      objectsAt(container, 'env').some((each) => each.name === name && each.value === proxyUrl(port)),
+    );
+    // Replaced it would be the same as the other, and nobody could tell any more which of them was the app's.
+    if (doubled !== undefined)
+      return {
+        refused: `${String(doubled.name)} of container ${String(container.name)} stands twice, and leads to carpool once`,
+      };
     const variable = PROXY_NAMES.flatMap((name) => found.filter((each) => each.name === name))[0];
     if (variable === undefined) continue;
     const noProxy = NO_PROXY_NAMES.flatMap((name) =>

@@ -85,6 +85,21 @@ t.test('only the proxy that is the parent already is adopted from a container th
   t.end();
 });
 
+t.test('a name that stands twice, for carpool and for another proxy, is not adopted', (t) => {
+  const env = [
+    { name: 'http_proxy', value: 'http://127.0.0.1:14140' },
+    { name: 'http_proxy', valueFrom: { secretKeyRef: { name: 'proxy', key: 'url' } } },
+  ];
+  const pod = {
+    metadata: { annotations: { 'carpool.dev/adopt-proxy': 'true' } },
+    spec: { containers: [{ name: 'app', image: 'shop/app:1', env }] },
+  };
+  const { outcome, reason, warnings } = keep(pod);
+  t.same([outcome, reason], ['skipped', 'invalid_annotation']);
+  t.match(warnings[0], /http_proxy of container app stands twice/);
+  t.end();
+});
+
 t.test('of a name that stands twice each is adopted by its own value, and both come back', (t) => {
   const env = [
     { name: 'HTTP_PROXY', value: 'http://a.corp:3128' },
