@@ -29,7 +29,8 @@ async function ask(from: App, fields = ''): Promise<string> {
   return bodies()[from.answers - 1] ?? '';
 }
 
-const TENANTS = Array.from({ length: 24 }, (_, index) => `tenant-${index}`);
+/** So many that none of four endpoints stays without one, whatever their ports: 4 × ¾⁹⁶. */
+const TENANTS = Array.from({ length: 96 }, (_, index) => `tenant-${index}`);
 
 async function homes(from: App, line: (tenant: string) => string): Promise<string[]> {
   const found: string[] = [];
