@@ -3,6 +3,7 @@ import { createServer } from 'node:https';
 import { basename } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { injectPod } from '../../src/injection/inject.ts';
+import { parseQuantity } from '../../src/injection/quantity.ts';
 import { readInjectionSettings } from '../../src/injection/settings-schema.ts';
 import { workloadsIn } from '../../src/injection/workloads.ts';
 import { CertificateAuthority } from '../../test/certificate-authority.ts';
@@ -57,6 +58,9 @@ function missing(wanted: unknown, found: unknown, path: string): string[] {
   }
   if (isJson(wanted))
     return Object.keys(wanted).flatMap((key) => missing(wanted[key], at(found, key), `${path}.${key}`));
+  // `1000m` is stored as `1`.
+  const amount = /\.resources\.(requests|limits)\./.test(path) ? parseQuantity(String(wanted)) : null;
+  if (amount !== null && amount === parseQuantity(String(found))) return [];
   // An empty text is stored as none.
   return wanted === (found ?? (wanted === '' ? '' : found))
     ? []
