@@ -1,7 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import process from 'node:process';
 import { LOG_LEVELS } from '../src/config/choices.ts';
+import { writeOrCheck } from '../src/config/written-files.ts';
 import { type JsonObject, objectAt } from '../src/discovery/kubernetes/json-value.ts';
 import { carpoolContainer, carpoolVolumes, NO_DISCOVERY } from '../src/injection/carpool-container.ts';
 import {
@@ -27,7 +27,6 @@ import { missingVariables, NO_PROXY_NAMES, PROXY_NAMES } from '../src/injection/
  */
 
 export const LIBRARY_DATA = 'charts/carpool-lib/templates/_generated.tpl';
-const ROOT = join(import.meta.dirname, '..');
 
 /** Stand where the template puts the values of a pod; numbers where the type is one. */
 const MARKS = { image: '%{image}', pullPolicy: '%{imagePullPolicy}', configMap: '%{configMap}' } as const;
@@ -73,7 +72,9 @@ const javaOptions = (httpsProxy: boolean): string => {
 };
 
 function data(): JsonObject {
-  const { version }: { version: string } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const { version }: { version: string } = JSON.parse(
+    readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8'),
+  );
   return {
     version,
     names: {
@@ -136,11 +137,4 @@ ${text}
 `;
 }
 
-if (import.meta.main) {
-  const path = join(ROOT, LIBRARY_DATA);
-  if (!process.argv.includes('--check')) writeFileSync(path, libraryData());
-  else if (readFileSync(path, 'utf8') !== libraryData()) {
-    process.stderr.write(`${LIBRARY_DATA} is stale: run node charts/generate-library.ts\n`);
-    process.exitCode = 1;
-  }
-}
+if (import.meta.main) writeOrCheck('charts/generate-library.ts', new Map([[LIBRARY_DATA, libraryData()]]));

@@ -3,6 +3,7 @@ import { errorCode } from '../admin/listening.ts';
 import { showHostPattern } from '../config/addresses.ts';
 import type { Environment } from '../config/environment.ts';
 import type { Config } from '../config/types.ts';
+import { neverProxied } from '../injection/no-proxy-names.ts';
 import { CliError } from './deps.ts';
 import type { FindingSink } from './doctor-finding.ts';
 import { NoProxyList } from './doctor-no-proxy.ts';
@@ -14,18 +15,6 @@ export type VariableSource = {
   /** They are those of this process, which is hardly ever the app's. */
   readonly own: boolean;
 };
-
-/** Calls to these must not go through a proxy: loopback, the clouds' metadata services, the API server. */
-const MUST_BYPASS = [
-  'localhost',
-  '127.0.0.1',
-  '::1',
-  '169.254.169.254',
-  '169.254.170.2',
-  '169.254.170.23',
-  'metadata.google.internal',
-  'kubernetes.default.svc',
-];
 
 /** Those that carry what HTTP_PROXY does not; each may be there or not, but not lead elsewhere unseen. */
 const OTHER_PROXIES = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy', 'grpc_proxy'];
@@ -142,9 +131,7 @@ export class ProxyVariables {
   #noProxy(destinations: readonly string[]): void {
     const names = ['NO_PROXY', 'no_proxy'];
     const set = names.filter((name) => this.#get(name) !== '');
-    const must = [...MUST_BYPASS];
-    const apiServer = this.#get('KUBERNETES_SERVICE_HOST');
-    if (apiServer !== '') must.push(apiServer);
+    const must = neverProxied(this.#get('KUBERNETES_SERVICE_HOST'));
     const [first] = set;
     if (first === undefined) {
       this.#findings.warn(

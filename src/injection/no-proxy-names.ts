@@ -1,18 +1,26 @@
 /** One entry of NO_PROXY: a name, a suffix, an address (with a port), or a variable that the kubelet puts in. */
 export const NO_PROXY_ENTRY = /^(\$\([A-Za-z_][A-Za-z0-9_]*\)|[A-Za-z0-9.*_:/[\]-]+)$/;
 
-/** What never goes through a proxy: loopback, the clouds' metadata services, the API server. No ranges: not all clients know them. */
-const ALWAYS: readonly string[] = [
-  'localhost',
-  '127.0.0.1',
-  '::1',
-  '169.254.169.254',
-  '169.254.170.2',
-  '169.254.170.23',
-  'metadata.google.internal',
-  '$(KUBERNETES_SERVICE_HOST)',
-  'kubernetes.default.svc',
-];
+/**
+ * What never goes through a proxy: loopback, the clouds' metadata services, the API server. No ranges: not all clients know them.
+ * @param apiServer its address, or empty
+ */
+export function neverProxied(apiServer: string): readonly string[] {
+  return [
+    'localhost',
+    '127.0.0.1',
+    '::1',
+    '169.254.169.254',
+    '169.254.170.2',
+    '169.254.170.23',
+    'metadata.google.internal',
+    ...(apiServer === '' ? [] : [apiServer]),
+    'kubernetes.default.svc',
+  ];
+}
+
+/** The kubelet puts the address in. */
+const ALWAYS = neverProxied('$(KUBERNETES_SERVICE_HOST)');
 
 /** The names of NO_PROXY in a stable order, none twice. */
 export function noProxyNames(...more: readonly (readonly string[])[]): readonly string[] {

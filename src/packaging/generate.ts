@@ -1,6 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import process from 'node:process';
+import { type WrittenFiles, writeOrCheck } from '../config/written-files.ts';
 import { chartReadme } from './chart-readme.ts';
 import { chartSchemaText } from './chart-schema.ts';
 
@@ -10,7 +10,7 @@ import { chartSchemaText } from './chart-schema.ts';
  */
 
 /** What is made, by path from the root of the repository. */
-function generatedFiles(): ReadonlyMap<string, string> {
+export function generatedFiles(): WrittenFiles {
   return new Map([
     ['charts/carpool/values.schema.json', chartSchemaText()],
     ['charts/carpool/README.md', chartReadme(readFileSync(join(ROOT, 'charts/carpool/values.yaml'), 'utf8'))],
@@ -19,23 +19,4 @@ function generatedFiles(): ReadonlyMap<string, string> {
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-/** The files that are not as they would be made. */
-export function staleFiles(): string[] {
-  return [...generatedFiles()].flatMap(([path, text]) => {
-    try {
-      return readFileSync(join(ROOT, path), 'utf8') === text ? [] : [path];
-    } catch {
-      return [path];
-    }
-  });
-}
-
-if (import.meta.main) {
-  const stale = staleFiles();
-  if (process.argv.includes('--check')) {
-    for (const path of stale) process.stderr.write(`${path} is stale: run node src/packaging/generate.ts\n`);
-    process.exitCode = stale.length > 0 ? 1 : 0;
-  } else {
-    for (const [path, text] of generatedFiles()) writeFileSync(join(ROOT, path), text);
-  }
-}
+if (import.meta.main) writeOrCheck('src/packaging/generate.ts', generatedFiles());

@@ -111,7 +111,7 @@ test('what NO_PROXY lacks is listed', async (t) => {
   t.match(bad(await look(t, bothNo('localhost, 127.0.0.1'))), [
     {
       status: 'warn',
-      message: /lacks ::1, 169\.254\.169\.254, .*kubernetes\.default\.svc, 10\.96\.0\.1:/,
+      message: /lacks ::1, 169\.254\.169\.254, .*10\.96\.0\.1, kubernetes\.default\.svc:/,
       remedy: /^Add ::1,/,
     },
   ]);
