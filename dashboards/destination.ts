@@ -2,7 +2,9 @@ import {
   CONNECT_STEPS,
   ERROR_STEPS,
   errorShare,
+  failedConnects,
   keyFigures,
+  openedAndClosed,
   PENDING_STEPS,
   quantile,
   REUSE_STEPS,
@@ -175,32 +177,17 @@ const pool: Row = {
       steps: CONNECT_STEPS,
       width: 8,
     },
-    {
-      title: 'Connections opened and closed',
-      kind: 'lines',
-      description: 'A second. upstream_closed: the server keeps idle connections for a shorter time than expected.',
-      unit: 'cps',
-      queries: [
-        { expr: sumRate('carpool_pool_connections_created_total', OF), legend: 'opened' },
-        {
-          expr: sumRate('carpool_pool_connections_closed_total', OF, 'reason'),
-          legend: 'closed: {{reason}}',
-          emptyUntil: 'a connection ends',
-        },
-      ],
-      width: 8,
-    },
+    openedAndClosed(
+      'A second. upstream_closed: the server keeps idle connections for a shorter time than expected.',
+      OF,
+    ),
     {
       title: 'Failed connection attempts',
       kind: 'lines',
       description: 'A second, by code; time-outs are among them, and beside them.',
       unit: 'cps',
       queries: [
-        {
-          expr: sumRate('carpool_pool_connect_errors_total', OF, 'destination, code'),
-          legend: '{{destination}} {{code}}',
-          emptyUntil: 'a connection cannot be opened',
-        },
+        failedConnects(OF),
         {
           expr: sumRate('carpool_pool_connect_timeouts_total', OF, 'destination'),
           legend: '{{destination}} timed out',

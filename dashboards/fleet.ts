@@ -3,8 +3,10 @@ import {
   CONNECT_STEPS,
   ERROR_STEPS,
   errorShare,
+  failedConnects,
   keyFigures,
   LAG_STEPS,
+  openedAndClosed,
   PENDING_STEPS,
   quantile,
   REUSE_STEPS,
@@ -89,33 +91,13 @@ const pools: Row = {
       queries: [{ expr: `sum by (state) (carpool_pool_connections{${OF}})`, legend: '{{state}}' }],
       width: 8,
     },
-    {
-      title: 'Connections opened and closed',
-      kind: 'lines',
-      description: 'A second. Those closed by reason: error and protocol_error say that something is wrong.',
-      unit: 'cps',
-      queries: [
-        { expr: sumRate('carpool_pool_connections_created_total', OF), legend: 'opened' },
-        {
-          expr: sumRate('carpool_pool_connections_closed_total', OF, 'reason'),
-          legend: 'closed: {{reason}}',
-          emptyUntil: 'a connection ends',
-        },
-      ],
-      width: 8,
-    },
+    openedAndClosed('A second. Those closed by reason: error and protocol_error say that something is wrong.', OF),
     {
       title: 'Failed connection attempts',
       kind: 'lines',
       description: 'A second, by system or TLS code.',
       unit: 'cps',
-      queries: [
-        {
-          expr: sumRate('carpool_pool_connect_errors_total', OF, 'destination, code'),
-          legend: '{{destination}} {{code}}',
-          emptyUntil: 'a connection cannot be opened',
-        },
-      ],
+      queries: [failedConnects(OF)],
       width: 8,
     },
     {

@@ -6,6 +6,7 @@ import { firstLine, hasEnded, start, stop } from '../processes.ts';
 import { until } from '../until.ts';
 import type { Cluster } from './cluster.ts';
 import { type Json, textAt } from './json.ts';
+import { Tasks } from './tasks.ts';
 
 const originProgram = fileURLToPath(new URL('../origins/origin.ts', import.meta.url));
 export const ORIGIN_PORT = 8080;
@@ -36,7 +37,7 @@ export class Node1 {
   readonly #pods = new Map<string, Pod>();
   readonly #stopped = new AbortController();
   readonly #following: Promise<void>;
-  readonly #tasks = new Set<Promise<void>>();
+  readonly #tasks = new Tasks('node-1', this.#stopped.signal);
 
   constructor(cluster: Cluster, namespace: string, options: NodeOptions = {}) {
     this.#cluster = cluster;
@@ -112,7 +113,7 @@ export class Node1 {
   async close(): Promise<void> {
     this.#stopped.abort();
     await this.#following;
-    await Promise.all(this.#tasks);
+    await this.#tasks.ended();
     await Promise.all([...this.#pods.values()].map((pod) => this.#end(pod, 'SIGKILL')));
   }
 
@@ -124,17 +125,8 @@ export class Node1 {
     const name = textAt(object, 'metadata', 'name');
     const known = this.#pods.get(name);
     const deleted = type === 'DELETED' || textAt(object, 'metadata', 'deletionTimestamp') !== '';
-    if (known === undefined && !deleted) this.#task(this.#begin(name));
-    else if (known && deleted && known.terminatedAt === null) this.#task(this.#terminate(known));
-  }
-
-  #task(task: Promise<void>): void {
-    const kept = task
-      .catch((error: unknown) => {
-        if (!this.#stopped.signal.aborted) process.stderr.write(`node-1: ${String(error)}\n`);
-      })
-      .finally(() => this.#tasks.delete(kept));
-    this.#tasks.add(kept);
+    if (known === undefined && !deleted) this.#tasks.add(this.#begin(name));
+    else if (known && deleted && known.terminatedAt === null) this.#tasks.add(this.#terminate(known));
   }
 
   async #begin(name: string): Promise<void> {

@@ -8,6 +8,7 @@ import { until } from '../until.ts';
 import type { Cluster } from './cluster.ts';
 import { isJson, type Json, listAt, textAt } from './json.ts';
 import { mountFiles, secretFiles } from './mounted-files.ts';
+import { Tasks } from './tasks.ts';
 
 const program = fileURLToPath(new URL('../../dist/webhook.js', import.meta.url));
 
@@ -34,7 +35,7 @@ export class WebhookPods {
   readonly #pods = new Map<string, WebhookPod | null>();
   readonly #stopped = new AbortController();
   readonly #following: Promise<void>;
-  readonly #tasks = new Set<Promise<void>>();
+  readonly #tasks = new Tasks('webhook pods', this.#stopped.signal);
 
   constructor(cluster: Cluster, namespace: string) {
     this.#cluster = cluster;
@@ -83,7 +84,7 @@ export class WebhookPods {
   async close(): Promise<void> {
     this.#stopped.abort();
     await this.#following;
-    await Promise.all(this.#tasks);
+    await this.#tasks.ended();
     await Promise.all([...this.#pods.values()].map((pod) => pod && this.#end(pod, 'SIGKILL')));
   }
 
@@ -102,17 +103,8 @@ export class WebhookPods {
     const name = textAt(object, 'metadata', 'name');
     const known = this.#pods.get(name);
     const leaves = type === 'DELETED' || textAt(object, 'metadata', 'deletionTimestamp') !== '';
-    if (known === undefined && !leaves) this.#task(this.#begin(name, object));
-    else if (known && leaves && !known.leaving) this.#task(this.#leave(known));
-  }
-
-  #task(task: Promise<void>): void {
-    const kept = task
-      .catch((error: unknown) => {
-        if (!this.#stopped.signal.aborted) process.stderr.write(`webhook pods: ${String(error)}\n`);
-      })
-      .finally(() => this.#tasks.delete(kept));
-    this.#tasks.add(kept);
+    if (known === undefined && !leaves) this.#tasks.add(this.#begin(name, object));
+    else if (known && leaves && !known.leaving) this.#tasks.add(this.#leave(known));
   }
 
   async #begin(name: string, object: Json): Promise<void> {
@@ -149,9 +141,9 @@ export class WebhookPods {
     child.stdout?.pipe(createWriteStream(log, { flags: 'a' }));
     const pod: WebhookPod = { name, address, log, process: child, leaving: false };
     this.#pods.set(name, pod);
-    this.#task(this.#probe(pod));
+    this.#tasks.add(this.#probe(pod));
     const secret = secretOf(object);
-    if (secret !== '') this.#task(this.#bring(pod, secret, `${mounts}/tls`));
+    if (secret !== '') this.#tasks.add(this.#bring(pod, secret, `${mounts}/tls`));
   }
 
   /** The ConfigMap, the token and the CA, in one directory. */

@@ -14,7 +14,17 @@ import {
   RECORD_ANNOTATION,
 } from './names.ts';
 import { noProxyNames } from './no-proxy-names.ts';
-import { annotationsOf, hasSidecar, labelsOf, listAt, meshesOf, objectsAt, type PodObject, specOf } from './pod.ts';
+import {
+  allContainers,
+  annotationsOf,
+  hasSidecar,
+  labelsOf,
+  listAt,
+  meshesOf,
+  objectsAt,
+  type PodObject,
+  specOf,
+} from './pod.ts';
 import { type InjectionRecord, readRecord, writeRecord } from './record.ts';
 import { removeInjection } from './remove.ts';
 import type { InjectionSettings } from './settings.ts';
@@ -222,11 +232,7 @@ function complete(pod: PodObject, record: InjectionRecord, wishes: PodWishes): R
   return { pod: { ...pod, metadata, spec: { ...specOf(pod), ...lists } }, warnings: equipped.warnings };
 }
 
-const sidecarOf = (pod: PodObject): JsonObject => {
-  const spec = specOf(pod);
-  const all = [...objectsAt(spec, 'initContainers'), ...objectsAt(spec, 'containers')];
-  return all.find(({ name }) => name === CONTAINER) ?? {};
-};
+const sidecarOf = (pod: PodObject): JsonObject => allContainers(pod).find(({ name }) => name === CONTAINER) ?? {};
 
 /** The parent proxy among the variables of the containers that get ours. */
 function parentOf(pod: PodObject, wishes: PodWishes, port: number): ReturnType<typeof findParentProxy> {

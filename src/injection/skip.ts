@@ -1,6 +1,6 @@
 import { type JsonObject, objectAt } from '../discovery/kubernetes/json-value.ts';
 import { CONTAINER, PREFIX, VOLUMES } from './names.ts';
-import { allContainers, annotationsOf, objectsAt, type PodObject, specOf } from './pod.ts';
+import { allContainers, annotationsOf, hasSidecar, objectsAt, type PodObject, specOf } from './pod.ts';
 import type { PodWishes } from './wishes.ts';
 
 /** Why a pod is not injected (docs/injection.md). */
@@ -34,9 +34,8 @@ export function refusedByPod(pod: PodObject, { settings, ownPorts }: PodWishes):
   if (isForWindows(spec)) return skip('windows', 'there is no image for Windows');
   if (annotationsOf(pod)['kubernetes.io/config.mirror'] !== undefined)
     return skip('static_pod', 'the kubelet runs a static pod as its file says');
-  const taken = [...objectsAt(spec, 'volumes')].find(({ name }) => VOLUMES.includes(String(name)));
-  if (allContainers(pod).some(({ name }) => name === CONTAINER))
-    return skip('own_sidecar', `the pod has a container ${CONTAINER} that was not injected`);
+  const taken = objectsAt(spec, 'volumes').find(({ name }) => VOLUMES.includes(String(name)));
+  if (hasSidecar(pod)) return skip('own_sidecar', `the pod has a container ${CONTAINER} that was not injected`);
   if (taken !== undefined)
     return skip('own_sidecar', `the pod has a volume ${String(taken.name)} that was not injected`);
   if (spec.hostNetwork === true && !ownPorts)

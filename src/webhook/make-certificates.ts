@@ -1,4 +1,5 @@
-import './reflected-metadata.ts';
+// What @peculiar/x509 is built on asks for it.
+import 'reflect-metadata';
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
