@@ -1,6 +1,6 @@
 /**
  * What is worth a person's attention, once. From here come the chart's PrometheusRule and the file for a Prometheus without
- * the operator; docs/alerts.md has a section for each alert.
+ * the operator; docs/runbooks has a page for each alert.
  *
  * `%{name}` in an expression or text is a threshold (rule-thresholds.ts), `%{selector}` what an installation adds to every series.
  * Rates are taken before sums: a series that ends must not look like a fall of the sum.

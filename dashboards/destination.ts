@@ -1,3 +1,4 @@
+import { annotations } from './annotations.ts';
 import {
   CONNECT_STEPS,
   ERROR_STEPS,
@@ -14,8 +15,9 @@ import {
 } from './key-figures.ts';
 import type { Dashboard, Row } from './panel.ts';
 
-/** The sidecars and destinations that are chosen. */
-const OF = 'namespace=~"$namespace", workload=~"$workload", pod=~"$pod", destination=~"$destination"';
+/** The sidecars that are chosen, and the destinations. */
+const SIDECARS = 'namespace=~"$namespace", workload=~"$workload", pod=~"$pod"';
+const OF = `${SIDECARS}, destination=~"$destination"`;
 const POD_DESTINATION = 'namespace, pod, destination';
 const LEGEND = '{{pod}} {{destination}}';
 
@@ -299,5 +301,6 @@ export const DESTINATION: Dashboard = {
         'label_values(carpool_pool_connections_created_total{namespace=~"$namespace", workload=~"$workload", pod=~"$pod"}, destination)',
     },
   ],
+  annotations: annotations({ sidecars: SIDECARS, destinations: OF, by: 'namespace, pod' }),
   rows: [{ title: 'At a glance', panels: keyFigures(OF) }, requests, pool, endpoints],
 };

@@ -1,6 +1,7 @@
 import {
   BigValueColorMode,
   BigValueGraphMode,
+  BigValueTextMode,
   GraphThresholdsStyleConfigBuilder,
   GraphThresholdsStyleMode,
   LegendDisplayMode,
@@ -14,6 +15,7 @@ import {
   VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common';
 import {
+  AnnotationQueryBuilder,
   DashboardBuilder,
   DashboardCursorSync,
   DashboardLinkBuilder,
@@ -21,6 +23,7 @@ import {
   DatasourceVariableBuilder,
   QueryVariableBuilder,
   RowBuilder,
+  TextBoxVariableBuilder,
   ThresholdsConfigBuilder,
   ThresholdsMode,
   VariableRefresh,
@@ -30,10 +33,17 @@ import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-s
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
-import type { Dashboard, Panel, Query, Step } from './panel.ts';
+import { COLUMNS, HEIGHT, placed } from './grid.ts';
+import {
+  linksOfColumn,
+  linksOfSeries,
+  STATUS_PAGE,
+  STATUS_PAGE_DEFAULT,
+  STATUS_PAGE_HOW,
+  statusPageLink,
+} from './links.ts';
+import type { Annotation, Dashboard, Panel, Query, Step, Variable } from './panel.ts';
 
-const COLUMNS = 24;
-const HEIGHT = { stat: 4, lines: 8, stacked: 8, table: 9 } as const;
 const DATA_SOURCE = { type: 'prometheus', uid: '$datasource' };
 const TAG = 'carpool';
 
@@ -48,13 +58,15 @@ const refId = (index: number) => String.fromCharCode(65 + index);
 function target({ expr, legend }: Query, index: number, at: boolean): DataqueryBuilder {
   const query = new DataqueryBuilder().refId(refId(index)).datasource(DATA_SOURCE).expr(expr);
   if (legend !== undefined) query.legendFormat(legend);
+  // A dot for a request whose trace is known, where traces are on: a histogram's buckets carry exemplars.
+  if (!at && /_bucket\b/.test(expr)) query.exemplar(true);
   return at ? query.instant().format(PromQueryFormat.Table) : query.range();
 }
 
 type AnyBuilder = StatBuilder | TableBuilder | TimeseriesBuilder;
 
 /** What all kinds of panel have. */
-function dress(builder: AnyBuilder, panel: Panel): void {
+function dress(builder: AnyBuilder, panel: Panel, of: Dashboard): void {
   builder
     .title(panel.title)
     .description(panel.description)
@@ -67,19 +79,22 @@ function dress(builder: AnyBuilder, panel: Panel): void {
   if (panel.steps !== undefined) builder.thresholds(thresholds(panel.steps));
   for (const [index, query] of panel.queries.entries())
     builder.withTarget(target(query, index, panel.kind === 'table'));
+  const links = panel.kind === 'table' ? [] : linksOfSeries(panel, of);
+  if (links.length > 0) builder.overrideByFieldType('number', [{ id: 'links', value: links }]);
 }
 
-function stat(panel: Panel): StatBuilder {
+function stat(panel: Panel, of: Dashboard): StatBuilder {
   const builder = new StatBuilder()
     .graphMode(BigValueGraphMode.Area)
     .colorMode(panel.steps === undefined ? BigValueColorMode.None : BigValueColorMode.Value)
     .noValue('–')
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']));
-  dress(builder, panel);
+  if (panel.text === 'name') builder.textMode(BigValueTextMode.Name).graphMode(BigValueGraphMode.None);
+  dress(builder, panel, of);
   return builder;
 }
 
-function lines(panel: Panel): TimeseriesBuilder {
+function lines(panel: Panel, of: Dashboard): TimeseriesBuilder {
   const builder = new TimeseriesBuilder()
     .lineWidth(1)
     .showPoints(VisibilityMode.Never)
@@ -95,14 +110,14 @@ function lines(panel: Panel): TimeseriesBuilder {
   else builder.fillOpacity(5);
   if (panel.steps !== undefined)
     builder.thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed));
-  dress(builder, { min: 0, ...panel });
+  dress(builder, { min: 0, ...panel }, of);
   return builder;
 }
 
 /** The queries' values side by side, one row for each set of labels. */
-function table(panel: Panel): TableBuilder {
+function table(panel: Panel, of: Dashboard): TableBuilder {
   const builder = new TableBuilder().filterable(true);
-  dress(builder, panel);
+  dress(builder, panel, of);
   const columns = panel.columns ?? [];
   builder.withTransformation({ id: 'merge', options: {} });
   builder.withTransformation({
@@ -121,24 +136,68 @@ function table(panel: Panel): TableBuilder {
       );
     builder.overrideByName(name, properties);
   }
+  for (const label of ['destination', 'pod'] as const) {
+    const value = linksOfColumn(label, panel, of);
+    if (value.length > 0) builder.overrideByName(label, [{ id: 'links', value }]);
+  }
   return builder;
 }
 
 const DRAW = { stat, lines, stacked: lines, table } as const;
 
-/** Beside each other while there is room, then below. */
-function layOut(panels: readonly Panel[], top: number): { readonly built: AnyBuilder[]; readonly bottom: number } {
-  let [x, y, below] = [0, top, top];
-  const built = panels.map((panel) => {
-    if (x + panel.width > COLUMNS) [x, y] = [0, below];
-    const h = HEIGHT[panel.kind];
-    const builder = DRAW[panel.kind](panel).gridPos({ x, y, w: panel.width, h });
-    x += panel.width;
-    below = Math.max(below, y + h);
-    return builder;
+/** The panels of a row in their places. */
+function layOut(
+  panels: readonly Panel[],
+  top: number,
+  of: Dashboard,
+): { readonly built: AnyBuilder[]; readonly bottom: number } {
+  const { places, bottom } = placed(panels, top);
+  const built = panels.map((panel, index) => {
+    const { x, y } = places[index] ?? { x: 0, y: top };
+    return DRAW[panel.kind](panel, of).gridPos({ x, y, w: panel.width, h: HEIGHT[panel.kind] });
   });
-  return { built, bottom: below };
+  return { built, bottom };
 }
+
+function choice({ name, label, query, single = false }: Variable): QueryVariableBuilder {
+  const builder = new QueryVariableBuilder(name)
+    .label(label)
+    .datasource(DATA_SOURCE)
+    .query(query)
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.AlphabeticalAsc)
+    .multi(!single)
+    .includeAll(!single);
+  // Of all: also what has no such label.
+  return single ? builder : builder.allValue('.*').current({ selected: true, text: 'All', value: '$__all' });
+}
+
+const mark = ({ name, expr, title, text, colour }: Annotation): AnnotationQueryBuilder =>
+  new AnnotationQueryBuilder()
+    .name(name)
+    .datasource(DATA_SOURCE)
+    .enable(true)
+    .hide(false)
+    .iconColor(colour)
+    .expr(expr)
+    .titleFormat(title)
+    .textFormat(text);
+
+type AnyPanel = NonNullable<ReturnType<DashboardBuilder['build']>['panels']>[number];
+
+/** Each panel and row with a number of its own: links to a single panel hold it. */
+function numbered(panels: readonly AnyPanel[]): unknown[] {
+  let id = 0;
+  return panels.map((panel) => {
+    const own = { ...panel, id: ++id };
+    if (panel.type !== 'row' || !('panels' in panel)) return own;
+    return { ...own, panels: panel.panels.map((inner) => ({ ...inner, id: ++id })) };
+  });
+}
+
+/** The SDK puts links and annotations into a menu: beside the variables they are seen. */
+const inSight = (key: string, value: unknown): unknown =>
+  key === 'placement' && value === 'inControlsMenu' ? undefined : value;
 
 /** Grafana's JSON of a dashboard, as its provisioning and the sidecar of its chart take it. */
 export function draw(dashboard: Dashboard): string {
@@ -158,29 +217,26 @@ export function draw(dashboard: Dashboard): string {
         .includeVars(true)
         .keepTime(true),
     )
+    .link(statusPageLink(dashboard))
     .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'));
-  for (const { name, label, query } of dashboard.variables)
-    builder.withVariable(
-      new QueryVariableBuilder(name)
-        .label(label)
-        .datasource(DATA_SOURCE)
-        .query(query)
-        .refresh(VariableRefresh.OnTimeRangeChanged)
-        .sort(VariableSort.AlphabeticalAsc)
-        .multi(true)
-        .includeAll(true)
-        // Also what has no such label.
-        .allValue('.*')
-        .current({ selected: true, text: 'All', value: '$__all' }),
-    );
+  for (const variable of dashboard.variables) builder.withVariable(choice(variable));
+  builder.withVariable(
+    new TextBoxVariableBuilder(STATUS_PAGE)
+      .label('Status page')
+      .description(STATUS_PAGE_HOW)
+      .defaultValue(STATUS_PAGE_DEFAULT)
+      .current({ selected: true, text: STATUS_PAGE_DEFAULT, value: STATUS_PAGE_DEFAULT }),
+  );
+  for (const annotation of dashboard.annotations) builder.annotation(mark(annotation));
   let y = 0;
   for (const { title, collapsed = false, panels } of dashboard.rows) {
     const row = new RowBuilder(title).collapsed(collapsed).gridPos({ x: 0, y, w: COLUMNS, h: 1 });
-    const { built, bottom } = layOut(panels, y + 1);
+    const { built, bottom } = layOut(panels, y + 1, dashboard);
     if (collapsed) for (const panel of built) row.withPanel(panel);
     builder.withRow(row);
     if (!collapsed) for (const panel of built) builder.withPanel(panel);
     y = collapsed ? y + 1 : bottom;
   }
-  return `${JSON.stringify(builder.build(), null, 2)}\n`;
+  const made = builder.build();
+  return `${JSON.stringify({ ...made, panels: numbered(made.panels ?? []) }, inSight, 2)}\n`;
 }

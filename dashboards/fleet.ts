@@ -1,3 +1,4 @@
+import { annotations } from './annotations.ts';
 import {
   ANY_STEPS,
   CONNECT_STEPS,
@@ -248,7 +249,7 @@ const sidecars: Row = {
       title: 'CPU',
       kind: 'lines',
       description: 'CPU time used, a second. The ten busiest.',
-      unit: 'cores',
+      unit: 'suffix: cores',
       queries: [{ expr: `topk(10, ${sumRate('carpool_process_cpu_seconds_total', OF, POD)})`, legend: POD_LEGEND }],
       width: 6,
     },
@@ -328,15 +329,6 @@ export const FLEET: Dashboard = {
       query: 'label_values(carpool_build_info{namespace=~"$namespace"}, workload)',
     },
   ],
-  rows: [
-    {
-      title: 'At a glance',
-      panels: keyFigures(OF),
-    },
-    traffic,
-    pools,
-    discovery,
-    sidecars,
-    webhook,
-  ],
+  annotations: annotations({ sidecars: OF, destinations: OF, by: WORKLOAD }),
+  rows: [{ title: 'At a glance', panels: keyFigures(OF) }, traffic, pools, discovery, sidecars, webhook],
 };

@@ -15,7 +15,7 @@ const GREEN_AFTER = (yellow: number, green: number): readonly Step[] => [
 ];
 
 export const UTILIZATION_STEPS = RED_AFTER(0.7, 0.85);
-export const ERROR_STEPS = RED_AFTER(0.01, 0.02);
+export const ERROR_STEPS = RED_AFTER(0.02, 0.05);
 export const CONNECT_STEPS = RED_AFTER(0.02, 0.1);
 export const PENDING_STEPS = RED_AFTER(5, RULE_THRESHOLDS.pending);
 export const REUSE_STEPS = GREEN_AFTER(0.8, 0.9);

@@ -13,7 +13,9 @@ export type Query = {
 /** From `from` on a value has that colour; the first step has none. */
 export type Step = { readonly colour: 'green' | 'yellow' | 'red'; readonly from: number | null };
 
-export type Unit = 'short' | 'reqps' | 'percentunit' | 's' | 'bytes' | 'cores' | 'cps';
+/** Units as Grafana calls them; what begins with `suffix:` is put behind the number as it is. */
+export const UNITS = ['short', 'reqps', 'percentunit', 's', 'bytes', 'cps', 'suffix: cores'] as const;
+export type Unit = (typeof UNITS)[number];
 
 export type PanelKind = 'stat' | 'lines' | 'stacked' | 'table';
 
@@ -25,6 +27,8 @@ export type Panel = {
   readonly unit: Unit;
   readonly queries: readonly Query[];
   readonly steps?: readonly Step[];
+  /** Of a stat: shows the name of its series (the legend) in place of its value. */
+  readonly text?: 'name';
   readonly min?: number;
   readonly max?: number;
   /** Of 24 columns. */
@@ -35,7 +39,23 @@ export type Panel = {
 
 export type Row = { readonly title: string; readonly collapsed?: boolean; readonly panels: readonly Panel[] };
 
-export type Variable = { readonly name: string; readonly label: string; readonly query: string };
+export type Variable = {
+  readonly name: string;
+  readonly label: string;
+  readonly query: string;
+  /** Exactly one can be chosen, and not all of them. Compare with `=` then, for Grafana escapes only lists for `=~`. */
+  readonly single?: boolean;
+};
+
+/** What is marked in all panels of a dashboard: the moments at which a query has a value above 0. */
+export type Annotation = {
+  readonly name: string;
+  readonly expr: string;
+  /** With `{{label}}`, as legends. */
+  readonly title: string;
+  readonly text: string;
+  readonly colour: 'blue' | 'green' | 'orange' | 'red' | 'purple';
+};
 
 export type Dashboard = {
   /** Stable: links of users hold it. */
@@ -43,5 +63,6 @@ export type Dashboard = {
   readonly title: string;
   readonly description: string;
   readonly variables: readonly Variable[];
+  readonly annotations: readonly Annotation[];
   readonly rows: readonly Row[];
 };

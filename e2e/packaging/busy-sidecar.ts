@@ -1,22 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Test } from 'tap';
-import { stringify } from 'yaml';
-import { runToEnd } from '../interop/run-to-end.ts';
-import { start, stop } from '../processes.ts';
-import { whenReady } from '../sidecar/when-ready.ts';
-
-const program = process.env.CARPOOL_E2E_BUNDLE ?? fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-
-/** A sidecar in a process of its own that is called all the time, and to which most of what it counts has happened. */
-export type BusySidecar = { readonly operatorPort: number };
+import { type AddressInfo, createServer as createSilent, type Socket } from 'node:net';
+import type { Teardown } from '../teardown.ts';
+import type { PlayedCluster } from './played-cluster.ts';
+import { SidecarProcess } from './sidecar-process.ts';
 
 /** An origin: `/slow` takes its time, `/bad` fails, `/last` closes the connection. */
-async function startOrigin(t: Test): Promise<number> {
+async function startOrigin(t: Teardown): Promise<number> {
   const server = createServer((incoming, response) => {
     if (incoming.url === '/bad') response.statusCode = 503;
     if (incoming.url === '/last') response.setHeader('connection', 'close');
@@ -31,20 +20,50 @@ async function startOrigin(t: Test): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** Starts it, and calls it until the test ends. */
-export async function startBusySidecar(t: Test): Promise<BusySidecar> {
-  const folder = mkdtempSync(join(tmpdir(), 'carpool-monitoring-'));
-  const origin = await startOrigin(t);
-  const at = [`127.0.0.1:${origin}`];
-  const config = join(folder, 'carpool.yaml');
-  const [log, words] = [join(folder, 'log'), join(folder, 'stderr')];
+/** Takes connections and says nothing, so that no TLS is ever agreed. */
+async function startSilence(t: Teardown): Promise<number> {
+  const open = new Set<Socket>();
+  const server = createSilent((socket) => {
+    open.add(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => open.delete(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    for (const socket of open) socket.destroy();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** A collector of traces that takes all of them. */
+async function startCollector(t: Teardown): Promise<string> {
+  const server = createServer((incoming, response) => {
+    incoming.resume().on('end', () => response.setHeader('content-type', 'application/json').end('{}'));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/**
+ * A sidecar in a process of its own that is called all the time until the test ends, and to which all that it counts happens.
+ * @param podAddress of the pod that it is said to be in
+ */
+export async function startBusySidecar(
+  t: Teardown,
+  cluster: PlayedCluster,
+  podAddress: string,
+): Promise<SidecarProcess> {
+  const at = [`127.0.0.1:${await startOrigin(t)}`];
+  const { discovery, env } = cluster.settings(podAddress);
   const settings = {
-    listener: { port: 0 },
-    operator: { host: '127.0.0.1', port: 0 },
-    control: { socket: join(folder, 'control.sock') },
-    discovery: { kubernetes: { enabled: false } },
-    security: { allowAddresses: ['127.0.0.0/8'] },
-    shutdown: { grace: 0 },
+    discovery,
+    fleet: { coordinator: 'kubernetes', service: 'web', maxConnections: 200 },
+    telemetry: { exemplars: true, tracing: { enabled: true, endpoint: await startCollector(t), sampleRatio: 1 } },
     destinations: [
       { match: 'orders.shop:8080', endpoints: at },
       // Requests wait for its one connection.
@@ -61,22 +80,19 @@ export async function startBusySidecar(t: Test): Promise<BusySidecar> {
       { match: 'checked.shop:8080', endpoints: at, healthCheck: { enabled: true, interval: '1s' } },
       { match: 'observed.shop:8080', endpoints: at, mode: 'observe' },
       { match: 'held.shop:8080', endpoints: at },
+      {
+        match: 'silent.shop:8443',
+        endpoints: [`127.0.0.1:${await startSilence(t)}`],
+        tls: { originate: true },
+        timeouts: { connect: '300ms' },
+      },
     ],
   };
-  writeFileSync(config, stringify(settings));
-  const child = start([process.execPath, '--no-warnings', program, 'run', '--config', config], { log: words });
-  t.teardown(async () => {
-    await stop(child);
-    rmSync(folder, { recursive: true, force: true });
-  });
-  const { proxy, operator } = await whenReady(child, log).catch((error: unknown) => {
-    throw new Error(`${String(error)}: ${readFileSync(log, 'utf8')}${readFileSync(words, 'utf8')}`);
-  });
-  keepCalling(t, proxy);
-  const pause = [program, 'pause', 'held.shop:8080', '--socket', join(folder, 'control.sock')];
-  const { code, stderr } = await runToEnd([process.execPath, '--no-warnings', ...pause]);
+  const sidecar = await SidecarProcess.start(t, settings, env);
+  keepCalling(t, sidecar);
+  const { code, stderr } = await sidecar.command('pause', 'held.shop:8080');
   if (code !== 0) throw new Error(stderr);
-  return { operatorPort: operator };
+  return sidecar;
 }
 
 const CALLS = [
@@ -91,15 +107,19 @@ const CALLS = [
   'checked.shop:8080/',
   'observed.shop:8080/',
   'held.shop:8080/',
+  'silent.shop:8443/',
+  'orders/',
+  'orders/',
 ] as const;
 
 /** All of them at once, again and again; whatever becomes of them. */
-function keepCalling(t: Test, port: number): void {
+function keepCalling(t: Teardown, sidecar: SidecarProcess): void {
   const agent = new Agent({ keepAlive: true });
   const timer = setInterval(() => {
     for (const call of CALLS) {
       const [host = ''] = call.split('/');
-      const outgoing = request({ agent, host: '127.0.0.1', port, path: `http://${call}`, headers: { host } });
+      const path = `http://${call}`;
+      const outgoing = request({ agent, host: '127.0.0.1', port: sidecar.port, path, headers: { host } });
       outgoing.on('response', (response) => response.resume());
       outgoing.on('error', () => {});
       outgoing.end();

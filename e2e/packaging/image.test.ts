@@ -29,6 +29,7 @@ t.test('the image has these programs and nothing else that can be run, above all
       'app/LICENSES.txt',
       'app/carpool.js',
       'app/package.json',
+      'app/tracing.js',
       'app/webhook.js',
       'etc/group',
       'etc/nsswitch.conf',

@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Test } from 'tap';
 import { stringify } from 'yaml';
 import { at, isJson, type Json, listAt, textAt } from '../cluster/json.ts';
 import { start, stop } from '../processes.ts';
+import type { Teardown } from '../teardown.ts';
 import { until } from '../until.ts';
 import { program } from './monitoring-tools.ts';
 
@@ -21,7 +21,7 @@ export class Prometheus {
   }
 
   /** @param rules files of rules for it */
-  static async start(t: Test, targets: readonly Target[], rules: readonly string[]): Promise<Prometheus> {
+  static async start(t: Teardown, targets: readonly Target[], rules: readonly string[]): Promise<Prometheus> {
     const folder = mkdtempSync(join(tmpdir(), 'carpool-prometheus-'));
     const port = await freePort();
     const config = join(folder, 'prometheus.yml');
@@ -41,6 +41,7 @@ export class Prometheus {
         `--config.file=${config}`,
         `--storage.tsdb.path=${join(folder, 'data')}`,
         `--web.listen-address=127.0.0.1:${port}`,
+        '--enable-feature=exemplar-storage',
       ],
       { log },
     );
@@ -65,6 +66,21 @@ export class Prometheus {
     const answer: unknown = await (await this.#get(`/api/v1/query?query=${encodeURIComponent(expr)}`)).json();
     if (textAt(answer, 'status') !== 'success') throw new Error(`${expr}: ${textAt(answer, 'error')}`);
     return listAt(answer, 'data', 'result').filter(isJson);
+  }
+
+  /** What a query says of a stretch of time, in seconds since the epoch. @throws where it is no query */
+  async queryRange(expr: string, from: number, to: number, step: number): Promise<readonly Json[]> {
+    const query = new URLSearchParams({ query: expr, start: String(from), end: String(to), step: String(step) });
+    const answer: unknown = await (await this.#get(`/api/v1/query_range?${query}`)).json();
+    if (textAt(answer, 'status') !== 'success') throw new Error(`${expr}: ${textAt(answer, 'error')}`);
+    return listAt(answer, 'data', 'result').filter(isJson);
+  }
+
+  /** How many exemplars the series of a query have since then, in seconds since the epoch. */
+  async exemplars(expr: string, since: number): Promise<number> {
+    const query = new URLSearchParams({ query: expr, start: String(since), end: String(Date.now() / 1000) });
+    const answer: unknown = await (await this.#get(`/api/v1/query_exemplars?${query}`)).json();
+    return listAt(answer, 'data').flatMap((series) => listAt(series, 'exemplars')).length;
   }
 
   /** The values of a label of the series that a selector names. */

@@ -306,7 +306,7 @@ t.test('one replica has no disruption budget, for it would stop every drain', { 
 });
 
 t.test('examples of values in the pages are taken', { skip }, async (t) => {
-  const pages = ['docs/installing.md', 'docs/alerts.md', 'README.md'];
+  const pages = ['docs/installing.md', 'docs/alerts.md', 'docs/dashboards.md', 'README.md'];
   const examples = pages.flatMap(valuesIn);
   t.ok(examples.length >= 4);
   for (const { page, values } of examples) t.equal(refusal(values), '', `${page}: ${JSON.stringify(values)}`);

@@ -141,7 +141,9 @@ const prometheusRule = group('Alert and recording rules for the Prometheus opera
   interval: interval('How often the rules are evaluated; empty: Prometheus’ own.'),
   alertLabels: labels('More labels of each alert.'),
   selector: text('More matchers of every series, such as `namespace!="dev"`.'),
-  runbookUrl: text('The page that `runbook_url` points to; empty: no such annotation.'),
+  runbookUrl: text(
+    'Where docs/runbooks is: `runbook_url` adds a slash, the alert’s name and `.md`, or puts the name in the place of `{alert}`. Empty: no such annotation.',
+  ),
   disabled: list('Alerts to leave out, by name.', { type: 'string', minLength: 1 }),
   thresholds: group('Where the alerts begin.', {
     pending: above0('Requests that wait for a connection.'),
@@ -162,6 +164,9 @@ const dashboards = group('Grafana’s dashboards, as ConfigMaps for its sidecar.
   annotations: annotations('Their annotations.'),
   namespace: name('Empty: the release’s.'),
   folder: text('Grafana’s folder.'),
+  statusPage: text(
+    'Where links find the status page of a sidecar, with variables of the dashboards in it; empty: what the variable `status_page` says.',
+  ),
 });
 
 /** The settings of injection, but the image, which is the chart's; `mode` may also be found out. */

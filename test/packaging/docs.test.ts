@@ -7,7 +7,7 @@ import { readInjectionSettings } from '../../src/injection/settings-schema.ts';
 import { chartSchema } from '../../src/packaging/chart-schema.ts';
 import { valuesIn } from './values-in-docs.ts';
 
-const PAGES = ['docs/installing.md', 'docs/alerts.md', 'README.md'];
+const PAGES = ['docs/installing.md', 'docs/alerts.md', 'docs/dashboards.md', 'README.md'];
 
 t.test(
   'examples of values in the pages: carpool runs with their configuration, and injects with their settings',
