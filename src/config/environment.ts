@@ -13,7 +13,10 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export const CONFIG_FILE_VARIABLE = 'CARPOOL_CONFIG';
 /** The same for a file that may be missing, and is read when it appears: an optional ConfigMap. */
 export const OPTIONAL_FILE_VARIABLE = 'CARPOOL_CONFIG_IF_PRESENT';
-const FILE_VARIABLES: readonly string[] = [CONFIG_FILE_VARIABLE, OPTIONAL_FILE_VARIABLE];
+/** Where the commands find a running sidecar. */
+export const OPERATOR_URL_VARIABLE = 'CARPOOL_OPERATOR_URL';
+/** Ours, and no settings. */
+const NO_SETTINGS: readonly string[] = [CONFIG_FILE_VARIABLE, OPTIONAL_FILE_VARIABLE, OPERATOR_URL_VARIABLE];
 
 /** What the environment sets: raw values by path, and the variable that each comes from. */
 export type EnvironmentLayer = {
@@ -56,7 +59,7 @@ export function readEnvironment(environment: Environment, problems: Problem[], w
 
   for (const [name, value] of Object.entries(environment)) {
     const given = value?.trim() ?? '';
-    if (given === '' || !name.startsWith('CARPOOL_') || FILE_VARIABLES.includes(name) || isServiceLink(name, given))
+    if (given === '' || !name.startsWith('CARPOOL_') || NO_SETTINGS.includes(name) || isServiceLink(name, given))
       continue;
     // CARPOOL_ZONE is an alias; they are read below.
     if (ALIASES.has(name)) continue;

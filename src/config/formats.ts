@@ -6,6 +6,7 @@ import {
   readBasePath,
   readBoolean,
   readChoice,
+  readCollectorUrl,
   readCount,
   readCountOrWord,
   readDestinations,
@@ -281,6 +282,11 @@ export const FORMATS = {
     show: showList(String),
   },
   httpsUrl: { read: readHttpsUrl, type: 'https:// address', json: () => ({ type: 'string', pattern: '^https://' }) },
+  collectorUrl: {
+    read: readCollectorUrl,
+    type: 'http:// or https:// address',
+    json: () => ({ type: 'string', pattern: '^https?://' }),
+  },
   serverName: { read: readServerName, type: 'host name or address', json: () => ({ type: 'string', minLength: 1 }) },
   endpoints: {
     read: readEndpoints,

@@ -10,7 +10,7 @@ import { memoryLimit } from './memory-limit.ts';
 import { dropPresetStatuses } from './preset-retry.ts';
 import { ConfigProblems, type Problem, reportProblem } from './problems.ts';
 import { PRESET_VALUES, PROFILE_VALUES } from './profiles.ts';
-import { resolveConfig } from './resolve.ts';
+import { type RawValues, resolveConfig } from './resolve.ts';
 import { SCHEMA } from './schema.ts';
 import { checkTlsFiles } from './tls-check.ts';
 import type { Config } from './types.ts';
@@ -27,6 +27,13 @@ export type ConfigSources = {
   readonly memoryLimit?: number;
 };
 
+/** Raw values by path: of the whole, and of each destination with what it inherits. */
+export type RawConfig = {
+  readonly values: RawValues;
+  /** `index`: its place in the file's list. */
+  readonly destinations: readonly { readonly index: number; readonly values: RawValues }[];
+};
+
 /** A configuration that was accepted. */
 export type LoadedConfig = {
   readonly config: Config;
@@ -34,6 +41,8 @@ export type LoadedConfig = {
   readonly warnings: readonly string[];
   /** Where each setting's value is from, by path; a destination's inherited settings are not in it. */
   readonly provenance: ReadonlyMap<string, Origin>;
+  /** The same values as one would write them. */
+  readonly raw: RawConfig;
   /** What the file held, or null. */
   readonly text: string | null;
 };
@@ -122,7 +131,8 @@ function build(file: ConfigFile | null, sources: ConfigSources): LoadedConfig {
       reportProblem(problems, { where: place(path), path, message }),
     );
   if (problems.length > 0) throw new ConfigProblems(problems);
-  return { config, warnings, provenance, text: file?.text ?? null };
+  const raw = { values, destinations: filled.map(({ index, all }) => ({ index, values: all })) };
+  return { config, warnings, provenance, raw, text: file?.text ?? null };
 }
 
 /** The layers below the file: the profile, and the preset of `defaults`, whichever source names them. */

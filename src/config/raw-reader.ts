@@ -3,6 +3,7 @@ import {
   readAutoBoolean,
   readBasePath,
   readBoolean,
+  readCollectorUrl,
   readCountOrWord,
   readDuration,
   readEndpoints,
@@ -60,6 +61,7 @@ export class RawReader {
   readonly autoBoolean = (path: string): 'auto' | 'on' | 'off' => readAutoBoolean(this.#raw(path));
   readonly namespaces = (path: string): readonly string[] => readNamespaces(this.#raw(path));
   readonly httpsUrl = (path: string): string => readHttpsUrl(this.#raw(path));
+  readonly collectorUrl = (path: string): string => readCollectorUrl(this.#raw(path));
   readonly serverName = (path: string): string => readServerName(this.#raw(path));
   readonly hostPattern = (path: string): HostPattern => readHostPattern(this.#raw(path));
   readonly basePath = (path: string): string => readBasePath(this.#raw(path));

@@ -92,6 +92,14 @@ export function readHttpsUrl(raw: unknown): string {
   return url.origin;
 }
 
+export function readCollectorUrl(raw: unknown): string {
+  const url = typeof raw === 'string' ? URL.parse(raw) : null;
+  const http = url?.protocol === 'http:' || url?.protocol === 'https:';
+  if (url === null || !http || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
+    return refuse('must be an address such as http://otel-collector:4318, without credentials');
+  return url.href;
+}
+
 export function readChoice(raw: unknown, spec: SettingSpec): string {
   const choices = spec.choices ?? [];
   if (typeof raw !== 'string' || !choices.includes(raw)) return refuse(`must be one of ${choices.join(', ')}`);

@@ -127,6 +127,15 @@ export function resolveConfig(values: RawValues, destinations: readonly RawValue
       accessLogPath: raw.boolean('telemetry.accessLogPath'),
       maxDestinations: raw.number('telemetry.maxDestinations'),
       poolLogIntervalMs: raw.duration('telemetry.poolLogInterval'),
+      exemplars: raw.boolean('telemetry.exemplars'),
+      tracing: {
+        enabled: raw.boolean('telemetry.tracing.enabled'),
+        endpoint: raw.orNull('telemetry.tracing.endpoint', raw.collectorUrl),
+        sampleRatio: raw.number('telemetry.tracing.sampleRatio'),
+        headersFile: raw.orNull('telemetry.tracing.headersFile', raw.text),
+        timeoutMs: raw.duration('telemetry.tracing.timeout'),
+        serviceName: raw.orNull('telemetry.tracing.serviceName', raw.text),
+      },
     },
     shutdown: { graceMs: raw.duration('shutdown.grace'), quietMs: raw.duration('shutdown.quiet') },
   });

@@ -1,8 +1,9 @@
-import { ACCESS_LOGS, LOG_LEVELS, MODES, ORIGIN_FORMS, PROFILES, VIA_MODES } from './choices.ts';
+import { MODES, ORIGIN_FORMS, PROFILES, VIA_MODES } from './choices.ts';
 import { DISCOVERY_SCHEMA } from './discovery-schema.ts';
 import { EGRESS_SCHEMA, FLEET_SCHEMA } from './fleet-schema.ts';
 import { DESTINATION_SCHEMA, POLICY_SCHEMA } from './policy-schema.ts';
 import { flatten, isSpec, type Setting, type SettingGroup, type SettingSpec } from './setting.ts';
+import { TELEMETRY_SCHEMA } from './telemetry-schema.ts';
 
 /**
  * The one schema: validation, the environment variables, the reference page, the JSON schema for editors and the
@@ -264,49 +265,7 @@ const TREE = {
     default: [],
     applies: 'at once',
   },
-  telemetry: {
-    logLevel: {
-      doc: 'The least level that is logged.',
-      format: 'choice',
-      choices: LOG_LEVELS,
-      default: 'info',
-      applies: 'at once',
-    },
-    accessLog: {
-      doc: 'Which requests have a line in the log.',
-      format: 'choice',
-      choices: ACCESS_LOGS,
-      default: 'off',
-      applies: 'at once',
-    },
-    accessLogSample: {
-      doc: 'Share of requests that `sampled` logs.',
-      format: 'ratio',
-      default: 0.01,
-      applies: 'at once',
-    },
-    accessLogPath: {
-      doc: 'Adds the path, cut at `?`. Off, because paths may hold what is nobody’s business.',
-      format: 'boolean',
-      default: false,
-      applies: 'at once',
-    },
-    maxDestinations: {
-      doc: 'Destinations that are not configured but have a metric label of their own; the others share `other`.',
-      format: 'count',
-      max: 10_000,
-      default: 50,
-      applies: 'at once',
-    },
-    poolLogInterval: {
-      doc: 'How often the pools are logged.',
-      format: 'duration',
-      min: 1000,
-      zero: 'never',
-      default: '60s',
-      applies: 'at once',
-    },
-  },
+  telemetry: TELEMETRY_SCHEMA,
   shutdown: {
     grace: {
       doc: 'How long a stop may take at most. The pod’s terminationGracePeriodSeconds must be longer.',

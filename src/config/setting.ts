@@ -29,6 +29,7 @@ export type FormatName =
   | 'tokens'
   | 'namespaces'
   | 'httpsUrl'
+  | 'collectorUrl'
   | 'serverName'
   | 'endpoints'
   | 'destinations';

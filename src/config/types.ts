@@ -203,6 +203,19 @@ export type KubernetesSettings = {
   readonly podAddress: string | null;
 };
 
+/** Spans of requests, and where they go. */
+export type TracingSettings = {
+  readonly enabled: boolean;
+  /** With or without a path; null: as the environment says. */
+  readonly endpoint: string | null;
+  /** 0 to 1. */
+  readonly sampleRatio: number;
+  readonly headersFile: string | null;
+  readonly timeoutMs: number;
+  /** Null: as the environment says. */
+  readonly serviceName: string | null;
+};
+
 export type Config = {
   readonly profile: 'development' | 'production';
   readonly listener: {
@@ -301,6 +314,8 @@ export type Config = {
     readonly accessLogPath: boolean;
     readonly maxDestinations: number;
     readonly poolLogIntervalMs: number;
+    readonly exemplars: boolean;
+    readonly tracing: TracingSettings;
   };
   readonly shutdown: { readonly graceMs: number; readonly quietMs: number };
 };

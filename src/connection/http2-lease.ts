@@ -7,7 +7,7 @@ import { CANCEL, errorName, HTTP_1_1_REQUIRED, REFUSED_STREAM } from '../protoco
 import { MAX_INTERIM, WORTH_NOTING_MS } from './exchange-bounds.ts';
 import type { LinkOutput } from './link-output.ts';
 import { LinkStream } from './link-stream.ts';
-import type { ResponseReceiver, UpstreamLease } from './upstream.ts';
+import type { ResponseReceiver, Spoken, UpstreamLease } from './upstream.ts';
 
 /** How long an upload may still be waiting to be sent when its response is complete. */
 const UPLOAD_AFTER_ANSWER_MS = 5000;
@@ -45,6 +45,10 @@ export class Http2Lease extends LinkStream implements UpstreamLease {
     this.#connection = connection;
     this.reused = reused;
     this.idleBefore = idleBefore;
+  }
+
+  get spoken(): Spoken {
+    return 'http2';
   }
 
   // --- the exchange's side

@@ -16,6 +16,7 @@ import type { PingInterval } from './ping-interval.ts';
  * When both directions have ended the connection goes back to its pool by itself: that is the one release of the lease.
  */
 export interface UpstreamLease {
+  readonly spoken: Spoken;
   /** Whether the peer can say that it did not act on a request, whatever its method: worth keeping it whole for that. */
   readonly refusable: boolean;
   /** Whether it carried an exchange before, or waited for one: only then may the peer have closed it meanwhile. */

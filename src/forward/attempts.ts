@@ -57,6 +57,7 @@ export class Attempts {
 
   /** Whether another attempt follows one that failed. @param complete the request has come to its end */
   afterFailure(failure: AttemptFailure, complete: boolean, now: number): NextAttempt {
+    this.#account.trace?.attemptFailed(failure.code);
     const cause = causeOf(failure, this.#account.reused);
     if (cause !== null)
       return this.#next({ cause, reason: failure.code.toLowerCase(), complete, ...this.#asItIs }, now);
@@ -68,8 +69,10 @@ export class Attempts {
    * Whether another one follows where no connection could be made: nothing was sent, so any method may, outside of the budget; but only
    * after a wait, for the pool has tried every endpoint that it would.
    */
-  afterNoConnection({ code }: CarpoolError, now: number): NextAttempt {
+  afterNoConnection(error: CarpoolError, now: number): NextAttempt {
+    const { code } = error;
     this.settled('failure');
+    this.#account.trace?.noConnection(error);
     const { attempts, destination, deadlineAt } = this.#account;
     if (code !== 'CONNECT_FAILED' && code !== 'CONNECT_TIMEOUT') return NO_MORE;
     destination.refresh();
@@ -85,6 +88,7 @@ export class Attempts {
 
   /** Whether another attempt follows one that got no answer in time. */
   afterTimeout(now: number): NextAttempt {
+    this.#account.trace?.attemptFailed('RESPONSE_TIMEOUT');
     return this.#next({ cause: 'timeout', reason: 'response_timeout', complete: true, ...this.#asItIs }, now);
   }
 

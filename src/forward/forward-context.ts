@@ -4,6 +4,7 @@ import type { HeadScanner } from '../protocol/http1/head-scanner.ts';
 import type { RequestHeadOptions } from '../protocol/http1/head-writer.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { BufferBudget } from './buffer-budget.ts';
+import type { Tracing } from './request-trace.ts';
 
 /** What all exchanges share. */
 export type ForwardContext = {
@@ -15,6 +16,8 @@ export type ForwardContext = {
   readonly random: () => number;
   /** Takes records of ended exchanges, or null while the access log is off. */
   accessLog: AccessSink | null;
+  /** Follows requests, or null: none is followed. */
+  tracing: Tracing | null;
 };
 
 export interface AccessSink {

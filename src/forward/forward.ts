@@ -99,7 +99,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
 
   #acquire(): void {
     try {
-      this.#plan.destination.acquire(this, this.#attempts?.tried ?? UNTRIED);
+      this.#account.acquire(this, this.#attempts?.tried ?? UNTRIED);
     } catch (error) {
       this.acquireFailed(asCarpoolError(error));
     }
@@ -107,7 +107,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
 
   leased(lease: UpstreamLease, endpoint: EndpointPool | null): void {
     this.#lease = lease;
-    this.#account.attempt(lease.reused, endpoint);
+    const options = this.#account.attempt(lease, endpoint, this.#plan.options);
     this.#state = 'waiting';
     const { kept } = this.#downstream;
     const inPlace = this.#head;
@@ -117,7 +117,7 @@ export class Exchange implements LeaseWaiter, ResponseReceiver {
       return;
     }
     if (head.connectionAuthField >= 0) pinTo(this.#downstream, lease, this.destinationName);
-    lease.sendHead(head, this.#plan.options, this, this.#plan.body);
+    lease.sendHead(head, options, this, this.#plan.body);
     this.#sentAt = this.#context.clock.now();
     if (inPlace !== null) {
       // Where the kernel refuses it all, see `eventEnded`; chunks are not in place any more by then.

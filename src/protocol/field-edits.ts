@@ -16,14 +16,23 @@ export class FieldEdits {
   readonly block: Buffer;
   /** Names in lower case, by their length. */
   readonly #names: (readonly Uint8Array[] | undefined)[] = [];
+  readonly #base: FieldEdits | null;
 
   /**
    * @param set fields that are added, in latin1; names in lower case
    * @param left names in lower case of all fields that are left out
+   * @param base edits to which these are added, or null
    */
-  constructor(set: readonly (readonly [name: string, value: string])[], left: readonly string[]) {
-    this.lines = Buffer.from(set.map(([name, value]) => `${name}: ${value}\r\n`).join(''), 'latin1');
-    this.block = Buffer.concat(set.map(([name, value]) => literal(name, value)));
+  constructor(
+    set: readonly (readonly [name: string, value: string])[],
+    left: readonly string[],
+    base: FieldEdits | null = null,
+  ) {
+    const lines = Buffer.from(set.map(([name, value]) => `${name}: ${value}\r\n`).join(''), 'latin1');
+    const literals = set.map(([name, value]) => literal(name, value));
+    this.lines = base === null ? lines : Buffer.concat([base.lines, lines]);
+    this.block = Buffer.concat(base === null ? literals : [base.block, ...literals]);
+    this.#base = base;
     for (const name of left) {
       const others = this.#names[name.length] ?? [];
       this.#names[name.length] = [...others, Buffer.from(name, 'latin1')];
@@ -32,6 +41,7 @@ export class FieldEdits {
 
   /** Whether the field whose name is `buffer[start..end)` is left out. */
   drops(buffer: Buffer, start: number, end: number): boolean {
+    if (this.#base?.drops(buffer, start, end) === true) return true;
     const names = this.#names[end - start];
     if (names === undefined) return false;
     for (let index = 0; index < names.length; index++) {

@@ -31,6 +31,8 @@ export type Fault = {
   readonly rule: string;
   /** The first line names a protocol that is not HTTP/1: its sender will not read an answer of HTTP/1.1 either. */
   readonly foreign?: boolean;
+  /** What the first bytes are in place of HTTP. */
+  readonly spoken?: 'tls' | 'socks';
 };
 
 /** What fields mean in the part that is read: some say something in requests alone, in trailers none says anything. */

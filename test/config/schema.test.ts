@@ -53,6 +53,8 @@ function another(spec: SettingSpec): string {
       return 'true';
     case 'httpsUrl':
       return 'https://10.0.0.1:6443';
+    case 'collectorUrl':
+      return 'http://collector:4318/own';
     case 'tokens':
     case 'namespaces':
     case 'label':

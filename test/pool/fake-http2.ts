@@ -15,6 +15,7 @@ import { poolContext, type TestContext } from './pool-fixture.ts';
 
 /** One stream of a fake connection: it is given a receiver, and ends as the test says. */
 class FakeLease implements UpstreamLease {
+  readonly spoken = 'http2';
   readonly refusable = true;
   readonly reused: boolean;
   receiver: ResponseReceiver | null = null;

@@ -26,6 +26,9 @@ export const SCAN_FAULT = 2;
 const TLS_HANDSHAKE = 0x16;
 /** And of one that holds an alert: what a server that speaks TLS says to a request in clear (RFC 8446 section 5.1). */
 const TLS_ALERT = 0x15;
+/** And of the greetings of SOCKS (RFC 1928 section 3): its version. */
+const SOCKS4 = 4;
+const SOCKS5 = 5;
 
 /*
  * The loops over bytes run without a look at the end of the range: the byte behind it is none that they pass (sockets put a
@@ -65,12 +68,7 @@ export class HeadScanner {
     let at = start;
     while (isToken(buffer, at)) at++;
     if (at >= end) return this.#incomplete(start, end);
-    if (buffer[at] !== SP || at === start)
-      return this.#bad(
-        buffer[start] === TLS_HANDSHAKE
-          ? 'this is a TLS handshake, and this port speaks plain HTTP: write http:// in HTTPS_PROXY, or in the base URL of a local port'
-          : 'the request line must begin with a method token and one space',
-      );
+    if (buffer[at] !== SP || at === start) return this.#noRequestLine(buffer[start]);
     head.methodEnd = at;
     head.method = methodId(buffer, start, at);
     const target = at + 1;
@@ -158,6 +156,19 @@ export class HeadScanner {
 
   #fail(code: FaultCode, rule: string): typeof SCAN_FAULT {
     this.fault = { code, rule };
+    return SCAN_FAULT;
+  }
+
+  /** No method begins here. */
+  #noRequestLine(first: number | undefined): number {
+    if (first === TLS_HANDSHAKE) {
+      const rule =
+        'this is a TLS handshake, and this port speaks plain HTTP: write http:// in HTTPS_PROXY, or in the base URL of a local port';
+      this.fault = { code: 'BAD_REQUEST', rule, spoken: 'tls' };
+    } else if (first === SOCKS4 || first === SOCKS5) {
+      const rule = `this is a greeting of SOCKS${first}, and this port speaks HTTP: write http:// in ALL_PROXY`;
+      this.fault = { code: 'BAD_REQUEST', rule, spoken: 'socks' };
+    } else return this.#bad('the request line must begin with a method token and one space');
     return SCAN_FAULT;
   }
 
