@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { main } from './cli/cli.ts';
 import { EXIT } from './cli/deps.ts';
+import { onInterrupt, terminalColumns, terminalRows, writeOut } from './cli/terminal.ts';
 import { systemClock } from './clock.ts';
 import { type FlagOptions, flagsFrom } from './config/flags.ts';
 import { runSidecar } from './run.ts';
@@ -30,10 +31,16 @@ main(process.argv.slice(2), {
   version: version(),
   clock: systemClock,
   env: process.env,
-  out: (text) => process.stdout.write(text),
+  out: writeOut,
   err: (text) => process.stderr.write(text),
   input: async (stopped) => (await import('./cli/standard-input.ts')).readStandardInput(stopped),
-  columns: process.stdout.isTTY ? process.stdout.columns : null,
+  get columns() {
+    return terminalColumns();
+  },
+  get rows() {
+    return terminalRows();
+  },
+  interrupted: onInterrupt,
   run,
   demo: async (args) => {
     const { runDemo } = await import('./cli/demo.ts');

@@ -1,8 +1,8 @@
 import { ERRORS, type ErrorCode } from '../errors.ts';
-import { ms, percent, type Rule, type Settings } from './advice-rule.ts';
+import { figure, ms, percent } from '../status/number-words.ts';
+import type { Rule, Settings } from './advice-rule.ts';
 import { quantileMs, sum } from './counters-reading.ts';
 import { type PolicyReading, rateOf, requestsIn } from './load-window.ts';
-import { figure } from './sizing.ts';
 
 /** What failures of a destination say about its settings. */
 

@@ -1,7 +1,8 @@
-import { ms, percent, type Rule } from './advice-rule.ts';
+import { figure, ms, percent } from '../status/number-words.ts';
+import { HEADROOM, LARGEST_POOL, nextLimit, poolSize, SMALLEST_POOL } from '../status/pool-size.ts';
+import type { Rule } from './advice-rule.ts';
 import { meanMs, quantileMs, sum } from './counters-reading.ts';
 import { type LoadWindow, rateOf, requestsIn, serviceMs } from './load-window.ts';
-import { figure, HEADROOM, LARGEST_POOL, poolSize, SMALLEST_POOL } from './sizing.ts';
 
 /** What the limits, reuse and connects of a pool say about its settings. */
 
@@ -12,8 +13,6 @@ const BRIMFUL = 0.9;
 const SLOW_ACQUIRE_MS = 25;
 /** With fewer new connections than this those that wait longest do not wait for a connect. */
 const FEW_FRESH = 0.04;
-/** One step is no larger: of requests that pile up nobody can say how many connections they need. */
-const LARGEST_STEP = 4;
 const DEFAULT_LIMIT = 1024;
 const GOOD_REUSE = 0.9;
 const SLOW_CONNECT_MS = 20;
@@ -49,8 +48,7 @@ const tooSmall: Rule = (window) => {
   if (refused > 0) seen.push(`${refused} requests refused for want of one`);
   const found = seen.join(', ');
   const need = needed(window);
-  const atATime = Math.min(peakInUse + peakPending, limit * LARGEST_STEP);
-  const to = clamp(Math.max(need.connections, Math.ceil(limit * HEADROOM), atATime));
+  const to = nextLimit(need.connections, limit, peakInUse + peakPending);
   const shared = pool.share !== null && pool.share === limit && limit < (pool.scaled ?? pool.configured);
   if (shared) {
     const budget = policy.fleetMaxConnections ?? 0;

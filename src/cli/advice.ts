@@ -1,10 +1,10 @@
 import { stringify } from 'yaml';
+import { figure, ms, percent } from '../status/number-words.ts';
 import { FAILURE_RULES } from './advice-failures.ts';
 import { POOL_RULES } from './advice-pool.ts';
-import { type Finding, ms, percent } from './advice-rule.ts';
+import type { Finding } from './advice-rule.ts';
 import { meanMs, quantileMs, sum } from './counters-reading.ts';
 import { type LoadWindow, rateOf, requestsIn } from './load-window.ts';
-import { figure } from './sizing.ts';
 
 export type Advice = {
   /** The numbers behind it, whatever is found. */

@@ -16,6 +16,10 @@ export type CliDeps = {
   readonly input: (stopped: AbortSignal) => Promise<string>;
   /** Columns of the terminal that reads `out`, or null: a file or a pipe, which gets plain tables of full width. */
   readonly columns: number | null;
+  /** Lines of that terminal, or null. Both are what they are now: it may be resized. */
+  readonly rows: number | null;
+  /** Calls `stop` when the command is told to end (Ctrl-C, SIGTERM, SIGHUP); what is returned takes that back. */
+  readonly interrupted: (stop: () => void) => () => void;
   /** Runs the sidecar until it ends; resolves with the exit code. */
   readonly run: (options: FlagOptions) => Promise<number>;
   /** `carpool demo` with the arguments that follow; resolves with the exit code. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Environment } from '../config/environment.ts';
 import type { Config } from '../config/types.ts';
+import type { Target } from './http-call.ts';
 
 export type FindingStatus = 'ok' | 'warn' | 'fail';
 
@@ -13,13 +14,15 @@ export type Finding = {
   readonly message: string;
   /** What to do about it; null where it is well. */
   readonly remedy: string | null;
+  /** What to type or to set, as it is; absent: nothing. */
+  readonly lines?: readonly string[];
 };
 
 /** Takes the findings of one check. */
 export interface FindingSink {
   ok(message: string): void;
-  warn(message: string, remedy: string): void;
-  fail(message: string, remedy: string): void;
+  warn(message: string, remedy: string, lines?: readonly string[]): void;
+  fail(message: string, remedy: string, lines?: readonly string[]): void;
 }
 
 /** What the checks look at. */
@@ -31,6 +34,8 @@ export type DoctorContext = {
   readonly version: string;
   /** Destinations to look at, as the user wrote them. */
   readonly destinations: readonly string[];
+  /** The running sidecar that the user named, or null: the one that the configuration is of. */
+  readonly named: Target | null;
 };
 
 /** One check. What it says after `stopped` is aborted is not heard any more. */
@@ -46,13 +51,14 @@ const CHECK_LIMIT_MS = 15_000;
 async function runOne(check: Check, clock: Clock): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   const stop = new AbortController();
-  const take = (status: FindingStatus, message: string, remedy: string | null): void => {
-    if (!stop.signal.aborted) findings.push({ check: check.name, status, message, remedy });
+  const take = (status: FindingStatus, message: string, remedy: string | null, lines: readonly string[] = []): void => {
+    if (stop.signal.aborted) return;
+    findings.push({ check: check.name, status, message, remedy, ...(lines.length > 0 ? { lines } : {}) });
   };
   const sink: FindingSink = {
     ok: (message) => take('ok', message, null),
-    warn: (message, remedy) => take('warn', message, remedy),
-    fail: (message, remedy) => take('fail', message, remedy),
+    warn: (message, remedy, lines) => take('warn', message, remedy, lines),
+    fail: (message, remedy, lines) => take('fail', message, remedy, lines),
   };
   await new Promise<void>((resolve) => {
     const end = (): void => {

@@ -49,21 +49,10 @@ export async function checkListener({ config, clock }: DoctorContext, findings: 
 }
 
 /** The operator port: does it say that the sidecar is ready? */
-export async function checkOperator({ config, clock }: DoctorContext, findings: FindingSink): Promise<void> {
-  const { enabled, port } = config.operator;
-  if (!enabled) {
-    findings.ok('off by configuration (operator.enabled): no probes, no metrics, no status page');
-    return;
-  }
-  if (port === 0) {
-    findings.warn(
-      'operator.port is 0, so the port is a free one that this command cannot know',
-      'Set operator.port: probes and Prometheus need a fixed one.',
-    );
-    return;
-  }
-  const host = dialledHost(config.operator.host);
-  const url = `http://${showHostPattern({ host, port })}`;
+export async function checkOperator(context: DoctorContext, findings: FindingSink): Promise<void> {
+  const { clock, named } = context;
+  const url = named?.kind === 'url' ? named.url : operatorUrl(context, findings);
+  if (url === null) return;
   try {
     const target = { kind: 'url', url, token: null } as const;
     const { status, body } = await call(target, { method: 'GET', path: '/readyz', timeoutMs: TIMEOUT_MS }, clock);
@@ -84,6 +73,19 @@ export async function checkOperator({ config, clock }: DoctorContext, findings: 
     const nobody = error.message.startsWith('nothing listens');
     findings.fail(nobody ? `nothing listens on ${url}` : error.message, `${START} Its port is operator.port.`);
   }
+}
+
+/** Where the configuration has it; null: nowhere that can be asked, and why is told. */
+function operatorUrl({ config }: DoctorContext, findings: FindingSink): string | null {
+  const { enabled, host, port } = config.operator;
+  if (!enabled) findings.ok('off by configuration (operator.enabled): no probes, no metrics, no status page');
+  else if (port !== 0) return `http://${showHostPattern({ host: dialledHost(host), port })}`;
+  else
+    findings.warn(
+      'operator.port is 0, so the port is a free one that this command cannot know',
+      'Set operator.port: probes and Prometheus need a fixed one.',
+    );
+  return null;
 }
 
 /**

@@ -12,16 +12,19 @@ import { checkFleet } from './doctor-fleet.ts';
 import { checkKubernetes } from './doctor-kubernetes.ts';
 import { checkParentProxy } from './doctor-parent-proxy.ts';
 import { environFrom, ProxyVariables, readEnviron, type VariableSource } from './doctor-proxy-variables.ts';
+import { checkRunning } from './doctor-running.ts';
 import { checkFileLimit, checkListener, checkOperator } from './doctor-sidecar.ts';
 import type { Format } from './show.ts';
 import { printable } from './table.ts';
+import { namedTarget, type TargetOptions } from './targets.ts';
 
 /** The options of `carpool doctor`, beside those of the configuration. */
-export type DoctorOptions = FlagOptions & {
-  readonly output: Format;
-  /** A file with the app's variables, `-` for standard input, or undefined: this process's own. */
-  readonly environ?: string | undefined;
-};
+export type DoctorOptions = FlagOptions &
+  Pick<TargetOptions, 'url' | 'socket'> & {
+    readonly output: Format;
+    /** A file with the app's variables, `-` for standard input, or undefined: this process's own. */
+    readonly environ?: string | undefined;
+  };
 
 const MAX_PROBLEMS = 20;
 
@@ -34,6 +37,7 @@ export async function doctor(destinations: readonly string[], options: DoctorOpt
     config: configuration.config,
     version: deps.version,
     destinations,
+    named: namedTarget(options, deps.env),
   };
   const findings = await runChecks(
     checks(context, configuration.tell, variablesFrom(options.environ, deps)),
@@ -57,6 +61,7 @@ function checks(context: DoctorContext, tell: (findings: FindingSink) => void, v
     { name: 'configuration', run: tell },
     { name: 'listener', run: (findings) => checkListener(context, findings) },
     { name: 'operator port', run: (findings) => checkOperator(context, findings) },
+    { name: 'running', run: (findings) => checkRunning(context, findings) },
     {
       name: 'proxy variables',
       run: (findings, stopped) => checkVariables(context, () => variables(stopped), hosts, findings),
@@ -153,9 +158,10 @@ async function checkVariables(
 function inWords(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ check }) => printable(check).length));
   return findings
-    .map(({ check, status, message, remedy }) => {
+    .map(({ check, status, message, remedy, lines = [] }) => {
       const line = `${status.padEnd(4)}  ${printable(check).padEnd(width)}  ${printable(message)}\n`;
-      return remedy === null ? line : `${line}      → ${printable(remedy)}\n`;
+      const toType = lines.flatMap((block) => block.split('\n')).map((each) => `          ${printable(each)}\n`);
+      return remedy === null ? line : `${line}      → ${printable(remedy)}\n${toType.join('')}`;
     })
     .join('');
 }

@@ -16,6 +16,8 @@ export type Call = {
   readonly path: string;
   readonly body?: Readonly<Record<string, unknown>>;
   readonly timeoutMs: number;
+  /** Ends the wait early; the call rejects. */
+  readonly stopped?: AbortSignal;
 };
 
 export type Reply = { readonly status: number; readonly body: string };
@@ -26,7 +28,7 @@ export function showTarget(target: Target): string {
 }
 
 /** One HTTP call. Rejects with a CliError that says what to do where there is no answer. */
-export function call(target: Target, { method, path, body, timeoutMs }: Call, clock: Clock): Promise<Reply> {
+export function call(target: Target, { method, path, body, timeoutMs, stopped }: Call, clock: Clock): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const payload = body === undefined ? '' : JSON.stringify(body);
     const headers: Record<string, string> = { connection: 'close' };
@@ -40,8 +42,14 @@ export function call(target: Target, { method, path, body, timeoutMs }: Call, cl
     const deadline = clock.setTimer(() => {
       outgoing.destroy(new CliError(`${showTarget(target)} did not answer within ${timeoutMs / 1000} s`));
     }, timeoutMs);
-    const fail = (error: unknown) => {
+    const stop = () => outgoing.destroy(new CliError('it was stopped'));
+    const over = () => {
       deadline.cancel();
+      stopped?.removeEventListener('abort', stop);
+    };
+    stopped?.addEventListener('abort', stop);
+    const fail = (error: unknown) => {
+      over();
       reject(error instanceof CliError ? error : new CliError(explain(error, target)));
     };
     outgoing.on('error', fail);
@@ -55,7 +63,7 @@ export function call(target: Target, { method, path, body, timeoutMs }: Call, cl
       });
       response.on('error', fail);
       response.on('end', () => {
-        deadline.cancel();
+        over();
         resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() });
       });
     });

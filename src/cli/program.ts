@@ -2,15 +2,18 @@ import { Argument, Command, CommanderError, Option } from 'commander';
 import { LOG_LEVELS } from '../config/choices.ts';
 import { CONFIG_FLAGS, type FlagOptions, flagsFrom } from '../config/flags.ts';
 import { runCheck } from './check.ts';
+import { addCompletionCommands } from './completion-command.ts';
 import { evict, pause, reconnect, reload, resume, setLogLevel } from './control-commands.ts';
 import { type CliDeps, CliError, EXIT } from './deps.ts';
 import type { DoctorOptions } from './doctor.ts';
+import { addExamples } from './examples.ts';
 import { addInjectCommand } from './inject-command.ts';
 import { durationArgument } from './option-values.ts';
 import { addPlanningCommands } from './planning-commands.ts';
-import { type Format, showConnections, showPools, showStats } from './show.ts';
+import { addShowCommands, readable } from './show-commands.ts';
 import { controlTarget, readTarget, type TargetOptions } from './targets.ts';
 import { waitUntilReady } from './wait.ts';
+import { addWatchCommand } from './watch-command.ts';
 
 /** Runs any command and turns what it throws into words and an exit code. */
 export async function runProgram(argv: readonly string[], deps: CliDeps): Promise<number> {
@@ -53,23 +56,8 @@ export function buildProgram(deps: CliDeps, done: (exitCode: number) => void): C
     done(runCheck(file, { out: line(deps.out), err: line(deps.err), env: deps.env, flags }));
   });
 
-  const show = (name: string, description: string) =>
-    readable(program.command(name).description(description)).addOption(
-      new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'),
-    );
-  show('stats', 'the sidecar and its totals').action((options: ShowOptions) =>
-    showStats(readTarget(options, deps.env), options.output, deps),
-  );
-  show('pools', 'connections, waiting requests and endpoints of each destination')
-    .argument('[destination]', 'host:port')
-    .action((destination: string | undefined, options: ShowOptions) =>
-      showPools(readTarget(options, deps.env), options.output, destination ?? null, deps),
-    );
-  show('connections', 'every upstream connection')
-    .argument('[destination]', 'host:port')
-    .action((destination: string | undefined, options: ShowOptions) =>
-      showConnections(readTarget(options, deps.env), options.output, destination ?? null, deps),
-    );
+  addShowCommands(program, deps);
+  addWatchCommand(program, deps, done);
   readable(program.command('wait').description('wait until the sidecar takes requests; for start-up probes'))
     .option('--timeout <duration>', 'how long', durationArgument, 30_000)
     .action(async (options: TargetOptions & { timeout: number }) =>
@@ -109,6 +97,8 @@ export function buildProgram(deps: CliDeps, done: (exitCode: number) => void): C
     true,
   )
     .option('--environ <file>', 'the variables of the app’s process, such as /proc/PID/environ; - is standard input')
+    .option('--url <url>', 'the operator port of the running sidecar, where it is not that of the configuration')
+    .option('--socket <path>', 'its control socket')
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'))
     .action(async (destinations: string[], options: DoctorOptions) => {
       const { doctor } = await import('./doctor.ts');
@@ -129,10 +119,10 @@ export function buildProgram(deps: CliDeps, done: (exitCode: number) => void): C
     .helpOption(false)
     .argument('[args...]')
     .action(async (args: string[]) => done(await deps.demo(args)));
+  addCompletionCommands(program, deps);
+  addExamples(program);
   return program;
 }
-
-type ShowOptions = TargetOptions & { readonly output: Format };
 
 function withConfigFlags(command: Command, withFile: boolean): Command {
   for (const { flags, description, repeatable } of CONFIG_FLAGS) {
@@ -143,12 +133,6 @@ function withConfigFlags(command: Command, withFile: boolean): Command {
     command.addOption(option);
   }
   return command;
-}
-
-function readable(command: Command): Command {
-  return command
-    .option('--url <url>', 'the operator port, as http://127.0.0.1:14191 (CARPOOL_OPERATOR_URL)')
-    .option('--socket <path>', 'ask the control socket instead');
 }
 
 function controllable(command: Command): Command {

@@ -1,209 +1,175 @@
-import { showDuration } from '../config/duration.ts';
-import { type CliDeps, CliError } from './deps.ts';
-import { call, showTarget, type Target } from './http-call.ts';
-import { type JsonObject, listAt, numberAt, objectAt, parseObject, textAt } from './json-reader.ts';
-import { type Column, table } from './table.ts';
-
-const TIMEOUT_MS = 10_000;
-/** Problems of Kubernetes discovery that are written out; the log has them all. */
-const MOST_PROBLEMS = 5;
+import type { CliDeps } from './deps.ts';
+import { findingsText } from './finding-lines.ts';
+import type { JsonObject } from './json-reader.ts';
+import { type ColorChoice, type Paper, paint, paperOf } from './paper.ts';
+import { Redraw } from './redraw.ts';
+import { type Column, type Row, table } from './table.ts';
+import { fitText } from './text-width.ts';
+import { age, isoTime } from './times.ts';
+import { type Absence, watch } from './watching.ts';
 
 export type Format = 'table' | 'json';
 
-const left = (title: string): Column => ({ title, align: 'left' });
-const right = (title: string): Column => ({ title, align: 'right' });
+/** How a command is to show what it finds. */
+export type Showing = {
+  readonly output: Format;
+  readonly color: ColorChoice;
+  /** Milliseconds between two looks, or null: one look. */
+  readonly watchMs: number | null;
+  /** The command as it was typed, for the head of a terminal that is drawn again and again. */
+  readonly title: string;
+};
 
-/** Fetches /stats, of one destination or of all. */
-async function fetchStats(target: Target, destination: string | null, deps: CliDeps): Promise<JsonObject> {
-  const path = destination === null ? '/stats' : `/stats?destination=${encodeURIComponent(destination)}`;
-  const { status, body } = await call(target, { method: 'GET', path, timeoutMs: TIMEOUT_MS }, deps.clock);
-  const reply = parseObject(body, showTarget(target));
-  if (status === 200) return reply;
-  throw new CliError(`${textAt(reply, 'message') || `status ${status}`}\n${textAt(reply, 'hint')}`.trim());
-}
+/** What one look has found. */
+export type Shown = {
+  readonly json: unknown;
+  /** The text of a table; empty where there is nothing. */
+  readonly text: (paper: Paper) => string;
+  /** What is said where there is nothing. */
+  readonly empty: string;
+  /** What stands under the table. */
+  readonly findings: readonly JsonObject[];
+};
 
-/** `carpool stats`: the sidecar and its totals. */
-export async function showStats(target: Target, format: Format, deps: CliDeps): Promise<void> {
-  const stats = await fetchStats(target, null, deps);
-  if (format === 'json') return printJson(Object.fromEntries(stats), deps);
-  const sidecar = objectAt(stats, 'process');
-  const limits = objectAt(sidecar, 'limits');
-  const reloads = objectAt(sidecar, 'reloads');
-  const destinations = listAt(stats, 'destinations');
-  const sum = (key: string) => destinations.reduce((total, each) => total + numberAt(each, key), 0);
-  const lines: [string, string][] = [
-    ['version', textAt(sidecar, 'version')],
-    ['state', `${textAt(sidecar, 'state')}, up ${age(numberAt(sidecar, 'uptimeMs'))}`],
-    ['exchanges', `${numberAt(sidecar, 'exchanges')} in progress, ${numberAt(sidecar, 'tunnels')} tunnels`],
-    ['downstream', `${numberAt(sidecar, 'downstreamConnections')} connections`],
-    [
-      'upstream',
-      `${numberAt(sidecar, 'upstreamConnections')} of ${numberAt(limits, 'maxConnections')} connections: ${sum('active')} active, ${sum('idle')} idle, ${sum('connecting')} connecting, ${sum('draining')} draining`,
-    ],
-    ['pending', `${sum('pending')} requests`],
-    [
-      'buffers',
-      `${mebibytes(numberAt(sidecar, 'bufferedBytes'))} of ${mebibytes(numberAt(limits, 'bufferBytes'))} MiB`,
-    ],
-    ['destinations', String(destinations.length)],
-    ['reloads', `${numberAt(reloads, 'applied')} applied, ${numberAt(reloads, 'refused')} refused`],
-  ];
-  lines.push(...kubernetesLines(sidecar));
-  if (textAt(reloads, 'lastError') !== '') lines.push(['last refusal', textAt(reloads, 'lastError')]);
-  deps.out(lines.map(([name, words]) => `${name.padEnd(14)}${words}\n`).join(''));
-}
+/** How long a terminal says that the sidecar is back, in milliseconds. */
+const BACK_MS = 10_000;
 
-/** Whether Kubernetes tells of endpoints, and what keeps it from that; nothing where it is not asked. */
-function kubernetesLines(sidecar: JsonObject): [string, string][] {
-  const kubernetes = objectAt(sidecar, 'kubernetes');
-  const problems = listAt(kubernetes, 'problems').slice(0, MOST_PROBLEMS);
-  if (problems.length > 0)
-    return problems.map((problem) => ['kubernetes', `${textAt(problem, 'message')}. ${textAt(problem, 'hint')}`]);
-  if (kubernetes.get('connected') !== true) return [];
-  return [['kubernetes', `connected, ${numberAt(kubernetes, 'watches')} namespaces watched`]];
-}
-
-/** `carpool pools`: a row for each destination. */
-export async function showPools(
-  target: Target,
-  format: Format,
-  destination: string | null,
+/**
+ * Shows what `look` finds, once or again and again. Off a terminal standard output has the rows alone: the findings go to
+ * standard error.
+ */
+export async function show(
+  look: (stopped: AbortSignal | undefined) => Promise<Shown>,
+  showing: Showing,
   deps: CliDeps,
 ): Promise<void> {
-  const pools = listAt(await fetchStats(target, destination, deps), 'destinations');
-  if (format === 'json') return printJson(pools.map(Object.fromEntries), deps);
-  const columns = [
-    left('DESTINATION'),
-    right('ACTIVE'),
-    right('IDLE'),
-    right('CONNECTING'),
-    right('DRAINING'),
-    right('PENDING'),
-    right('MAX'),
-    right('ENDPOINTS'),
-    left('DISCOVERY'),
-  ];
-  const notes = pools.map(poolNotes);
-  if (notes.some((words) => words !== '')) columns.push(left('NOTES'));
-  const rows = pools.map((pool, index) => {
-    const endpoints = listAt(pool, 'endpoints');
-    const ready = endpoints.filter((endpoint) => textAt(endpoint, 'state') === 'ready').length;
-    const discovery = objectAt(pool, 'discovery');
-    const counts = ['active', 'idle', 'connecting', 'draining', 'pending', 'maxConnections'];
-    return [
-      textAt(pool, 'name'),
-      ...counts.map((key) => String(numberAt(pool, key))),
-      `${ready}/${endpoints.length}`,
-      [textAt(discovery, 'source'), textAt(discovery, 'state')].join(' '),
-      notes[index] ?? '',
-    ];
-  });
-  printTable(columns, rows, 'no destination yet: one appears with its first request', deps);
+  const { watchMs } = showing;
+  if (watchMs === null) {
+    const shown = await look(undefined);
+    if (showing.output === 'json') return printJson(shown.json, deps);
+    const paper = paperOf(deps, showing.color);
+    if (!printTable(shown, paper, deps)) deps.err(`${shown.empty}\n`);
+    const under = paper.width === null ? deps.err : deps.out;
+    if (shown.findings.length > 0) under(findingsText(shown.findings, paper));
+    return;
+  }
+  // A dumb terminal cannot be drawn over.
+  const onTerminal = deps.columns !== null && deps.env.TERM !== 'dumb' && showing.output === 'table';
+  const screen = onTerminal ? new Screen(showing, deps) : new Stream(showing, deps);
+  try {
+    await watch(
+      {
+        intervalMs: watchMs,
+        look,
+        seen: (shown, back) => screen.seen(shown, back),
+        away: (absence) => screen.away(absence),
+      },
+      deps,
+    );
+  } finally {
+    screen.end();
+  }
 }
 
-/** What is out of the ordinary about a pool, in a few words each. */
-function poolNotes(pool: JsonObject): string {
-  const words: string[] = [];
-  if (pool.get('paused') === true) words.push('paused');
-  const breaker = objectAt(pool, 'breaker');
-  const state = textAt(breaker, 'state');
-  if (state === 'open') words.push(`breaker open, tries again in ${age(numberAt(breaker, 'triedAgainInMs'))}`);
-  if (state === 'half_open') words.push('breaker half open');
-  const limit = objectAt(pool, 'limit');
-  const max = numberAt(pool, 'maxConnections');
-  const configured = numberAt(limit, 'configured');
-  const [share, scaled, budget] = ['share', 'scaled', 'budget'].map((key) => limit.get(key));
-  if (typeof share === 'number' && share < (typeof scaled === 'number' ? scaled : configured))
-    words.push(`fleet share ${share}${typeof budget === 'number' ? ` of ${budget}` : ''}`);
-  else if (typeof scaled === 'number') words.push(`limit ${max}, scaled from ${configured}`);
-  const standing = noneFit(listAt(pool, 'endpoints'));
-  if (standing !== null) words.push(standing);
-  const problem = textAt(objectAt(pool, 'discovery'), 'error');
-  if (problem !== '') words.push(`discovery: ${problem}`);
-  const signals = pool.get('signals');
-  if (Array.isArray(signals) && signals.length > 0) words.push(`strained: ${signals.join(', ')}`);
-  return words.join('; ');
+/** Tables or JSON documents one after the other, for a file or another program. */
+class Stream {
+  readonly #showing: Showing;
+  readonly #deps: CliDeps;
+  #first = true;
+  #absent = false;
+  #under = '';
+
+  constructor(showing: Showing, deps: CliDeps) {
+    this.#showing = showing;
+    this.#deps = deps;
+  }
+
+  seen(shown: Shown, back: Absence | null): void {
+    const { out, err, clock } = this.#deps;
+    if (back !== null) err(`${cameBack(back, clock.now())}\n`);
+    this.#absent = false;
+    if (this.#showing.output === 'json') {
+      out(`${JSON.stringify(shown.json)}\n`);
+      return;
+    }
+    const paper = paperOf(this.#deps, this.#showing.color);
+    const text = shown.text(paper);
+    if (text === '' && this.#first) err(`${shown.empty}\n`);
+    else if (text !== '') out(this.#first ? text : `\n${text}`);
+    this.#first = text === '' && this.#first;
+    const under = findingsText(shown.findings, paper);
+    if (under !== this.#under) err(under);
+    this.#under = under;
+  }
+
+  away(absence: Absence): void {
+    if (!this.#absent) this.#deps.err(`${wentAway(absence)}\n`);
+    this.#absent = true;
+  }
+
+  end(): void {}
 }
 
-/** Where all endpoints are out after failures or by their health checks, how many by which, or null. */
-function noneFit(endpoints: readonly JsonObject[]): string | null {
-  const failing = endpoints.filter((endpoint) => textAt(endpoint, 'state') === 'failing').length;
-  const ejected = endpoints.filter((endpoint) => textAt(endpoint, 'state') === 'ejected').length;
-  const rest = endpoints.filter(
-    (endpoint) => endpoint.get('inRotation') === true && !/^(failing|ejected)$/.test(textAt(endpoint, 'state')),
-  );
-  if (failing + ejected === 0 || rest.length > 0) return null;
-  const counts = [
-    ...(failing > 0 ? [`${failing} by health checks`] : []),
-    ...(ejected > 0 ? [`${ejected} ejected`] : []),
-  ];
-  const serves = endpoints.some((endpoint) => endpoint.get('inRotation') === true);
-  return `no fit endpoint (${counts.join(', ')})${serves ? ': they serve on' : ''}`;
+/** A terminal that is drawn again and again. */
+class Screen {
+  readonly #showing: Showing;
+  readonly #deps: CliDeps;
+  readonly #redraw: Redraw;
+  #last: Shown | null = null;
+  #back: { readonly words: string; readonly until: number } | null = null;
+
+  constructor(showing: Showing, deps: CliDeps) {
+    this.#showing = showing;
+    this.#deps = deps;
+    this.#redraw = new Redraw(deps);
+  }
+
+  seen(shown: Shown, back: Absence | null): void {
+    const now = this.#deps.clock.now();
+    if (back !== null) this.#back = { words: cameBack(back, now), until: now + BACK_MS };
+    else if (this.#back !== null && now > this.#back.until) this.#back = null;
+    this.#last = shown;
+    this.#draw(this.#back?.words ?? '', false);
+  }
+
+  away(absence: Absence): void {
+    const seconds = age(this.#deps.clock.now() - absence.since);
+    this.#draw(`! away for ${seconds}, what stands below is old: ${absence.message.split('\n')[0]}`, true);
+  }
+
+  end(): void {
+    this.#redraw.end();
+  }
+
+  #draw(news: string, stale: boolean): void {
+    const paper = paperOf(this.#deps, this.#showing.color);
+    const width = paper.width ?? 80;
+    const every = age(this.#showing.watchMs ?? 0);
+    const time = isoTime(this.#deps.clock.wall());
+    const head = fitText(`${this.#showing.title}  every ${every}, ${time}, Ctrl-C ends`, width);
+    const said = news === '' ? '' : paint(fitText(news, width), stale ? 'red' : 'green', paper);
+    const last = this.#last;
+    const text = last === null ? '' : last.text(paper) || `${fitText(last.empty, width)}\n`;
+    const under = last === null ? '' : findingsText(last.findings, paper);
+    this.#redraw.draw(`${paint(head, 'dim', paper)}\n${said}\n${text}${under}`, paper);
+  }
 }
 
-/** `carpool connections`: a row for each upstream connection. */
-export async function showConnections(
-  target: Target,
-  format: Format,
-  destination: string | null,
-  deps: CliDeps,
-): Promise<void> {
-  const rows: string[][] = [];
-  const items: Record<string, unknown>[] = [];
-  for (const pool of listAt(await fetchStats(target, destination, deps), 'destinations'))
-    for (const endpoint of listAt(pool, 'endpoints'))
-      for (const connection of listAt(endpoint, 'connections')) {
-        const place = { destination: textAt(pool, 'name'), endpoint: textAt(endpoint, 'id') };
-        items.push({ ...place, ...Object.fromEntries(connection) });
-        const idle = connection.get('idleMs');
-        rows.push([
-          textAt(connection, 'id'),
-          place.destination,
-          place.endpoint,
-          textAt(connection, 'protocol'),
-          textAt(connection, 'state'),
-          age(numberAt(connection, 'ageMs')),
-          typeof idle === 'number' ? age(idle) : '-',
-          String(numberAt(connection, 'requests')),
-          String(numberAt(connection, 'streams')),
-          textAt(connection, 'reason') || '-',
-        ]);
-      }
-  if (format === 'json') return printJson(items, deps);
-  const columns = [
-    right('ID'),
-    left('DESTINATION'),
-    left('ENDPOINT'),
-    left('PROTOCOL'),
-    left('STATE'),
-    right('AGE'),
-    right('IDLE'),
-    right('REQUESTS'),
-    right('STREAMS'),
-    left('REASON'),
-  ];
-  printTable(columns, rows, 'no upstream connection is open', deps);
+export const wentAway = ({ message }: Absence): string => `carpool: ${message}; it is tried again`;
+
+export const cameBack = ({ since }: Absence, now: number): string => `the sidecar is back after ${age(now - since)}`;
+
+/** A table as `Shown.text` has it: nothing where there are no rows. */
+export function tableText(columns: readonly Column[], rows: readonly Row[]): (paper: Paper) => string {
+  return (paper) => (rows.length === 0 ? '' : table(columns, rows, paper));
 }
 
-function printTable(
-  columns: readonly Column[],
-  rows: readonly (readonly string[])[],
-  empty: string,
-  deps: CliDeps,
-): void {
-  if (rows.length === 0) deps.err(`${empty}\n`);
-  else deps.out(table(columns, rows, deps.columns));
+function printTable(shown: Shown, paper: Paper, deps: CliDeps): boolean {
+  const text = shown.text(paper);
+  if (text !== '') deps.out(text);
+  return text !== '';
 }
 
 function printJson(value: unknown, deps: CliDeps): void {
   deps.out(`${JSON.stringify(value, null, 2)}\n`);
-}
-
-/** A duration to a person's precision: whole seconds, below one second whole milliseconds. */
-function age(ms: number): string {
-  return showDuration(ms >= 1000 ? Math.round(ms / 1000) * 1000 : Math.round(ms));
-}
-
-function mebibytes(bytes: number): string {
-  return (bytes / 1_048_576).toFixed(1);
 }

@@ -1,13 +1,8 @@
 import { showDuration } from '../config/duration.ts';
+import { figure } from '../status/number-words.ts';
+import { HEADROOM, LARGEST_POOL, poolSize, SMALLEST_POOL } from '../status/pool-size.ts';
 import { type CliDeps, EXIT } from './deps.ts';
 import type { Format } from './show.ts';
-
-/** Room above what is needed on average: bursts, and connections that are just being replaced. */
-export const HEADROOM = 1.5;
-/** A pool smaller than this has no room for a burst, … */
-export const SMALLEST_POOL = 10;
-/** … and one that is larger hides an upstream that is too slow. */
-export const LARGEST_POOL = 1000;
 
 export type SizeOptions = {
   /** Requests a second, of all pods together. */
@@ -17,22 +12,6 @@ export type SizeOptions = {
   readonly pods: number;
   readonly output: Format;
 };
-
-export type PoolSize = {
-  /** Requests in progress at a time in one pod (Little's law). */
-  readonly concurrency: number;
-  /** With headroom, before the bounds. */
-  readonly wanted: number;
-  readonly maxConnections: number;
-};
-
-/** How many connections a sidecar needs for `rps` requests a second of `latencyMs` each. */
-export function poolSize(rps: number, latencyMs: number): PoolSize {
-  const concurrency = (rps * latencyMs) / 1000;
-  // A hair less before rounding up: 0.3 × 100 is a little over 30 in binary.
-  const wanted = Math.ceil(concurrency * HEADROOM - 1e-9);
-  return { concurrency, wanted, maxConnections: Math.min(Math.max(wanted, SMALLEST_POOL), LARGEST_POOL) };
-}
 
 /** `carpool size`: the limit of connections for a load, with its arithmetic. */
 export function showSize({ rps, latencyMs, pods, output }: SizeOptions, deps: CliDeps): number {
@@ -101,9 +80,4 @@ export function showTimeouts({ networkMs, providerS, output }: TimeoutsOptions, 
       ].join('\n'),
     );
   return EXIT.ok;
-}
-
-/** A number to a person's precision. */
-export function figure(value: number): string {
-  return String(Math.round(value * 100) / 100);
 }

@@ -1,4 +1,5 @@
 import { readToken } from '../admin/bearer-token.ts';
+import { OPERATOR_URL_VARIABLE } from '../config/environment.ts';
 import { flagsFrom } from '../config/flags.ts';
 import { defaultConfig, loadConfig } from '../config/load.ts';
 import { ConfigProblems } from '../config/problems.ts';
@@ -18,11 +19,17 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Where /stats and /readyz are read: --socket, --url, CARPOOL_OPERATOR_URL, the configuration, the default port. */
 export function readTarget(options: TargetOptions, env: Environment): Target {
   if (options.socket !== undefined) return { kind: 'socket', path: options.socket };
-  const url = options.url ?? env.CARPOOL_OPERATOR_URL;
+  const url = options.url ?? env[OPERATOR_URL_VARIABLE];
   if (url !== undefined && url !== '') return { kind: 'url', url, token: null };
   const { operator, control } = configuration(env);
   if (!operator.enabled && control.socket) return { kind: 'socket', path: control.socket };
   return { kind: 'url', url: `http://127.0.0.1:${operator.port}`, token: null };
+}
+
+/** The sidecar that the user named, or null: the one that the configuration is of. */
+export function namedTarget(options: TargetOptions, env: Environment): Target | null {
+  const named = options.socket !== undefined || options.url !== undefined || (env[OPERATOR_URL_VARIABLE] ?? '') !== '';
+  return named ? readTarget(options, env) : null;
 }
 
 /** Where commands go: --socket, --url with --token-file, the configuration. */

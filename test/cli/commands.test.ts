@@ -16,8 +16,8 @@ t.test('run hands the flags over, whether read quickly or by commander', async (
   t.equal((await runCli(['run', ...argv], { run })).code, 7);
   const { runProgram } = await import('../../src/cli/program.ts');
   await runCli(['version']);
-  const quiet = { out: () => {}, err: () => {}, env: {}, columns: null, input: () => Promise.resolve('') };
-  const deps = { ...quiet, version: '', demo: () => Promise.resolve(0) };
+  const quiet = { out: () => {}, err: () => {}, env: {}, columns: null, rows: null, input: () => Promise.resolve('') };
+  const deps = { ...quiet, interrupted: () => () => {}, version: '', demo: () => Promise.resolve(0) };
   const clock = { now: () => 0, wall: () => 0, setTimer: () => ({ cancel: () => {} }) };
   t.equal(await runProgram(['run', ...argv], { ...deps, clock, run }), 7);
   const expected = { config: 'a.yaml', set: ['a=1', 'b=2'], profile: undefined, port: '99', logLevel: 'debug' };

@@ -6,19 +6,22 @@ import { controlTarget, readTarget } from '../../src/cli/targets.ts';
 import { FakeController } from '../admin/fake-controller.ts';
 import { shortDirectory } from '../admin/short-directory.ts';
 import { destination, FakeInspector, processStats } from '../telemetry/fake-inspector.ts';
+import { fakeStatus } from '../telemetry/fake-status.ts';
 import { TestClock } from '../test-clock.ts';
 import { runCli } from './run-cli.ts';
 
 /** A real control socket, and a way to run commands against it. */
 async function setup(t: Test) {
   const controller = new FakeController();
+  const clock = new TestClock();
   const inspector = new FakeInspector();
   const directory = shortDirectory(t);
   const socket = join(directory, 'control.sock');
   const control = new ControlSocket({
     controller,
     inspector,
-    clock: new TestClock(),
+    status: fakeStatus(clock, inspector).model,
+    clock,
     socket,
     port: null,
     tokenFile: null,

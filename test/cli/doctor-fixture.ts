@@ -25,7 +25,7 @@ export function doctorContext(
 ): DoctorContext {
   const file = temporaryFile(t, 'carpool.yaml', stringify(settings));
   const { config } = loadConfig({ file, env: {}, flags: [] });
-  return { clock: new TestClock(), env: {}, config, version: '1.2.3', destinations: [], ...changes };
+  return { clock: new TestClock(), env: {}, config, version: '1.2.3', destinations: [], named: null, ...changes };
 }
 
 /** Runs one check as the command does. */

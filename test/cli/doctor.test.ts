@@ -4,6 +4,7 @@ import { CliError } from '../../src/cli/deps.ts';
 import { runChecks } from '../../src/cli/doctor-finding.ts';
 import { DnsServer, NODATA } from '../discovery/dns-server.ts';
 import { startSidecar } from '../sidecar.ts';
+import { answerOf } from '../status/findings-fixture.ts';
 import { TestClock } from '../test-clock.ts';
 import { temporaryFile } from './doctor-fixture.ts';
 import { runCli } from './run-cli.ts';
@@ -51,6 +52,7 @@ test('doctor has a line for each finding, and ends with 0 where all is well', as
     /^ok {4}configuration {4}no file, 8 settings made, the rest by default$/,
     `ok    listener         carpool listens on 127.0.0.1:${sidecar.port}`,
     /^ok {4}operator port {4}http:\/\/127\.0\.0\.1:\d+\/readyz says ready$/,
+    'ok    running          the running sidecar has nothing to complain of',
     `ok    proxy variables  HTTP_PROXY and http_proxy lead to carpool (${proxy})`,
     /^ok {4}proxy variables {2}NO_PROXY/,
     /^ok {4}file limit {7}\d+ open files are enough/,
@@ -58,7 +60,7 @@ test('doctor has a line for each finding, and ends with 0 where all is well', as
     /^ok {4}DNS {14}nameserver/,
     /^ok {4}Kubernetes {7}discovery\.kubernetes\.enabled is off/,
   ]);
-  t.equal(lines.length, 9);
+  t.equal(lines.length, 10);
   t.notMatch(out, /\u001b/, 'no colours');
 });
 
@@ -67,6 +69,17 @@ test('a warning alone is no failure, and its remedy stands in the line below', a
   const { code, out } = await runCli(argv);
   t.equal(code, 0);
   t.match(out, /^warn {2}proxy variables {2}not looked at: .*\n {6}→ Give the app’s variables with --environ/m);
+});
+
+test('what the running sidecar finds stands there with the lines to type', async (t) => {
+  const { argv, environ, proxy, sidecar } = await setup(t);
+  await answerOf(t, sidecar.port, Buffer.from([0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0]));
+  const env = { CARPOOL_OPERATOR_URL: `http://127.0.0.1:${sidecar.operatorPort}` };
+  const { code, out } = await runCli([...argv, '--environ', environ], { env });
+  t.equal(code, 1);
+  t.match(out, /^fail {2}running {10}The app speaks TLS to the proxy: 1 connection.*\n {6}→ Set HTTPS_PROXY to/m);
+  t.ok(out.includes(`\n          HTTP_PROXY=${proxy}\n          HTTPS_PROXY=${proxy}\n`));
+  t.notMatch(out, 'CARPOOL_OPERATOR_URL', 'a variable of the commands is no mistake');
 });
 
 test('a failure makes it 1, and the other checks go on', async (t) => {

@@ -134,9 +134,10 @@ t.test('json is what the operator port says', async (t) => {
 });
 
 t.test('on a terminal every line fits, off a terminal nothing is cut', async (t) => {
-  const { cli } = await setup(t);
+  const { cli, url } = await setup(t);
+  const env = { CARPOOL_OPERATOR_URL: url };
   for (const columns of [80, 100, 140]) {
-    for (const line of (await cli(['pools'], { columns })).out.split('\n'))
+    for (const line of (await cli(['pools'], { columns, env: { ...env, NO_COLOR: '1' } })).out.split('\n'))
       t.ok(line.length <= columns, `${columns}: ${line}`);
   }
   t.match((await cli(['pools'], { columns: 90 })).out, /orders\.sh.*… /);
@@ -144,7 +145,11 @@ t.test('on a terminal every line fits, off a terminal nothing is cut', async (t)
 });
 
 t.test('control characters in a name do not reach the terminal', (t) => {
-  const text = table([{ title: 'A', align: 'left' }], [['\u001b[31mred\u0007']], null);
+  const text = table([{ title: 'A', align: 'left' }], [['\u001b[31mred\u0007']], {
+    width: null,
+    rows: null,
+    color: false,
+  });
   t.equal(text, 'A\n?[31mred?\n');
   t.end();
 });

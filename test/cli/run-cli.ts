@@ -21,6 +21,8 @@ export async function runCli(argv: readonly string[], changes: Partial<CliDeps> 
     },
     input: () => Promise.resolve(''),
     columns: null,
+    rows: null,
+    interrupted: () => () => {},
     run: () => Promise.resolve(0),
     demo: () => Promise.resolve(0),
     ...changes,

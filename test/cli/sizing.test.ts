@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { poolSize, timeoutsFor } from '../../src/cli/sizing.ts';
+import { timeoutsFor } from '../../src/cli/sizing.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { poolSize } from '../../src/status/pool-size.ts';
 import { runCli } from './run-cli.ts';
 
 /** What a sidecar makes of the YAML at the end of an output. */
