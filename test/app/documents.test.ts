@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ERRORS } from '../../src/errors.ts';
@@ -40,15 +40,29 @@ t.test('docs/errors.md has each code once, with the status, type and retry rule 
 });
 
 t.test('each file that a document links to is there', (t) => {
-  const documents = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
-  for (const document of [
-    'README.md',
-    'e2e/README.md',
-    'charts/carpool/README.md',
-    ...documents.map((name) => `docs/${name}`),
-  ])
-    for (const [, target = ''] of read(document).matchAll(/\]\(([^)#:]+)\)/g))
+  const documents = globSync('docs/**/*.md', { cwd: ROOT });
+  for (const document of ['README.md', 'e2e/README.md', 'charts/carpool/README.md', ...documents])
+    for (const [, target = ''] of read(document).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g))
       t.ok(existsSync(join(ROOT, dirname(document), target)), `${document} → ${target}`);
+  t.end();
+});
+
+/** The heading as a link names it. */
+function anchor(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+    .trim()
+    .replaceAll(/\s/g, '-');
+}
+
+t.test('each section that a document links to is there', (t) => {
+  for (const document of ['README.md', ...globSync('docs/**/*.md', { cwd: ROOT })])
+    for (const [, target = '', section = ''] of read(document).matchAll(/\]\(([^)#:]*\.md)?#([^)]+)\)/g)) {
+      const file = target === '' ? document : join(dirname(document), target);
+      const headings = [...read(file).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => anchor(heading));
+      t.ok(headings.includes(section), `${document} → ${file}#${section}`);
+    }
   t.end();
 });
 
