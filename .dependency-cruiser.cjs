@@ -46,7 +46,20 @@ const MAY = {
     'telemetry/log.ts',
     'cli/deps.ts',
   ],
-  admin: ['telemetry', 'pool/stats.ts', 'config'],
+  tracing: ['forward', 'routing', 'pool', 'connection', 'protocol', 'transport/tls-files.ts', 'fleet/workload-name.ts'],
+  page: ['status/types.ts'],
+  console: [
+    'cli/deps.ts',
+    'cli/finding-words.ts',
+    'cli/http-call.ts',
+    'cli/json-reader.ts',
+    'cli/paper.ts',
+    'cli/table.ts',
+    'cli/text-width.ts',
+    'status/types.ts',
+  ],
+  status: ['telemetry', 'pool', 'connection/upstream.ts', 'admin/inspector.ts', 'config'],
+  admin: ['telemetry', 'status', 'pool/stats.ts', 'config'],
 };
 const COMMON = '^src/(back-off|clock|errors|observer)\\.ts$|^src/config/types\\.ts$';
 
@@ -98,6 +111,13 @@ module.exports = {
       to: { path: '^src/(app|run|main)\\.ts$|^src/cli/' },
     },
     {
+      name: 'the-page-is-for-a-browser',
+      comment: 'the sidecar serves its files, and imports nothing of it',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/page/' },
+      to: { path: '^src/page/' },
+    },
+    {
       name: 'protocol-is-bytes-only',
       severity: 'error',
       from: { path: room('protocol') },
@@ -106,7 +126,8 @@ module.exports = {
     {
       name: 'no-dev-packages-in-src',
       severity: 'error',
-      from: { path: '^src' },
+      // The page is built into one file, Preact with it.
+      from: { path: '^src', pathNot: '^src/page/' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
     },
   ],
@@ -115,7 +136,7 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {
-      extensions: ['.ts', '.js', '.json'],
+      extensions: ['.ts', '.tsx', '.js', '.json'],
       exportsFields: ['exports'],
       conditionNames: ['import', 'node', 'default'],
     },

@@ -1,4 +1,4 @@
-# The image of the sidecar and of its webhook: Node, what it loads, two files of JavaScript, and nothing else.
+# The image of the sidecar and of its webhook: Node, what it loads, three files of JavaScript, and nothing else.
 #
 #   docker build -t carpool:0.1.0 .
 #

@@ -3,9 +3,9 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 SETUP := node_modules/.carpool-setup
-SOURCES := $(shell find src -name '*.ts' 2>/dev/null)
+SOURCES := $(shell find src -type f 2>/dev/null)
 
-.PHONY: run test e2e check bench bench-pooling bench-faults bench-resilience build image docs format clean help
+.PHONY: run test e2e check bench bench-pooling bench-faults bench-resilience build image docs pictures format clean help
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -34,9 +34,12 @@ e2e: $(SETUP) dist/carpool.js ## scenarios on a real control plane (Linux, root;
 check: $(SETUP) ## format, lint, types, unused code, arrows between rooms, stale documents
 	biome check .
 	tsc -p .
+	tsc -p src/page
+	tsc -p e2e/browser
 	knip
 	depcruise --config .dependency-cruiser.cjs src
 	node src/config/generate-docs.ts --check
+	node src/cli/generate-docs.ts --check
 	node src/packaging/generate.ts --check
 	node charts/generate-library.ts --check
 	node dashboards/generate.ts --check
@@ -44,11 +47,15 @@ check: $(SETUP) ## format, lint, types, unused code, arrows between rooms, stale
 image: $(SETUP) ## the container image, dist/image.tar; IMAGE=... and TAG=... name it
 	image/make.sh $(or $(IMAGE),docker.io/library/carpool) $(TAG)
 
-docs: $(SETUP) ## writes docs/configuration.md, JSON Schemas, the chart's README, alert rules and dashboards anew
+docs: $(SETUP) ## writes docs/configuration.md and cli.md, JSON Schemas, the chart's README, alert rules and dashboards anew
 	node src/config/generate-docs.ts
+	node src/cli/generate-docs.ts
 	node src/packaging/generate.ts
 	node charts/generate-library.ts
 	node dashboards/generate.ts
+
+pictures: dist/carpool.js ## draws the pictures of docs/dashboards.md anew; needs Prometheus (e2e/setup.sh), four minutes
+	node dashboards/pictures.ts
 
 format: $(SETUP) ## formats everything
 	biome check --write .

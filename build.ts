@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
@@ -13,6 +13,10 @@ const requireBuiltins: Plugin = {
   setup(build) {
     build.onResolve({ filter: /^node:/ }, ({ path, namespace }) =>
       namespace === 'builtin' ? { path, external: true } : { path, namespace: 'builtin' },
+    );
+    // The exporter names them without the prefix.
+    build.onResolve({ filter: /^(https?|zlib|stream|fs|path)$/ }, ({ path, importer }) =>
+      importer.includes('/@opentelemetry/') ? { path: `node:${path}`, namespace: 'builtin' } : null,
     );
     build.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
       contents: `module.exports = require(${JSON.stringify(path)});`,
@@ -82,17 +86,81 @@ const redisParts: Plugin = {
   },
 };
 
+/** The status page: its script and style, each in one file, and the files that go with them. For browsers of 2024 and later. */
+const page = await build({
+  metafile: true,
+  entryPoints: { page: 'src/page/main.tsx', style: 'src/page/page.css' },
+  outdir: 'dist/page',
+  write: false,
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: ['chrome123', 'firefox120', 'safari17.5'],
+  charset: 'utf8',
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+  tsconfigRaw: {},
+  legalComments: 'none',
+  logLevel: 'warning',
+});
+const built = (name: string): string => page.outputFiles.find(({ path }) => path.endsWith(`/${name}`))?.text ?? '';
+const pageFiles: Readonly<Record<string, string>> = {
+  'index.html': readFileSync('src/page/index.html', 'utf8'),
+  'icon.svg': readFileSync('src/page/icon.svg', 'utf8'),
+  'page.js': built('page.js'),
+  'page.css': built('style.css'),
+};
+// From here a sidecar that runs from its sources reads them.
+mkdirSync('dist/page', { recursive: true });
+for (const [name, text] of Object.entries(pageFiles)) writeFileSync(`dist/page/${name}`, text);
+
+/** Puts the files of the status page into the sidecar's, inside a function: until somebody asks for them they are no strings. */
+const embeddedPage: Plugin = {
+  name: 'embedded-page',
+  setup(build) {
+    build.onLoad({ filter: /\/admin\/page-source\.ts$/ }, () => ({
+      contents: `export const readPageFile = (name) => (${JSON.stringify(pageFiles)})[name] ?? null;`,
+      loader: 'js',
+    }));
+  },
+};
+
 /**
- * One file for each program: the sidecar with its command line, and the admission webhook. What an idle sidecar does not
+ * OpenTelemetry is in a file of its own, which is loaded with the first configuration that wants spans: in the sidecar's it would be read, and
+ * kept as text, in every pod.
+ */
+const tracingApart: Plugin = {
+  name: 'tracing-apart',
+  setup(build) {
+    build.onResolve({ filter: /\/span-tracing\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: './tracing.js', external: true } : null,
+    );
+  },
+};
+
+/** A retry that the exporter waits for would keep the process alive after its stop. */
+const exporterRetries: Plugin = {
+  name: 'exporter-retries',
+  setup(build) {
+    build.onLoad({ filter: /otlp-exporter-base\/dist\/retrying-transport\.mjs$/ }, ({ path }) => {
+      const parts = readFileSync(path, 'utf8').split('}, inMillis);');
+      if (parts.length !== 2) throw new Error(`${path} waits in another way now`);
+      return { contents: parts.join('}, inMillis).unref();'), loader: 'js' };
+    });
+  },
+};
+
+/**
+ * One file for each program: the sidecar with its command line, and the admission webhook; and one for tracing. What an idle sidecar does not
  * need (metrics text, the other commands, the demo) is in its file too, but esbuild keeps dynamically imported modules
  * unevaluated until they are asked for. The source map makes stack traces readable with `node --enable-source-maps`.
  */
 const { metafile } = await build({
   metafile: true,
-  entryPoints: { carpool: 'src/main.ts', webhook: 'src/webhook/main.ts' },
+  entryPoints: { carpool: 'src/main.ts', webhook: 'src/webhook/main.ts', tracing: 'src/tracing/span-tracing.ts' },
   outdir: 'dist',
   bundle: true,
-  plugins: [undiciParts, redisParts, requireBuiltins],
+  plugins: [embeddedPage, undiciParts, redisParts, tracingApart, exporterRetries, requireBuiltins],
   minifyWhitespace: true,
   minifySyntax: true,
   format: 'esm',
@@ -119,7 +187,9 @@ function licenceOf(folder: string): string {
 
 // What is bundled is passed on, and its licences ask to go with it.
 const bundled = new Set(
-  Object.keys(metafile.inputs).flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0] ?? []),
+  [metafile, page.metafile].flatMap(({ inputs }) =>
+    Object.keys(inputs).flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0] ?? []),
+  ),
 );
 writeFileSync(
   'dist/LICENSES.txt',

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the scenarios need and what is missing: iproute2, nsenter, openssl, curl, nghttp, h2load, Redis and promtool;
+# Installs what the scenarios need and what is missing: iproute2, nsenter, openssl, curl, nghttp, h2load, Redis, promtool, Chromium and tmux;
 # for whole nodes containerd, runc, CNI plugins, nftables, busybox, a C compiler, debootstrap and pip. Debian and Ubuntu, as root;
 # anyone else is told what is missing. Without root there are no network namespaces and nothing is installed: every scenario
 # is skipped that needs them.
@@ -7,6 +7,7 @@ set -euo pipefail
 
 declare -A package=([ip]=iproute2 [nsenter]=util-linux [setsid]=util-linux [flock]=util-linux [openssl]=openssl
   [curl]=curl [nghttp]=nghttp2-client [h2load]=nghttp2-client [redis-server]=redis-server [promtool]=prometheus
+  [chromium]=chromium [tmux]=tmux
   [containerd]=containerd [runc]=runc [nft]=nftables [busybox]=busybox-static [gcc]=gcc [strip]=binutils
   [debootstrap]=debootstrap [pip3]=python3-pip)
 export PATH="$PATH:/usr/sbin:/sbin"

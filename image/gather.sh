@@ -44,12 +44,13 @@ if [[ -f $licence ]]; then
   cp "$licence" "$root/usr/share/doc/node/LICENSE"
 fi
 cp "$here/LICENSE" "$root/app/LICENSE"
-# Of the packages in the two files of carpool.
+# Of the packages in the files of carpool.
 cp "$here/dist/LICENSES.txt" "$root/app/LICENSES.txt"
 
 # --- carpool ----------------------------------------------------------------------------------------------------------
 
-for program in carpool webhook; do
+# What traces is loaded by the sidecar, where it is wanted.
+for program in carpool webhook tracing; do
   [[ ! -f $here/dist/$program.js ]] || cp "$here/dist/$program.js" "$root/app/"
 done
 # Without it Node reads each file twice to learn that it is an ES module.
@@ -89,6 +90,7 @@ inside /usr/bin/node --random-seed=1 /app/carpool.js --version
 inside /usr/bin/node --random-seed=1 /usr/local/bin/carpool --version
 inside /usr/local/bin/carpool --version
 [[ ! -f $root/app/webhook.js ]] || inside /usr/bin/node --random-seed=1 /app/webhook.js --help
+[[ ! -f $root/app/tracing.js ]] || inside /usr/bin/node --random-seed=1 /app/tracing.js
 chown -R 0:0 "$cache"
 chmod -R u=rwX,go=rX "$cache"
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { ControlSocket } from './admin/control-socket.ts';
 import type { Inspector, ProcessStats } from './admin/inspector.ts';
-import type { OperatorPort } from './admin/operator-port.ts';
+import { AdminDoors } from './admin-doors.ts';
 import type { Clock } from './clock.ts';
+import { dialledHost, showHostPattern } from './config/addresses.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { ConfigWatcher } from './config/reload.ts';
 import type { Config } from './config/types.ts';
@@ -19,18 +19,19 @@ import { Sessions } from './listener/sessions.ts';
 import { TunnelRegistry } from './listener/tunnel.ts';
 import type { DestinationObserver } from './observer.ts';
 import { Capacity } from './pool/capacity.ts';
-import type { DestinationStats } from './pool/stats.ts';
+import type { DestinationCounts, DestinationStats } from './pool/stats.ts';
+import { countsOf } from './pool/totals.ts';
 import { Head } from './protocol/head.ts';
 import { HeadScanner } from './protocol/http1/head-scanner.ts';
 import { Router } from './routing/router.ts';
 import { SideServices } from './side-services.ts';
+import { SideViews } from './side-views.ts';
+import type { StatusModel } from './status/status-model.ts';
 import { Steering } from './steering.ts';
 import { AccessLog } from './telemetry/access-log.ts';
 import { configuredLabel, DestinationLabels } from './telemetry/destination-labels.ts';
-import { EventLog } from './telemetry/event-log.ts';
 import { EventLoopMonitor } from './telemetry/event-loop.ts';
 import { openLog, type SidecarLog } from './telemetry/log.ts';
-import { Metrics } from './telemetry/metrics.ts';
 import { PoolLog } from './telemetry/pool-log.ts';
 import { PoolMonitor } from './telemetry/pool-monitor.ts';
 import { ServerNameLog } from './telemetry/server-name-log.ts';
@@ -75,7 +76,9 @@ export class App implements Inspector {
   readonly #tunnels: TunnelRegistry;
   readonly #capacity: Capacity;
   readonly #budget: BufferBudget;
-  readonly #events: EventLog;
+  readonly #views: SideViews;
+  readonly #status: StatusModel;
+  readonly #doors: AdminDoors;
   readonly #monitor: PoolMonitor;
   readonly #poolLog: PoolLog;
   readonly #labels: DestinationLabels;
@@ -94,8 +97,6 @@ export class App implements Inspector {
   readonly #eventLoop = new EventLoopMonitor();
   readonly #files = fileDescriptorLimit();
   #rules: AddressRules;
-  #operator: OperatorPort | null = null;
-  #control: ControlSocket | null = null;
   #state: AppState = 'starting';
   #config: Config;
   #reloads: ProcessStats['reloads'] = { applied: 0, refused: 0, lastError: null };
@@ -114,10 +115,11 @@ export class App implements Inspector {
       human: config.profile === 'development',
       ...(options.logFd === undefined ? {} : { fd: options.logFd }),
     });
-    this.#events = new EventLog({ logger: this.log.logger, clock });
-    this.#monitor = new PoolMonitor(this.#events);
+    this.#views = new SideViews({ logger: this.log.logger, clock });
+    const { events, errors } = this.#views;
+    this.#monitor = new PoolMonitor(events);
     this.#poolLog = new PoolLog(this.log.logger);
-    this.#labels = new DestinationLabels({ clock, maxDestinations: config.telemetry.maxDestinations });
+    this.#labels = new DestinationLabels({ clock, maxDestinations: config.telemetry.maxDestinations, errors });
     this.#strays = this.#labels.open('-', '-');
     this.#accessLog = new AccessLog(config.telemetry, this.log.writer);
     const limits = connectionLimits(config, this.#files);
@@ -133,7 +135,7 @@ export class App implements Inspector {
         info: (message, fields) => logger.info(fields ?? {}, message),
         warn: (message, fields) => logger.warn(fields ?? {}, message),
       },
-      events: this.#events,
+      events,
       env: options.env,
       version: options.version,
     });
@@ -146,18 +148,19 @@ export class App implements Inspector {
       context: {
         clock,
         capacity: this.#capacity,
-        events: this.#events,
+        events,
         responseScanner: scanner(),
         openHttp2: (opening) => new Http2Connection(opening, { clock, account: this.#budget, limits: config.listener }),
         pingAfterMs: () => this.#config.http2.pingAfterMs,
         nextConnectionId: () => ++connectionId,
         random: Math.random,
       },
-      events: this.#events,
+      events,
       observe: (name, entry) => this.#labels.open(name, entry === null ? null : configuredLabel(entry)),
       forget: (observer) => this.#labels.close(observer),
     });
-    this.#forward = { clock, budget: this.#budget, keptScanner: scanner(), random: Math.random, accessLog: null };
+    const noOne = { accessLog: null, tracing: null };
+    this.#forward = { clock, budget: this.#budget, keptScanner: scanner(), random: Math.random, ...noOne };
     this.#listening = {
       router: this.#router,
       forward: this.#forward,
@@ -168,9 +171,18 @@ export class App implements Inspector {
       config: { ...config, listener: { ...config.listener, maxConnections: limits.downstream } },
       viaToken: `carpool-${randomBytes(6).toString('hex')}`,
       phase: 'serving',
-      countError: (code) => this.#strays.error(code),
+      countError: (error) => this.#strays.failed(error),
       lastRequestAt: clock.now(),
+      proxyUrl: '',
+      requestSeen: false,
     };
+    this.#status = this.#views.model({
+      inspector: this,
+      router: this.#router,
+      labels: this.#labels,
+      configFile: options.file,
+      listening: this.#listening,
+    });
     this.#setAccessLog(config);
     this.#ticker = new Ticker(clock, tickIntervalMs(config));
     this.#ticker.add((now) => this.#tick(now));
@@ -183,9 +195,23 @@ export class App implements Inspector {
       onRefused: (_problems, lines) => this.#refused(lines),
       onWarning: (message) => this.log.logger.warn(message),
     });
-    const shared = { router: this.#router, sources: this.#sources, events: this.#events };
+    const shared = { router: this.#router, sources: this.#sources, events };
     this.steering = new Steering({ ...shared, watcher: this.#watcher, log: this.log });
-    this.#side = new SideServices(config, { ...shared, clock, log: logger, env: options.env, random: Math.random });
+    this.#doors = new AdminDoors({
+      inspector: this,
+      controller: this.steering,
+      status: this.#status,
+      labels: this.#labels,
+      discovery: this.#sources.observer,
+      eventLoop: this.#eventLoop,
+      clock,
+      log: this.log,
+      proxyUrl: () => this.#listening.proxyUrl,
+      misused: (error) => this.#strays.failed(error),
+    });
+    const { env, version } = options;
+    const asked = { ...shared, clock, forward: this.#forward, env, version, random: Math.random };
+    this.#side = new SideServices(config, { ...asked, log: logger });
   }
 
   // --- start
@@ -208,8 +234,9 @@ export class App implements Inspector {
       this.#listeners.push(each);
       localPorts.push({ destination: `${local.host}:${local.port}`, port: each.address?.port ?? entry.localPort });
     }
-    const operator = await this.#startAdmin();
+    const operator = await this.#doors.start(this.#config);
     const bound = main.address ?? listener;
+    this.#listening.proxyUrl = `http://${showHostPattern({ host: dialledHost(bound.host), port: bound.port })}`;
     this.#ownPorts = [{ ...bound }, ...(operator === null ? [] : [operator])];
     for (const { port } of localPorts) this.#ownPorts.push({ host: '127.0.0.1', port });
     this.#rules = this.#addressRules(this.#config);
@@ -224,43 +251,6 @@ export class App implements Inspector {
 
   readonly #sideFault = (name: string, error: unknown): void =>
     this.log.logger.error({ err: error }, `${name} could not be begun`);
-
-  async #startAdmin(): Promise<OwnListener | null> {
-    const { operator, control } = this.#config;
-    const [{ OperatorPort }, { ControlSocket }] = await Promise.all([
-      import('./admin/operator-port.ts'),
-      import('./admin/control-socket.ts'),
-    ]);
-    const onFault = (error: unknown, path: string): void =>
-      this.log.logger.error({ err: error, path }, 'a fault while answering an operator');
-    this.#control = new ControlSocket({
-      ...control,
-      controller: this.steering,
-      inspector: this,
-      clock: this.#clock,
-      onFault,
-    });
-    const started = await this.#control.start();
-    for (const warning of started.warnings) this.log.logger.warn(warning);
-    if (!operator.enabled) return null;
-    const metrics = new Metrics({
-      labels: this.#labels,
-      inspector: this,
-      eventLoop: this.#eventLoop,
-      clock: this.#clock,
-      droppedLogLines: () => this.log.writer.dropped,
-      discovery: this.#sources.observer,
-    });
-    this.#operator = new OperatorPort({
-      ...operator,
-      inspector: this,
-      metrics,
-      eventLoop: this.#eventLoop,
-      clock: this.#clock,
-      onFault,
-    });
-    return this.#operator.start();
-  }
 
   #addressRules(config: Config): AddressRules {
     const { allowAddresses: allow, allowLoopback } = config.security;
@@ -280,6 +270,7 @@ export class App implements Inspector {
     this.#router.tick(now);
     this.#monitor.tick(now, this.#router.destinations);
     this.#side.tick(now);
+    this.#status.tick(now);
     this.#poolLog.tick(now, this.#config.telemetry.poolLogIntervalMs, () => this.#router.destinations);
   }
 
@@ -300,11 +291,13 @@ export class App implements Inspector {
     this.#side.reconfigure(config, this.#sideFault);
     this.#reloads = { ...this.#reloads, applied: this.#reloads.applied + 1, lastError: null };
     for (const line of lines) logger.info(line);
+    this.#views.reloaded('config_applied', lines);
   }
 
   #refused(lines: readonly string[]): void {
     this.#reloads = { ...this.#reloads, refused: this.#reloads.refused + 1, lastError: lines.join('\n') };
     for (const line of lines) this.log.logger.error(line);
+    this.#views.reloaded('config_refused', lines);
   }
 
   // --- stop
@@ -351,12 +344,12 @@ export class App implements Inspector {
     if (cut > 0) this.log.logger.warn({ cut }, 'the grace is over: exchanges and tunnels were cut');
     this.#sessions.destroy();
     this.#tunnels.closeAll();
-    this.#side.close();
+    const sideClosed = this.#side.close();
     this.#router.close('now');
     this.#sources.close();
-    await Promise.all([this.#operator?.stop(), this.#control?.stop()]);
+    await Promise.all([this.#doors.stop(), sideClosed]);
     this.#eventLoop.stop();
-    this.#events.close();
+    this.#views.close();
     this.log.logger.info('stopped');
     this.log.close();
   }
@@ -367,12 +360,21 @@ export class App implements Inspector {
     return [...this.eachDestination()];
   }
 
+  *counts(): Iterable<DestinationCounts> {
+    for (const destination of this.#router.destinations)
+      yield countsOf(destination.summary(), destination.pool.allEndpoints);
+  }
+
   *eachDestination(): Iterable<DestinationStats> {
     for (const destination of this.#router.destinations) yield destination.stats();
   }
 
   config(): Config {
     return this.#config;
+  }
+
+  loadedConfig(): LoadedConfig {
+    return this.#watcher.current;
   }
 
   process(): ProcessStats {
@@ -388,6 +390,7 @@ export class App implements Inspector {
       bufferedBytes: this.#budget.used,
       kubernetes: this.#sources.stats(),
       fleet: this.#side.fleet,
+      spans: this.#side.spans,
       reloads: this.#reloads,
     };
   }

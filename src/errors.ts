@@ -10,6 +10,14 @@ export type ErrorSource = 'downstream' | 'carpool' | 'upstream';
 /** Whether another attempt may follow: `safe` whatever the method, `if_idempotent` only then, `never`. */
 export type RetryRule = 'safe' | 'if_idempotent' | 'never';
 
+/**
+ * A proxy variable, or a base URL, that is set wrongly, as its requests tell. `tls`: a TLS handshake in place of a request. `socks`: a
+ * greeting of SOCKS. `server`: carpool itself is named as the server. `operator_port`: a request for a proxy came to the operator port.
+ * `loopback`: a call to the app's own pod, which NO_PROXY should have kept.
+ */
+export const MISUSES = ['tls', 'socks', 'server', 'operator_port', 'loopback'] as const;
+export type Misuse = (typeof MISUSES)[number];
+
 type ErrorRow = {
   readonly source: ErrorSource;
   readonly retry: RetryRule;
@@ -269,6 +277,8 @@ export class CarpoolError extends Error {
   readonly retryAfterSeconds: number | undefined;
   /** The HTTP/2 error code with which the upstream ended its stream, or undefined: it is passed on where a response has begun. */
   readonly streamCode: number | undefined;
+  /** What of the app's settings has led here, where that can be told; null: nothing. */
+  readonly misuse: Misuse | null;
 
   constructor(
     code: ErrorCode,
@@ -280,6 +290,7 @@ export class CarpoolError extends Error {
       status?: number;
       retryAfterSeconds?: number;
       streamCode?: number | undefined;
+      misuse?: Misuse;
     } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -290,6 +301,7 @@ export class CarpoolError extends Error {
     this.status = options.status ?? ERRORS[code].status;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.streamCode = options.streamCode;
+    this.misuse = options.misuse ?? null;
   }
 
   get source(): ErrorSource {

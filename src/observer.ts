@@ -1,4 +1,4 @@
-import { ERRORS } from './errors.ts';
+import { type CarpoolError, ERRORS } from './errors.ts';
 
 /**
  * What the hot path tells telemetry: plain counters, bound to a destination when it is created, so that a request
@@ -11,12 +11,29 @@ export const DURATION_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30] as con
 /** Upper bounds in seconds of `endpoint_propagation_seconds`: the goal is 10 ms. None is whole: the formats write those in two ways. */
 const PROPAGATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5] as const;
 
+function bucketOf(bounds: readonly number[], seconds: number): number {
+  let bucket = 0;
+  while (bucket < bounds.length && seconds > (bounds[bucket] ?? 0)) bucket++;
+  return bucket;
+}
+
+/** One measurement of a bucket, and the trace that it is from. */
+export type Exemplar = {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly valueSeconds: number;
+  /** Seconds since the epoch. */
+  readonly timeSeconds: number;
+};
+
 /** A histogram of fixed buckets: `counts[i]` holds what fell into bucket i (not cumulative), the last one +Inf. */
 export class FixedHistogram {
   readonly bounds: readonly number[];
   readonly counts: Float64Array;
   sumSeconds = 0;
   total = 0;
+  /** By bucket, the last one of each; null: none yet (`telemetry.exemplars`). */
+  exemplars: (Exemplar | undefined)[] | null = null;
 
   constructor(bounds: readonly number[] = DURATION_BUCKETS) {
     this.bounds = bounds;
@@ -27,9 +44,16 @@ export class FixedHistogram {
     const seconds = ms / 1000;
     this.sumSeconds += seconds;
     this.total++;
-    let bucket = 0;
-    while (bucket < this.bounds.length && seconds > (this.bounds[bucket] ?? 0)) bucket++;
+    const bucket = bucketOf(this.bounds, seconds);
     this.counts[bucket] = (this.counts[bucket] ?? 0) + 1;
+  }
+
+  /** Keeps the trace of something that was observed. A bucket that has counted nothing takes none: a scrape may have moved it on. */
+  exemplify(exemplar: Exemplar): void {
+    const bucket = bucketOf(this.bounds, exemplar.valueSeconds);
+    if ((this.counts[bucket] ?? 0) === 0) return;
+    this.exemplars ??= new Array<Exemplar | undefined>(this.counts.length).fill(undefined);
+    this.exemplars[bucket] = exemplar;
   }
 }
 
@@ -125,6 +149,12 @@ export class DestinationObserver {
   unavailable = 0;
   /** … and errors of carpool's own that have such a status, whatever the app saw by then. */
   failures = 0;
+  /** How long requests that ended held their connections (the last one of each), in seconds. Never set back either. */
+  heldSeconds = 0;
+  /** Who keeps the words of errors, or null: nobody. */
+  onError: ((error: CarpoolError) => void) | null = null;
+  /** What scrapes have moved on (telemetry/life-counts.ts); null: nothing yet. */
+  carried: Float64Array | null = null;
 
   constructor(label: string) {
     this.label = label;
@@ -150,6 +180,12 @@ export class DestinationObserver {
   error(code: string): void {
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
     if (FAILURES.has(code)) this.failures++;
+  }
+
+  /** An error of carpool's own, counted, and told to whoever keeps its words. */
+  failed(error: CarpoolError): void {
+    this.error(error.code);
+    this.onError?.(error);
   }
 
   /** `not_allowed`: it could not be sent again. `budget`: the retry budget was used up. */
@@ -212,7 +248,9 @@ export type CarpoolEvent =
   | { type: 'target_found'; destination: string; target: string }
   /** A file of `headers.set` or of the parent proxy's credentials cannot be used. */
   | { type: 'secret_file_refused'; destination: string; file: string; message: string }
-  | { type: 'secret_file_changed'; destination: string; file: string };
+  | { type: 'secret_file_changed'; destination: string; file: string }
+  /** A reload: how many lines tell what it changed, or what is wrong with it, and the first of them. */
+  | { type: 'config_applied' | 'config_refused'; lines: number; first: string };
 
 /** What the pool health monitor watches: requests that wait, the share of errors, the share of the limit in use. */
 export type PoolSignal = 'pending' | 'errors' | 'utilization';

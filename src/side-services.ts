@@ -2,8 +2,10 @@ import type { FleetStats } from './admin/inspector.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/types.ts';
 import type { EndpointSources } from './endpoint-sources.ts';
+import type { Tracing } from './forward/request-trace.ts';
 import type { EventSink } from './observer.ts';
 import type { Router } from './routing/router.ts';
+import type { SpanCounts } from './tracing/span-counts.ts';
 
 /** Something that runs beside the requests: it is loaded only where the configuration asks for it. */
 export interface SideService {
@@ -13,7 +15,10 @@ export interface SideService {
   reconfigure(config: Config): void;
   /** Who divides the fleet's budget, where that is what it does. */
   fleet?(): FleetStats;
-  close(): void;
+  /** What became of spans, where that is what it makes; null: it made none. */
+  readonly spans?: SpanCounts | null;
+  /** The stop waits for it where it gives a promise: a second at most. */
+  close(): void | Promise<void>;
 }
 
 /** What all side services share. */
@@ -22,7 +27,10 @@ export type SideContext = {
   readonly router: Router;
   readonly events: EventSink;
   readonly sources: EndpointSources;
-  readonly log: { info(message: string): void };
+  /** Where requests look who follows them. */
+  readonly forward: { tracing: Tracing | null };
+  readonly version: string;
+  readonly log: { info(message: string): void; warn(message: string): void };
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly random: () => number;
 };
@@ -54,11 +62,19 @@ const KINDS: readonly Kind[] = [
       return openFleet(config, context);
     },
   },
+  {
+    name: 'tracing',
+    wanted: ({ telemetry }) => telemetry.tracing.enabled || telemetry.exemplars,
+    open: async (_config, context) => {
+      const { TracingService } = await import('./tracing/tracing-service.ts');
+      return new TracingService(context);
+    },
+  },
 ];
 
 type Slot = { readonly kind: Kind; service: SideService | null; opening: boolean };
 
-/** Active health checks and the share of a fleet's budget: opened when a configuration first wants them, ticked, closed. */
+/** Active health checks, the share of a fleet's budget, tracing: opened when a configuration first wants them, ticked, closed. */
 export class SideServices {
   readonly #context: SideContext;
   readonly #slots: readonly Slot[] = KINDS.map((kind) => ({ kind, service: null, opening: false }));
@@ -76,6 +92,12 @@ export class SideServices {
     return null;
   }
 
+  /** What became of spans; null: none were ever made. */
+  get spans(): SpanCounts | null {
+    for (const { service } of this.#slots) if (service?.spans !== undefined) return service.spans;
+    return null;
+  }
+
   /** @param onFault told where the code of a service could not be loaded or begun */
   start(onFault: (name: string, error: unknown) => void): void {
     for (const slot of this.#slots) {
@@ -84,7 +106,7 @@ export class SideServices {
       slot.kind.open(this.#config, this.#context).then(
         (service) => {
           slot.opening = false;
-          if (this.#closed) return service.close();
+          if (this.#closed) return void service.close();
           slot.service = service;
           service.reconfigure(this.#config);
         },
@@ -106,8 +128,9 @@ export class SideServices {
     for (const { service } of this.#slots) service?.tick(now);
   }
 
-  close(): void {
+  /** Resolves when what was to be sent at the end is, or is given up. */
+  async close(): Promise<void> {
     this.#closed = true;
-    for (const { service } of this.#slots) service?.close();
+    await Promise.all(this.#slots.map(({ service }) => service?.close()));
   }
 }

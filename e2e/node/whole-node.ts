@@ -36,19 +36,20 @@ export type LogLine = {
 
 /** A running node: its API, its tools, and what its containers have said. */
 export class WholeNode extends Cluster {
-  readonly #bin: string;
+  /** The folder of kubectl and helm. */
+  readonly programs: string;
 
   constructor(state: string) {
     super(state);
-    this.#bin = /^BIN=(.*)$/m.exec(readFileSync(`${state}/env`, 'utf8'))?.[1] ?? '';
+    this.programs = /^BIN=(.*)$/m.exec(readFileSync(`${state}/env`, 'utf8'))?.[1] ?? '';
   }
 
   kubectl(...args: readonly string[]): Promise<string> {
-    return run([`${this.#bin}/kubectl`, '--kubeconfig', this.file('conf/admin.kubeconfig'), ...args]);
+    return run([`${this.programs}/kubectl`, '--kubeconfig', this.file('conf/admin.kubeconfig'), ...args]);
   }
 
   helm(...args: readonly string[]): Promise<string> {
-    return run([`${this.#bin}/helm`, '--kubeconfig', this.file('conf/admin.kubeconfig'), ...args]);
+    return run([`${this.programs}/helm`, '--kubeconfig', this.file('conf/admin.kubeconfig'), ...args]);
   }
 
   /** A file of the project, such as the chart. */

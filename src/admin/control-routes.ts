@@ -1,9 +1,17 @@
 import { LOG_LEVELS } from '../config/choices.ts';
+import type { StatusModel } from '../status/status-model.ts';
 import { type Answer, json } from './answer.ts';
+import { configSources } from './config-sources.ts';
 import type { Controller, Inspector } from './inspector.ts';
-import { statsAnswer, unknownDestination } from './operator-routes.ts';
+import { statsAnswer } from './operator-routes.ts';
+import { statusAnswer, statusEndpoints } from './status-answers.ts';
+import { unknownDestination } from './unknown-destination.ts';
 
-export type ControlContext = { readonly controller: Controller; readonly inspector: Inspector };
+export type ControlContext = {
+  readonly controller: Controller;
+  readonly inspector: Inspector;
+  readonly status: StatusModel;
+};
 
 type Fields = ReadonlyMap<string, unknown>;
 type Command = {
@@ -61,6 +69,13 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     fields: [],
     run: ({ inspector }, _, query) => statsAnswer({ inspector }, { query, accept: undefined }),
   },
+  '/config': {
+    method: 'GET',
+    fields: [],
+    run: ({ inspector }) => json(200, configSources(inspector.loadedConfig())),
+  },
+  '/status': { method: 'GET', fields: [], run: (context, _, query) => statusAnswer(context, { query }) },
+  '/status/endpoints': { method: 'GET', fields: [], run: (context, _, query) => statusEndpoints(context, { query }) },
 };
 
 /** A command about one destination, which has to be named: what holds requests up is not done to all by mistake. */

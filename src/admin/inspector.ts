@@ -1,5 +1,6 @@
+import type { LoadedConfig } from '../config/load.ts';
 import type { Config } from '../config/types.ts';
-import type { ConnectionState, DestinationStats } from '../pool/stats.ts';
+import type { ConnectionState, DestinationCounts, DestinationStats } from '../pool/stats.ts';
 
 /** What the operator port and the metrics may ask of the running sidecar. Implemented by `app.ts`; read only. */
 export interface Inspector {
@@ -9,8 +10,11 @@ export interface Inspector {
    * over the live map will do). Where it is missing, `destinations` is used and costs its whole time at once.
    */
   eachDestination?(): Iterable<DestinationStats>;
-  /** Cheap totals by destination label, without walking connections one by one into objects: for gauges. */
+  /** All destinations counted, one at a time and without an object for each connection: for the gauges. */
+  counts(): Iterable<DestinationCounts>;
   config(): Config;
+  /** The configuration that was accepted last, with where each value comes from. */
+  loadedConfig(): LoadedConfig;
   process(): ProcessStats;
 }
 
@@ -46,6 +50,8 @@ export type ProcessStats = {
   readonly kubernetes: KubernetesStats | null;
   /** Who divides the fleet's budget, or null: nobody. */
   readonly fleet: FleetStats | null;
+  /** Spans by what became of them; null, or absent: none were ever made. */
+  readonly spans?: { readonly exported: number; readonly failed: number; readonly dropped: number } | null;
   /** Outcome counts of configuration reloads. */
   readonly reloads: { readonly applied: number; readonly refused: number; readonly lastError: string | null };
 };

@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
 import { CarpoolError } from '../errors.ts';
-import { json, send } from './answer.ts';
+import { type Answer, json, send } from './answer.ts';
 import { errorCode, listen, stopServer } from './listening.ts';
+import { absoluteFormAnswer, type ProxyElsewhere, refuseConnect } from './not-a-proxy.ts';
 import { answerFor, PROBE_PATHS, type RouteContext } from './operator-routes.ts';
+import { MAX_READERS, StatusStream } from './status-stream.ts';
 
 /** Connections beyond this are closed as they come. */
 const MAX_CONNECTIONS = 100;
@@ -19,6 +21,7 @@ export type OperatorPortOptions = RouteContext & {
   /** 0: any free port. */
   readonly port: number;
   readonly clock: Clock;
+  readonly elsewhere: ProxyElsewhere;
   /** Told of a fault inside a route; the reader gets a 500. */
   readonly onFault: (error: unknown, path: string) => void;
 };
@@ -27,10 +30,12 @@ export type OperatorPortOptions = RouteContext & {
 export class OperatorPort {
   readonly #options: OperatorPortOptions;
   readonly #server: Server;
+  readonly #stream: StatusStream;
   #answers = 0;
 
   constructor(options: OperatorPortOptions) {
     this.#options = options;
+    this.#stream = new StatusStream(options.clock, options.status);
     this.#server = createServer({
       headersTimeout: HEAD_TIMEOUT_MS,
       requestTimeout: HEAD_TIMEOUT_MS,
@@ -40,6 +45,7 @@ export class OperatorPort {
     });
     this.#server.maxConnections = MAX_CONNECTIONS;
     this.#server.setTimeout(STALL_TIMEOUT_MS);
+    this.#server.on('connect', (_request, socket) => refuseConnect(socket, this.#options.elsewhere));
     this.#server.on('request', (request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
         this.#options.onFault(error, request.url ?? '');
@@ -67,7 +73,10 @@ export class OperatorPort {
 
   /** Ends within a second or so; answers in progress have that long. */
   stop(): Promise<void> {
-    return this.#server.listening ? stopServer(this.#server, this.#options.clock) : Promise.resolve();
+    if (!this.#server.listening) return Promise.resolve();
+    const stopped = stopServer(this.#server, this.#options.clock);
+    this.#stream.close();
+    return stopped;
   }
 
   async #bind(host: string): Promise<{ host: string; port: number }> {
@@ -80,6 +89,8 @@ export class OperatorPort {
     // A reader that goes away shows as an error on the response; its end is all that matters, and `send` sees that.
     response.on('error', () => response.destroy());
     const head = request.method === 'HEAD';
+    const misused = absoluteFormAnswer(request.url ?? '', this.#options.elsewhere);
+    if (misused !== null) return send(response, misused, head);
     if (!head && request.method !== 'GET') {
       const message = `${request.method} is not possible here: this port only shows; the control socket changes things`;
       // The body is not read: the connection cannot carry another request.
@@ -89,11 +100,13 @@ export class OperatorPort {
     const target = parseTarget(request.url ?? '/');
     if (!target)
       return send(response, json(400, { code: 'BAD_REQUEST', message: 'the path is not well formed' }), head);
-    const probe = PROBE_PATHS.has(target.pathname);
-    if (!probe && this.#answers >= MAX_ANSWERS) {
-      const message = `${MAX_ANSWERS} other answers are still being read`;
-      return send(response, json(503, { code: 'BUSY', message }, { 'retry-after': '1' }), head);
+    if (target.pathname === '/status/stream') {
+      if (!this.#stream.full) return this.#stream.open(request, response, target.searchParams.get('destination'));
+      return send(response, busy(`${MAX_READERS} readers have a stream already`), head);
     }
+    const probe = PROBE_PATHS.has(target.pathname);
+    if (!probe && this.#answers >= MAX_ANSWERS)
+      return send(response, busy(`${MAX_ANSWERS} other answers are still being read`), head);
     if (!probe) this.#answers++;
     try {
       const answer = await answerFor(target, request.headers.accept, this.#options);
@@ -106,6 +119,10 @@ export class OperatorPort {
       if (!probe) this.#answers--;
     }
   }
+}
+
+function busy(message: string): Answer {
+  return json(503, { code: 'BUSY', message }, { 'retry-after': '1' });
 }
 
 function parseTarget(url: string): URL | null {

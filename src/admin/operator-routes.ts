@@ -1,17 +1,21 @@
 import { getHeapStatistics } from 'node:v8';
-import { showHostPattern } from '../config/addresses.ts';
 import type { DestinationStats } from '../pool/stats.ts';
+import type { StatusModel } from '../status/status-model.ts';
 import type { EventLoopMonitor } from '../telemetry/event-loop.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type Answer, json, jsonList, text } from './answer.ts';
+import { configSources } from './config-sources.ts';
 import { checkHealth } from './health-checks.ts';
 import { breakerView, connectionsView, discoveryView, latencyView } from './health-views.ts';
-import { indexPage, PAGE_HEADERS, PAGES } from './index-page.ts';
 import type { Inspector } from './inspector.ts';
 import { maskSecrets } from './mask-secrets.ts';
+import { PAGES } from './pages.ts';
+import { statusAnswer, statusEndpoints } from './status-answers.ts';
+import { unknownDestination } from './unknown-destination.ts';
 
 export type RouteContext = {
   readonly inspector: Inspector;
+  readonly status: StatusModel;
   readonly metrics: Metrics;
   readonly eventLoop: EventLoopMonitor;
 };
@@ -39,11 +43,10 @@ const REDIRECTS: Readonly<Record<string, string>> = {
 };
 
 const ROUTES: Readonly<Record<string, Route>> = {
-  '/': ({ inspector }) => {
-    const { version, state } = inspector.process();
-    const body = indexPage(version, state);
-    return { status: 200, contentType: 'text/html; charset=utf-8', headers: PAGE_HEADERS, body };
-  },
+  '/': async () => (await import('./page-files.ts')).indexPage(),
+  '/page.js': async () => (await import('./page-files.ts')).pageFile('/page.js'),
+  '/page.css': async () => (await import('./page-files.ts')).pageFile('/page.css'),
+  '/icon.svg': async () => (await import('./page-files.ts')).pageFile('/icon.svg'),
   '/metrics': async ({ metrics }, { accept }) => {
     const { contentType, body } = await metrics.scrape(accept);
     return { status: 200, contentType, headers: { vary: 'accept' }, body };
@@ -54,6 +57,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
     return text(state === 'ready' ? 200 : 503, state);
   },
   '/stats': statsAnswer,
+  '/status': statusAnswer,
+  '/status/endpoints': statusEndpoints,
   '/health': ({ inspector, eventLoop }) => {
     const health = checkHealth(each(inspector), inspector.process(), eventLoop.read());
     return json(health.status === 'fail' ? 503 : 200, health);
@@ -62,7 +67,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
   '/health/destinations': listOf(discoveryView),
   '/health/circuit-breakers': listOf(breakerView),
   '/debug/latency': listOf(latencyView),
-  '/debug/config': ({ inspector }) => json(200, maskSecrets(inspector.config())),
+  '/debug/config': ({ inspector }, { query }) =>
+    json(200, query.has('sources') ? configSources(inspector.loadedConfig()) : maskSecrets(inspector.config())),
   '/debug/memory': ({ inspector }) => {
     const { bufferedBytes, limits, downstreamConnections, upstreamConnections, exchanges } = inspector.process();
     return json(200, {
@@ -106,24 +112,6 @@ export function statsAnswer({ inspector }: Pick<RouteContext, 'inspector'>, { qu
   const found = [...matching(inspector, wanted)];
   if (found.length > 0) return jsonList({ process: inspector.process() }, 'destinations', found);
   return unknownDestination(wanted, inspector);
-}
-
-/** The answer where no destination has that name: none at all, or none yet. */
-export function unknownDestination(name: string, inspector: Inspector): Answer {
-  const entry = inspector
-    .config()
-    .destinations.find(({ match, name: label }) => label === name || showHostPattern(match) === name);
-  if (entry !== undefined)
-    return json(404, {
-      code: 'NO_SUCH_DESTINATION',
-      message: `${name} is configured, but not used yet`,
-      hint: 'It appears with its first request.',
-    });
-  return json(404, {
-    code: 'NO_SUCH_DESTINATION',
-    message: `no destination is called ${name}`,
-    hint: 'Destinations are named host:port, as the app calls them; /stats lists them. One appears with its first request.',
-  });
 }
 
 function listOf(view: (stats: DestinationStats) => unknown): Route {

@@ -66,6 +66,9 @@ function parseAll(addresses: readonly string[]): IpAddress[] {
 const LOOP_HINT =
   'The request names carpool itself as its destination. Set the proxy in the app (HTTP_PROXY), call a local port of a destination (destinations[].localPort), or name the upstream: by HTTP/2 in :authority, else in an absolute URL.';
 
+const loopWords = (address: string, port: number): string =>
+  `${addressPort(address, port)} is a listener of carpool itself`;
+
 /**
  * Which addresses may be dialled for an app that named the destination (robustness rule 26). It is asked when an
  * endpoint is told, with the address that will be dialled, so a name that resolves to something else a moment later
@@ -103,8 +106,8 @@ export class AddressRules {
           hint: 'Write IPv4 addresses as four decimal numbers without leading zeros, IPv6 addresses as in RFC 4291.',
         },
       );
-    const loop = this.#checkOwn(ip, address, port);
-    if (loop) return loop;
+    if (this.#isOwn(ip, port))
+      return new CarpoolError('LOOP', loopWords(address, port), { hint: LOOP_HINT, misuse: 'server' });
     const kind = deniedKind(ip);
     if (!kind || this.#allowed(ip) || (kind === 'loopback' && named && this.#allowLoopback)) return null;
     const inner = embeddedIpv4(ip);
@@ -112,6 +115,7 @@ export class AddressRules {
     return new CarpoolError(
       'DESTINATION_DENIED',
       `${address}${disguise} is a ${kind} address, which is not proxied; security.allowAddresses would allow it`,
+      kind === 'loopback' && named ? { misuse: 'loopback' } : {},
     );
   }
 
@@ -121,7 +125,8 @@ export class AddressRules {
    */
   checkOwn(address: string, port: number): CarpoolError | null {
     const ip = parseIp(address);
-    return ip ? this.#checkOwn(ip, address, port) : null;
+    if (!ip || !this.#isOwn(ip, port)) return null;
+    return new CarpoolError('LOOP', loopWords(address, port), { hint: LOOP_HINT });
   }
 
   #allowed(ip: IpAddress): boolean {
@@ -129,14 +134,10 @@ export class AddressRules {
     return this.#allow.some((range) => inRange(range, ip) || inRange(range, real));
   }
 
-  #checkOwn(ip: IpAddress, address: string, port: number): CarpoolError | null {
-    const listeners = this.#listeners.get(port);
-    if (!listeners) return null;
+  #isOwn(ip: IpAddress, port: number): boolean {
+    const listeners = this.#listeners.get(port) ?? [];
     const forms = [dialled(ip), embeddedIpv4(ip)?.ip ?? ip];
-    if (!forms.some((form) => listeners.some((listener) => this.#reaches(form, listener)))) return null;
-    return new CarpoolError('LOOP', `${addressPort(address, port)} is a listener of carpool itself`, {
-      hint: LOOP_HINT,
-    });
+    return forms.some((form) => listeners.some((listener) => this.#reaches(form, listener)));
   }
 
   /** Whether dialling `ip` (at the listener's port) arrives at a socket bound to `listener`. */

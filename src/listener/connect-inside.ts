@@ -226,8 +226,9 @@ export class ConnectInside implements ByteHandler, DownstreamSession, LeaseWaite
   /** 200 was said before: only a reset can tell that the server was not reached. */
   #refuse(error: CarpoolError): void {
     const { observer } = this.#target.destination;
-    observer.error(error.code);
+    observer.failed(error);
     observer.requestEnded(2, error.status, 0);
+    this.#target.trace?.failed(error.code, error.status);
     this.#socket.reset();
   }
 
@@ -246,7 +247,8 @@ export class ConnectInside implements ByteHandler, DownstreamSession, LeaseWaite
       this.#refuse(error);
       return;
     }
-    const { upstream, place } = this.#state;
+    const { upstream, endpoint, place } = this.#state;
+    this.#target.trace?.open(place, endpoint);
     const first = { toApp, toUpstream: this.#held.take(), appEnded: this.#appEnded, upstreamEnded };
     this.#end();
     const { name, policy, observer } = this.#target.destination;

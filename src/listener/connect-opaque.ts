@@ -72,6 +72,7 @@ export class ConnectOpaque implements ByteHandler, DownstreamSession, LeaseWaite
   onClose(): void {
     if (!this.#open) return;
     this.#end();
+    this.#target.trace?.failed('DOWNSTREAM_ABORTED', 0);
     this.#target.destination.withdraw(this);
   }
 
@@ -79,7 +80,8 @@ export class ConnectOpaque implements ByteHandler, DownstreamSession, LeaseWaite
     throw new Error('a tunnel was given a pooled connection');
   }
 
-  tunnelReady(upstream: ByteSocket, _endpoint: EndpointPool, place: TunnelPlace): void {
+  tunnelReady(upstream: ByteSocket, endpoint: EndpointPool, place: TunnelPlace): void {
+    this.#target.trace?.open(place, endpoint);
     const first = { toApp: CONNECT_OK, toUpstream: this.#held.take(), appEnded: this.#appEnded, upstreamEnded: false };
     this.#end();
     const { name, policy, observer } = this.#target.destination;
@@ -91,8 +93,9 @@ export class ConnectOpaque implements ByteHandler, DownstreamSession, LeaseWaite
   acquireFailed(error: CarpoolError): void {
     const { destination, authority } = this.#target;
     if (error.code !== 'DESTINATION_DENIED') destination.refresh();
-    destination.observer.error(error.code);
+    destination.observer.failed(error);
     destination.observer.requestEnded(2, error.status, 0);
+    this.#target.trace?.failed(error.code, error.status);
     this.#end();
     const answer = localAnswer({
       error,

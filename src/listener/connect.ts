@@ -1,4 +1,5 @@
 import { CarpoolError } from '../errors.ts';
+import type { TunnelTrace } from '../forward/request-trace.ts';
 import type { Head } from '../protocol/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ByteSocket } from '../transport/byte-socket.ts';
@@ -17,6 +18,8 @@ export type ConnectTarget = {
   readonly destination: Destination;
   /** TLS is what this port is for (`connect.tlsPorts`): the answer waits for the upstream connection. */
   readonly tls: boolean;
+  /** Follows it while it is a tunnel, or is to become one; null: it is not followed. */
+  readonly trace: TunnelTrace | null;
 };
 
 /**
@@ -39,7 +42,7 @@ const within = (port: number, ranges: readonly { readonly from: number; readonly
  * The target of a CONNECT (RFC 9110 section 9.3.6), after all checks that need no connection.
  * @throws CarpoolError where it is refused
  */
-export function connectTarget(head: Head, { config, router, tunnels }: ListenerContext): ConnectTarget {
+export function connectTarget(head: Head, { config, router, tunnels, forward }: ListenerContext): ConnectTarget {
   const { buffer, authorityStart, authorityEnd, hostEnd, port } = head;
   if (!within(port, config.security.connectPorts)) {
     throw new CarpoolError('PORT_DENIED', `CONNECT to port ${port} is not allowed`);
@@ -52,5 +55,6 @@ export function connectTarget(head: Head, { config, router, tunnels }: ListenerC
   const destination = router.find(host, port);
   const { denied } = destination;
   if (denied !== null) throw denied;
-  return { host, port, authority: Buffer.from(buffer.subarray(authorityStart, authorityEnd)), destination, tls };
+  const trace = forward.tracing === null ? null : forward.tracing.tunnel(head, destination);
+  return { host, port, authority: Buffer.from(buffer.subarray(authorityStart, authorityEnd)), destination, tls, trace };
 }

@@ -91,13 +91,13 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
     this.output.beginUnreadable(method);
     if (fault.foreign === true && !this.#hadRequest) {
       // Whoever cannot read an answer of HTTP/1.1 may read one of HTTP/2: this port speaks both (RFC 9113 section 3.4).
-      this.#context.countError(fault.code);
+      this.#context.countError(new CarpoolError(fault.code, fault.rule));
       const answer = foreignAnswer(fault.rule);
       this.#socket.write(answer, 0, answer.length);
       this.#linger();
       return;
     }
-    this.#refuse(new CarpoolError(fault.code, fault.rule));
+    this.#refuse(this.#planner.misread(fault));
   }
 
   /** What a refusal says of the request; null: nothing could be told. */
@@ -181,7 +181,7 @@ export class Http1Session implements ByteHandler, DownstreamSession, RequestSink
   /** A request that goes nowhere. */
   #refuse(error: CarpoolError): void {
     this.#exchange = null;
-    this.#context.countError(error.code);
+    this.#context.countError(error);
     this.#answer(error);
     const { accessLog, clock } = this.#context.forward;
     if (accessLog?.wants(error.status, true)) {

@@ -1,4 +1,5 @@
 import type { CarpoolError } from '../errors.ts';
+import type { TunnelTrace } from '../forward/request-trace.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import type { LeaseWaiter } from '../pool/lease.ts';
 import type { TunnelPlace } from '../pool/tunnel-place.ts';
@@ -19,12 +20,15 @@ export class Http2Connect implements LeaseWaiter {
   readonly sticky: number;
   readonly need = 'as_http1';
   readonly #destination: Destination;
+  readonly #trace: TunnelTrace | null;
   #outcome: StreamConnectOutcome | null;
 
-  constructor(destination: Destination, outcome: StreamConnectOutcome) {
+  /** @param trace follows it, or null */
+  constructor(destination: Destination, outcome: StreamConnectOutcome, trace: TunnelTrace | null) {
     this.#destination = destination;
     this.sticky = destination.tunnelKey;
     this.#outcome = outcome;
+    this.#trace = trace;
   }
 
   /** @throws CarpoolError where it cannot even wait */
@@ -36,6 +40,7 @@ export class Http2Connect implements LeaseWaiter {
   cancel(): void {
     if (this.#outcome === null) return;
     this.#outcome = null;
+    this.#trace?.failed('DOWNSTREAM_ABORTED', 0);
     this.#destination.withdraw(this);
   }
 
@@ -43,19 +48,23 @@ export class Http2Connect implements LeaseWaiter {
     throw new Error('a tunnel was given a pooled connection');
   }
 
-  tunnelReady(socket: ByteSocket, _endpoint: EndpointPool, place: TunnelPlace): void {
+  tunnelReady(socket: ByteSocket, endpoint: EndpointPool, place: TunnelPlace): void {
     const outcome = this.#outcome;
     this.#outcome = null;
     if (outcome === null) {
       socket.destroy();
       place.closed();
-    } else outcome.tunnelOpen(socket, this.#destination, place);
+      return;
+    }
+    this.#trace?.open(place, endpoint);
+    outcome.tunnelOpen(socket, this.#destination, place);
   }
 
   acquireFailed(error: CarpoolError): void {
     const outcome = this.#outcome;
     this.#outcome = null;
     if (error.code !== 'DESTINATION_DENIED') this.#destination.refresh();
+    if (outcome !== null) this.#trace?.failed(error.code, error.status);
     outcome?.connectFailed(error, this.#destination);
   }
 }

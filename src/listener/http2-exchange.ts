@@ -123,7 +123,7 @@ export class Http2Exchange extends LinkStream implements Downstream, ResponseOut
   /** Answers a request that goes nowhere. */
   refuse(error: CarpoolError, method: string): void {
     const { context } = this.#host;
-    context.countError(error.code);
+    context.countError(error);
     this.#answer(error);
     const { accessLog, clock } = context.forward;
     if (accessLog?.wants(error.status, true))

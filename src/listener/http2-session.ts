@@ -113,7 +113,7 @@ export class Http2Session extends Http2Link<Http2Exchange> implements Downstream
   #unreadable(id: number, endStream: boolean): void {
     const { code, rule } = this.blocks.fault;
     if (code === 'BAD_REQUEST' || code === 'TRANSFER_CODING') {
-      this.context.countError(code);
+      this.context.countError(new CarpoolError(code, rule));
       this.refuse(id, PROTOCOL_ERROR);
       this.count(FLOOD_RESET);
       return;

@@ -45,10 +45,10 @@ export class Http2Tunnelling implements StreamConnectOutcome {
 
   /** @throws CarpoolError where the CONNECT is refused at once */
   begin(head: Head): void {
-    const { destination } = connectTarget(head, this.#context);
+    const { destination, trace } = connectTarget(head, this.#context);
     // What is spoken inside is not looked at: to any port it is a tunnel.
     this.#context.tunnels.admit();
-    const connect = new Http2Connect(destination, this);
+    const connect = new Http2Connect(destination, this, trace);
     this.#state = { state: 'opening', connect, key: null };
     connect.begin();
   }
@@ -128,7 +128,7 @@ export class Http2Tunnelling implements StreamConnectOutcome {
 
   connectFailed(error: CarpoolError, destination: Destination): void {
     this.#state = { state: 'over' };
-    destination.observer.error(error.code);
+    destination.observer.failed(error);
     destination.observer.requestEnded(2, error.status, 0, 1);
     this.#owner.tunnelRefused(error, destination);
   }

@@ -1,4 +1,5 @@
 import type { Config } from '../config/types.ts';
+import type { CarpoolError } from '../errors.ts';
 import type { BufferBudget } from '../forward/buffer-budget.ts';
 import type { ForwardContext } from '../forward/forward-context.ts';
 import type { HeadScanner } from '../protocol/http1/head-scanner.ts';
@@ -22,7 +23,11 @@ export type ListenerContext = {
   /** `draining`: answers say `Connection: close`; `refusing`: the last second, new requests get 503. */
   phase: 'serving' | 'draining' | 'refusing';
   /** Counts an error that belongs to no destination. */
-  countError(code: string): void;
+  countError(error: CarpoolError): void;
   /** Called for each request, so that a stop can see whether any still come. */
   lastRequestAt: number;
+  /** What the app's HTTP_PROXY has to be. */
+  proxyUrl: string;
+  /** Whether the app has ever sent a request that was meant to go on. */
+  requestSeen: boolean;
 };

@@ -11,11 +11,17 @@ import type { Sessions } from './sessions.ts';
 /** A port that could not be bound; the message names it and its setting. */
 export class ListenError extends Error {}
 
-const REFUSED = localAnswer({
-  error: new CarpoolError('OVERLOADED', 'the app has as many connections open as listener.maxConnections allows', {
+const TOO_MANY = new CarpoolError(
+  'OVERLOADED',
+  'the app has as many connections open as listener.maxConnections allows',
+  {
     proxyError: 'connection_limit_reached',
     hint: 'Raise listener.maxConnections (and the file-descriptor limit), or let the app keep fewer connections.',
-  }),
+  },
+);
+
+const REFUSED = localAnswer({
+  error: TOO_MANY,
   destination: null,
   headRequest: false,
   close: true,
@@ -45,7 +51,7 @@ export class Listener {
     const planner = new RequestPlanner(context, local);
     this.#accept = (accepted) => {
       if (sessions.count + context.tunnels.count >= context.config.listener.maxConnections) {
-        context.countError('OVERLOADED');
+        context.countError(TOO_MANY);
         refuse(accepted);
         return;
       }

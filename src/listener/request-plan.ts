@@ -2,11 +2,13 @@ import type { DestinationConfig } from '../config/types.ts';
 import { CarpoolError } from '../errors.ts';
 import type { ExchangePlan } from '../forward/forward-context.ts';
 import { equalsIgnoringCase } from '../protocol/bytes.ts';
+import type { Fault } from '../protocol/field-facts.ts';
 import { FIELD_VIA } from '../protocol/field-names.ts';
 import { FORM_ABSOLUTE, FORM_ASTERISK, type Head, METHOD_CONNECT } from '../protocol/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import type { ConnectTarget } from './connect.ts';
 import type { ListenerContext } from './listener-context.ts';
+import { spokenWrongly, usedAsServer } from './misuse.ts';
 
 /** The one destination that a local port serves. */
 export type LocalDestination = {
@@ -39,9 +41,6 @@ const MEMO_SLOTS = 128;
 
 const NO_PREFIX = Buffer.alloc(0);
 
-const ORIGIN_FORM_HINT =
-  'Set HTTP_PROXY=http://127.0.0.1:14140 in the app so that it sends absolute URLs, call a local port of a destination (destinations[].localPort), or set listener.originForm: route.';
-
 /**
  * Decides where a request goes and what its head becomes: the destination by the target, what concerns this hop (Via,
  * Upgrade). One for each listening socket.
@@ -68,6 +67,8 @@ export class RequestPlanner {
 
   /** @throws CarpoolError where no new exchange can be taken */
   admit(head: Head): void {
+    // What carpool answers as the last in the chain is a look at it (`carpool doctor`), no call of the app.
+    if (head.maxForwards !== 0) this.#context.requestSeen = true;
     // An extended CONNECT names a path: it is a request like others.
     const tunnel = head.method === METHOD_CONNECT && head.protocolEnd === head.protocolStart;
     if (this.#local !== null && tunnel) {
@@ -124,6 +125,11 @@ export class RequestPlanner {
     return plan;
   }
 
+  /** What is said to an app whose bytes are no request. */
+  misread(fault: Fault): CarpoolError {
+    return spokenWrongly(fault, this.#local, this.#context.proxyUrl);
+  }
+
   /** The destination's name for an error answer, as far as it can be told. */
   nameOf(head: Head): string | null {
     const fixed = this.#local ?? this.#inside;
@@ -159,9 +165,7 @@ export class RequestPlanner {
   #named(head: Head): Destination {
     if (head.form !== FORM_ABSOLUTE) {
       if (this.#context.config.listener.originForm !== 'route') {
-        throw new CarpoolError('BAD_REQUEST', 'a path alone does not say where the request is to go', {
-          hint: ORIGIN_FORM_HINT,
-        });
+        throw usedAsServer(this.#context.proxyUrl);
       }
       if (head.hostField < 0)
         throw new CarpoolError('BAD_REQUEST', 'neither target nor Host says where the request is to go');

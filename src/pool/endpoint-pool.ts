@@ -14,7 +14,7 @@ import type { CloseReason } from '../observer.ts';
 import { EndpointHealth, EndpointLatency } from './endpoint-load.ts';
 import { EndpointProtocol } from './endpoint-protocol.ts';
 import type { IdleTime } from './idle-time.ts';
-import type { ConnectionStats, EndpointStats } from './stats.ts';
+import type { ConnectionStats, EndpointFigures, EndpointStats } from './stats.ts';
 import { UnderWay } from './under-way.ts';
 import type { VirtualIdle } from './virtual-idle.ts';
 import { WarmBackoff } from './warm-backoff.ts';
@@ -329,21 +329,26 @@ export class EndpointPool extends UnderWay implements ConnectionOwner {
     for (const connection of this.open) if (connection.spoken === 'http2') connection.tick(now);
   }
 
-  #shownState(): EndpointStats['state'] {
+  /** Its state, for people. */
+  get shownState(): EndpointStats['state'] {
     if (this.state === 'terminating_serving') return 'terminating';
     if (this.state === 'ready' && this.checked === 'failing') return 'failing';
     return this.state === 'ready' && this.health.out ? 'ejected' : this.state;
   }
 
-  stats(now: number, inRotation: boolean): EndpointStats {
-    const connections: ConnectionStats[] = [];
-    for (const connection of this.open) connections.push(connectionStats(connection, now));
-    const { idleTime } = this.#parent;
+  /** How long a connection may have been idle and is used still, and how that is known. */
+  get safeIdle(): EndpointStats['idle'] {
+    const { effectiveMs, source } = this.#parent.idleTime;
+    return { effectiveMs, source };
+  }
+
+  /** All but its connections. */
+  figures(now: number, inRotation: boolean): EndpointFigures {
     return {
       id: this.spec.id,
       address: this.spec.address,
       port: this.spec.port,
-      state: this.#shownState(),
+      state: this.shownState,
       inRotation,
       outstanding: this.exchanges,
       latencyMs: this.latency.at(now),
@@ -351,10 +356,15 @@ export class EndpointPool extends UnderWay implements ConnectionOwner {
       consecutiveFailures: this.health.consecutiveFailures,
       ejectedForMs: Math.ceil(this.health.remainingMs),
       check: this.checked,
-      idle: { effectiveMs: idleTime.effectiveMs, source: idleTime.source },
+      idle: this.safeIdle,
       dialing: { http1: this.dialing - this.dialingHttp2, http2: this.dialingHttp2 },
-      connections,
     };
+  }
+
+  stats(now: number, inRotation: boolean): EndpointStats {
+    const connections: ConnectionStats[] = [];
+    for (const connection of this.open) connections.push(connectionStats(connection, now));
+    return { ...this.figures(now, inRotation), connections };
   }
 }
 

@@ -20,7 +20,8 @@ export type ConnectionStats = {
   readonly reason: string | null;
 };
 
-export type EndpointStats = {
+/** An endpoint without its connections one by one. */
+export type EndpointFigures = {
   readonly id: string;
   readonly address: string;
   readonly port: number;
@@ -38,8 +39,9 @@ export type EndpointStats = {
   readonly idle: { readonly effectiveMs: number; readonly source: 'default' | 'configured' | 'advertised' | 'learned' };
   /** Connects under way, by what they are to speak; where ALPN decides that, as what it may be. */
   readonly dialing: Readonly<Record<Spoken, number>>;
-  readonly connections: readonly ConnectionStats[];
 };
+
+export type EndpointStats = EndpointFigures & { readonly connections: readonly ConnectionStats[] };
 
 /** The breaker of a destination as a whole. */
 export type BreakerStats = {
@@ -58,7 +60,8 @@ export type LimitStats = {
   readonly budget: number | null;
 };
 
-export type DestinationStats = {
+/** A destination without its endpoints and connections one by one: made in microseconds, however many there are. */
+export type DestinationSummary = {
   readonly name: string;
   readonly label: string;
   readonly configured: boolean;
@@ -78,5 +81,17 @@ export type DestinationStats = {
   readonly breaker: BreakerStats;
   /** What the pool health monitor warns of now. */
   readonly signals: readonly PoolSignal[];
-  readonly endpoints: readonly EndpointStats[];
 };
+
+/** Connections of one protocol, by state. */
+export type ConnectionCounts = Record<ConnectionState | 'connecting', number>;
+
+/** A destination as the gauges show it: counted, with no object for an endpoint or a connection. */
+export type DestinationCounts = DestinationSummary & {
+  readonly connections: Readonly<Record<Spoken, Readonly<ConnectionCounts>>>;
+  readonly endpointStates: ReadonlyMap<EndpointStats['state'], number>;
+  /** The shortest safe idle time of its endpoints, or null: it has none. */
+  readonly idleTime: EndpointStats['idle'] | null;
+};
+
+export type DestinationStats = DestinationSummary & { readonly endpoints: readonly EndpointStats[] };

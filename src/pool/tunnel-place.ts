@@ -5,6 +5,8 @@
 export class TunnelPlace {
   /** Ends the tunnel now, so that both peers can see that it was cut. Set by who runs it. */
   onCut: () => void = () => {};
+  /** Hears that the tunnel is closed, once; null: nobody asks. */
+  onClosed: (() => void) | null = null;
   #release: (() => void) | null;
 
   /** @param release called once, when the tunnel is closed */
@@ -16,6 +18,8 @@ export class TunnelPlace {
   closed(): void {
     const release = this.#release;
     this.#release = null;
-    release?.();
+    if (release === null) return;
+    release();
+    this.onClosed?.();
   }
 }

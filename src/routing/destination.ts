@@ -9,7 +9,7 @@ import type { DestinationObserver, EventSink } from '../observer.ts';
 import { DestinationPool } from '../pool/destination-pool.ts';
 import type { EndpointPool } from '../pool/endpoint-pool.ts';
 import type { Balancer, LeaseWaiter, PoolContext } from '../pool/lease.ts';
-import type { DestinationStats } from '../pool/stats.ts';
+import type { DestinationStats, DestinationSummary } from '../pool/stats.ts';
 import type { Head } from '../protocol/head.ts';
 import { balancerOf, sameBalancer } from './balancers.ts';
 import { byTarget } from './by-target.ts';
@@ -327,7 +327,7 @@ export class Destination implements EndpointSink {
 
   /** Whether nothing is going on and nobody has asked for it for `ms`. */
   idleFor(ms: number, now: number): boolean {
-    return now - this.usedAt >= ms && this.#nobodyWaits && this.pool.quiet;
+    return now - this.usedAt >= ms && this.pending === 0 && this.pool.quiet;
   }
 
   /** A destination that only ever failed is not worth keeping for long. */
@@ -363,36 +363,37 @@ export class Destination implements EndpointSink {
     this.close();
   }
 
-  /** Whether no request waits. */
-  get #nobodyWaits(): boolean {
-    return this.#first.size + this.pool.pending.size + (this.#gate?.waiting ?? 0) === 0;
-  }
-
   /** Who waits still needs to hear of endpoints. */
   #unsubscribeIfDone(): void {
-    if (!this.#closed || !this.#nobodyWaits) return;
+    if (!this.#closed || this.pending > 0) return;
     this.#subscription?.close();
     this.#subscription = null;
   }
 
+  /** Requests that wait: for discovery's first answer, at the gate, or for a connection. */
+  get pending(): number {
+    return this.pool.pending.size + this.#first.size + (this.#gate?.waiting ?? 0);
+  }
+
   stats(): DestinationStats {
-    const totals = this.pool.totals();
-    const waiting = this.#first.size + (this.#gate?.waiting ?? 0);
+    return { ...this.summary(), endpoints: this.pool.stats() };
+  }
+
+  summary(): DestinationSummary {
     return {
       name: this.name,
       label: this.identity.label,
       configured: this.identity.configured,
       balancer: this.#policy.balancer,
       discovery: this.#subscription?.describe() ?? { source: 'dns', state: 'resolving', error: null, ageMs: null },
-      ...totals,
-      pending: this.pool.pending.size + waiting,
+      ...this.pool.totals(),
+      pending: this.pending,
       maxConnections: this.pool.limit.current,
       limit: this.pool.limit.stats(this.#policy.fleetMaxConnections),
       floor: this.pool.floor,
       paused: this.paused,
       breaker: this.#gate?.breakerStats() ?? BREAKER_OFF,
       signals: this.pool.signals,
-      endpoints: this.pool.stats(),
     };
   }
 }

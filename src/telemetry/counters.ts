@@ -1,4 +1,5 @@
 import type { DestinationObserver, FixedHistogram } from '../observer.ts';
+import { carry } from './life-counts.ts';
 
 /** Moving what was counted from one observer to another: how labels change hands without a count lost or doubled. */
 
@@ -15,6 +16,12 @@ function addHistogram(from: FixedHistogram, to: FixedHistogram): void {
   addArray(from.counts, to.counts);
   to.sumSeconds += from.sumSeconds;
   to.total += from.total;
+  addExemplars(from, to);
+}
+
+function addExemplars({ exemplars }: FixedHistogram, to: FixedHistogram): void {
+  if (exemplars === null) return;
+  to.exemplars = exemplars.map((exemplar, bucket) => exemplar ?? to.exemplars?.[bucket]);
 }
 
 function resetHistogram(histogram: FixedHistogram): void {
@@ -22,6 +29,7 @@ function resetHistogram(histogram: FixedHistogram): void {
   histogram.counts.fill(0);
   histogram.sumSeconds = 0;
   histogram.total = 0;
+  histogram.exemplars = null;
 }
 
 /** Whether anything was counted: the sign of life of a destination. */
@@ -98,6 +106,7 @@ function resetCounters(observer: DestinationObserver): void {
 export function moveCounters(from: DestinationObserver, to: DestinationObserver): boolean {
   if (!hasCounts(from)) return false;
   addCounters(from, to);
+  carry(from);
   resetCounters(from);
   return true;
 }

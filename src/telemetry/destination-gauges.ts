@@ -1,8 +1,7 @@
-import type { BreakerStats, ConnectionStats, DestinationStats } from '../pool/stats.ts';
+import type { BreakerStats, DestinationCounts } from '../pool/stats.ts';
 
-type Spoken = ConnectionStats['protocol'];
-
-const PROTOCOLS: readonly Spoken[] = ['http1', 'http2'];
+const PROTOCOLS = ['http1', 'http2'] as const;
+const STATES = ['connecting', 'active', 'idle', 'draining'] as const;
 
 /** Values of `circuit_breaker_state`. */
 const BREAKER_STATES: Readonly<Record<BreakerStats['state'], number | null>> = {
@@ -32,7 +31,7 @@ export class DestinationGauges {
   pending = 0;
   learnedIdle: { readonly seconds: number; readonly source: string } | null = null;
 
-  add(stats: DestinationStats): void {
+  add(stats: DestinationCounts): void {
     this.max += stats.maxConnections;
     this.pending += stats.pending;
     if (stats.limit.share !== null) this.share = (this.share ?? 0) + stats.limit.share;
@@ -40,26 +39,22 @@ export class DestinationGauges {
     if (breaker !== null) this.breaker = Math.max(this.breaker ?? 0, breaker);
     if (stats.paused) this.paused = 1;
     for (const signal of stats.signals) this.warnings.set(signal, 1);
-    for (const endpoint of stats.endpoints) {
-      this.endpoints.set(endpoint.state, (this.endpoints.get(endpoint.state) ?? 0) + 1);
-      const seconds = endpoint.idle.effectiveMs / 1000;
-      if (!this.learnedIdle || seconds < this.learnedIdle.seconds)
-        this.learnedIdle = { seconds, source: endpoint.idle.source };
-      for (const connection of endpoint.connections) {
-        this.#count(connection.protocol, connection.state, 1);
-        if (connection.state === 'active') this.inUse++;
-      }
-      for (const protocol of PROTOCOLS) {
-        const connecting = endpoint.dialing[protocol];
-        if (connecting > 0) this.#count(protocol, 'connecting', connecting);
-        this.inUse += connecting;
+    for (const [state, count] of stats.endpointStates)
+      this.endpoints.set(state, (this.endpoints.get(state) ?? 0) + count);
+    if (stats.idleTime !== null) {
+      const seconds = stats.idleTime.effectiveMs / 1000;
+      if (this.learnedIdle === null || seconds < this.learnedIdle.seconds)
+        this.learnedIdle = { seconds, source: stats.idleTime.source };
+    }
+    for (const protocol of PROTOCOLS) {
+      const counts = stats.connections[protocol];
+      this.inUse += counts.connecting + counts.active;
+      for (const state of STATES) {
+        if (counts[state] === 0) continue;
+        const key = `${protocol} ${state}`;
+        this.connections.set(key, (this.connections.get(key) ?? 0) + counts[state]);
       }
     }
-  }
-
-  #count(protocol: Spoken, state: string, count: number): void {
-    const key = `${protocol} ${state}`;
-    this.connections.set(key, (this.connections.get(key) ?? 0) + count);
   }
 
   get utilization(): number {

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { DestinationConfig } from '../config/types.ts';
+import type { CarpoolError } from '../errors.ts';
 import { DestinationObserver } from '../observer.ts';
 import { addCounters, moveCounters } from './counters.ts';
 
@@ -16,6 +17,11 @@ const DRAIN_STEP = 200;
 
 /** What one `destination` label value stands for, and everything that was counted under it. */
 export type LabelGroup = { readonly label: string; readonly total: DestinationObserver };
+
+/** Keeps the words of errors by label. */
+export interface ErrorNotes {
+  note(label: string, error: CarpoolError): void;
+}
 
 type Group = {
   readonly label: string;
@@ -59,13 +65,15 @@ export class DestinationLabels {
   readonly #waiting = new Set<Entry>();
   /** What labels that were freed had counted. */
   readonly #archive = new DestinationObserver('freed');
+  readonly #errors: ErrorNotes | null;
   #slotsUsed = 0;
   #refreshedAt = Number.NEGATIVE_INFINITY;
 
   /** @param options.idleMs how long a label outlives the last sign of life; 15 minutes unless a test says otherwise */
-  constructor(options: { clock: Clock; maxDestinations: number; idleMs?: number }) {
+  constructor(options: { clock: Clock; maxDestinations: number; idleMs?: number; errors?: ErrorNotes }) {
     this.#clock = options.clock;
     this.#maxDestinations = options.maxDestinations;
+    this.#errors = options.errors ?? null;
     this.#idleMs = options.idleMs ?? LABEL_IDLE_MS;
   }
 
@@ -84,6 +92,9 @@ export class DestinationLabels {
     const group = this.#groupFor(label ?? name, label !== null);
     const observer = new DestinationObserver(group.label);
     const entry: Entry = { name, observer, group };
+    const errors = this.#errors;
+    // By the label of that moment: it may have another one by then.
+    if (errors !== null) observer.onError = (error) => errors.note(entry.group.label, error);
     group.members.add(entry);
     this.#entries.set(observer, entry);
     this.#byName.set(name, entry);

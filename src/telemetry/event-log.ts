@@ -12,6 +12,8 @@ const KEPT_OTHERS = 100;
 
 /** An event with its time, as the status page shows it. */
 export type LoggedEvent = {
+  /** Rises by one with each event that is kept, from 1. */
+  readonly sequence: number;
   /** Milliseconds since the epoch. */
   readonly time: number;
   readonly event: CarpoolEvent;
@@ -19,7 +21,8 @@ export type LoggedEvent = {
   readonly count: number;
 };
 
-type Level = 'debug' | 'info' | 'warn';
+/** `kept`: no line of its own, for whoever emits it writes lines that say more. */
+type Level = 'debug' | 'info' | 'warn' | 'kept';
 
 const LEVELS: Readonly<Record<CarpoolEvent['type'], Level>> = {
   connection_closed: 'debug',
@@ -56,6 +59,8 @@ const LEVELS: Readonly<Record<CarpoolEvent['type'], Level>> = {
   target_found: 'info',
   secret_file_refused: 'warn',
   secret_file_changed: 'info',
+  config_applied: 'kept',
+  config_refused: 'kept',
 };
 
 const WORDS: Readonly<Record<CarpoolEvent['type'], string>> = {
@@ -94,6 +99,8 @@ const WORDS: Readonly<Record<CarpoolEvent['type'], string>> = {
   target_found: 'a target of the destination (`to`) gets requests again',
   secret_file_refused: 'a file with a header value or credentials cannot be used',
   secret_file_changed: 'a file with a header value or credentials was read again',
+  config_applied: 'another configuration is in force',
+  config_refused: 'a configuration was refused, the last good one stays',
 };
 
 /** Where so many fail at once that they are counted together. */
@@ -105,8 +112,8 @@ type Throttle = { last: CarpoolEvent; suppressed: number; until: number };
 export class EventLog implements EventSink {
   readonly #logger: Logger;
   readonly #clock: Clock;
-  readonly #closes: { sequence: number; logged: LoggedEvent }[] = [];
-  readonly #others: { sequence: number; logged: LoggedEvent }[] = [];
+  readonly #closes: LoggedEvent[] = [];
+  readonly #others: LoggedEvent[] = [];
   readonly #throttled = new Map<string, Throttle>();
   #sweep: Timer | null = null;
   #sequence = 0;
@@ -121,9 +128,17 @@ export class EventLog implements EventSink {
     else this.#record(event, 1);
   }
 
-  /** The last events, newest first. */
-  recent(): LoggedEvent[] {
-    return [...this.#closes, ...this.#others].sort((a, b) => b.sequence - a.sequence).map(({ logged }) => logged);
+  /** The sequence of the last event; 0: there was none. */
+  get last(): number {
+    return this.#sequence;
+  }
+
+  /** The last events, newest first. @param after only those with a higher sequence */
+  recent(after = 0): LoggedEvent[] {
+    if (after >= this.#sequence) return [];
+    return [...this.#closes, ...this.#others]
+      .filter(({ sequence }) => sequence > after)
+      .sort((a, b) => b.sequence - a.sequence);
   }
 
   /** Says what was held back, and stops its timer. */
@@ -176,12 +191,12 @@ export class EventLog implements EventSink {
   }
 
   #record(event: CarpoolEvent, count: number, words = WORDS[event.type]): void {
-    const logged: LoggedEvent = { time: this.#clock.wall(), event, count };
+    const logged: LoggedEvent = { sequence: ++this.#sequence, time: this.#clock.wall(), event, count };
     const [kept, max] = event.type === 'connection_closed' ? [this.#closes, KEPT_CLOSES] : [this.#others, KEPT_OTHERS];
-    kept.push({ sequence: this.#sequence++, logged });
+    kept.push(logged);
     if (kept.length > max) kept.shift();
     const level = LEVELS[event.type];
-    if (!this.#logger.isLevelEnabled(level)) return;
+    if (level === 'kept' || !this.#logger.isLevelEnabled(level)) return;
     const { type, ...fields } = event;
     this.#logger[level](count > 1 ? { event: type, ...fields, count } : { event: type, ...fields }, words);
   }

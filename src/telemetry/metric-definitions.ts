@@ -183,6 +183,12 @@ export const PROCESS_METRICS = [
   ),
   define('config_reloads_total', 'counter', ['outcome'], 'Reloads of the configuration, by outcome.'),
   define('log_dropped_lines_total', 'counter', [], 'Log lines given up because the reader of stdout stood still.'),
+  define(
+    'trace_spans_total',
+    'counter',
+    ['outcome'],
+    'Spans by what became of them: exported, failed (the collector did not take them), dropped (no place in the queue); absent while none were ever made.',
+  ),
   define('build_info', 'gauge', ['version', 'node'], 'Always 1; the labels say what runs.'),
   define('process_cpu_seconds_total', 'counter', ['mode'], 'CPU time used, in user and system mode.'),
   define('process_start_time_seconds', 'gauge', [], 'When the process started, in seconds since 1970.'),

@@ -59,7 +59,7 @@ export class Metrics {
     const pacer = new Pacer();
     for (const _ of labels.drain()) await pacer.breathe();
     const gauges = new Map<string, DestinationGauges>();
-    for (const stats of inspector.eachDestination?.() ?? inspector.destinations()) {
+    for (const stats of inspector.counts()) {
       const label = labels.labelOf(stats.name);
       let sum = gauges.get(label);
       if (!sum) {

@@ -74,6 +74,8 @@ const READERS: Readonly<Record<ProcessMetricName, (snapshot: ProcessSnapshot) =>
   carpool_config_reloads_total: ({ stats }) =>
     labelled('outcome', { applied: stats.reloads.applied, refused: stats.reloads.refused }),
   carpool_log_dropped_lines_total: ({ droppedLogLines }) => single(droppedLogLines),
+  carpool_trace_spans_total: ({ stats: { spans } }) =>
+    spans === undefined || spans === null ? [] : labelled('outcome', { ...spans }),
   carpool_build_info: ({ stats }) => [{ labels: { version: stats.version, node: process.version }, value: 1 }],
   carpool_process_cpu_seconds_total: ({ cpu }) => labelled('mode', { user: cpu.user / 1e6, system: cpu.system / 1e6 }),
   carpool_process_start_time_seconds: ({ startedAtSeconds }) => single(startedAtSeconds),

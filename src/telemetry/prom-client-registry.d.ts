@@ -12,6 +12,12 @@ declare module 'prom-client/lib/registry.js' {
     readonly labels: Readonly<Record<string, string>>;
     readonly sharedLabels?: Readonly<Record<string, string>>;
     readonly value: number;
+    /** Written in OpenMetrics alone; `timestamp` in seconds since the epoch. */
+    readonly exemplar?: {
+      readonly labelSet: Readonly<Record<string, string>>;
+      readonly value: number;
+      readonly timestamp: number;
+    };
   };
 
   /** What the registry needs of a metric: its samples, when it is asked. */

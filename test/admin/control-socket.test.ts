@@ -7,6 +7,7 @@ import t, { type Test } from 'tap';
 import { ControlSocket, type ControlSocketOptions } from '../../src/admin/control-socket.ts';
 import { CarpoolError } from '../../src/errors.ts';
 import { destination, FakeInspector } from '../telemetry/fake-inspector.ts';
+import { fakeStatus } from '../telemetry/fake-status.ts';
 import { TestClock } from '../test-clock.ts';
 import { call } from './call.ts';
 import { FakeController } from './fake-controller.ts';
@@ -22,6 +23,7 @@ function makeControl(t: Test, changes: Partial<ControlSocketOptions> = {}) {
   const control = new ControlSocket({
     controller,
     inspector,
+    status: fakeStatus(clock, inspector).model,
     clock,
     socket,
     port: null,
@@ -181,10 +183,13 @@ t.test('the socket that a crashed process left is replaced', async (t) => {
 t.test('the socket of a living process is not stolen', async (t) => {
   const { control, socket, post } = makeControl(t);
   await control.start();
+  const clock = new TestClock();
+  const inspector = new FakeInspector();
   const second = new ControlSocket({
     controller: new FakeController(),
-    inspector: new FakeInspector(),
-    clock: new TestClock(),
+    inspector,
+    status: fakeStatus(clock, inspector).model,
+    clock,
     socket,
     port: null,
     tokenFile: null,

@@ -1,7 +1,13 @@
 import type { Inspector, ProcessStats } from '../../src/admin/inspector.ts';
-import { defaultConfig } from '../../src/config/load.ts';
+import { defaultConfig, type LoadedConfig, loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/types.ts';
-import type { ConnectionState, ConnectionStats, DestinationStats, EndpointStats } from '../../src/pool/stats.ts';
+import type {
+  ConnectionState,
+  ConnectionStats,
+  DestinationCounts,
+  DestinationStats,
+  EndpointStats,
+} from '../../src/pool/stats.ts';
 
 /** Stands in for app.ts: what is in `stats` is what the sidecar has. */
 export class FakeInspector implements Inspector {
@@ -12,8 +18,14 @@ export class FakeInspector implements Inspector {
   destinations(): readonly DestinationStats[] {
     return this.stats;
   }
+  counts(): Iterable<DestinationCounts> {
+    return this.stats.map(counted);
+  }
   config(): Config {
     return this.#config;
+  }
+  loadedConfig(): LoadedConfig {
+    return loadConfig({ file: null, env: {}, flags: [] });
   }
   process(): ProcessStats {
     return this.processStats;
@@ -111,4 +123,21 @@ export function destination(name: string, changes: Partial<DestinationStats> = {
 export function testConfig(): Config {
   const config = defaultConfig();
   return { ...config, control: { socket: null, port: null, tokenFile: '/var/run/token' } };
+}
+
+/** The same destination as the gauges see it. */
+function counted({ endpoints, ...summary }: DestinationStats): DestinationCounts {
+  const connections = {
+    http1: { connecting: 0, active: 0, idle: 0, draining: 0 },
+    http2: { connecting: 0, active: 0, idle: 0, draining: 0 },
+  };
+  const endpointStates = new Map<EndpointStats['state'], number>();
+  for (const { state, dialing, connections: open } of endpoints) {
+    endpointStates.set(state, (endpointStates.get(state) ?? 0) + 1);
+    connections.http1.connecting += dialing.http1;
+    connections.http2.connecting += dialing.http2;
+    for (const each of open) connections[each.protocol][each.state]++;
+  }
+  const idleTime = endpoints.map(({ idle }) => idle).sort((a, b) => a.effectiveMs - b.effectiveMs)[0] ?? null;
+  return { ...summary, connections, endpointStates, idleTime };
 }

@@ -1,0 +1,44 @@
+import type { StatusModel } from '../status/status-model.ts';
+import type { StatusSnapshot } from '../status/types.ts';
+import { type Answer, jsonList } from './answer.ts';
+import type { Inspector } from './inspector.ts';
+import { unknownDestination } from './unknown-destination.ts';
+
+type StatusContext = { readonly inspector: Inspector; readonly status: StatusModel };
+type StatusRequest = { readonly query: URLSearchParams };
+
+/**
+ * `/status`: what the status page and the console show. `?destination=NAME` adds the connections of one, `?history=none`
+ * leaves out what is most of the answer.
+ */
+export function statusAnswer({ inspector, status }: StatusContext, { query }: StatusRequest): Answer {
+  const wanted = query.get('destination');
+  if (wanted !== null && !status.has(wanted)) return unknownDestination(wanted, inspector);
+  const snapshot = status.snapshot(wanted, query.get('history') !== 'none');
+  return { status: 200, contentType: 'application/json', body: snapshotParts(snapshot) };
+}
+
+/** `/status/endpoints`: the endpoints of all destinations, or of one. */
+export function statusEndpoints({ inspector, status }: StatusContext, { query }: StatusRequest): Answer {
+  const wanted = query.get('destination');
+  if (wanted !== null && !status.has(wanted)) return unknownDestination(wanted, inspector);
+  return jsonList({}, 'endpoints', status.endpoints(wanted));
+}
+
+/** The snapshot as JSON, in pieces that are made while the reader takes them. */
+function* snapshotParts(snapshot: StatusSnapshot): Generator<string> {
+  const { destinations, history, detail, ...rest } = snapshot;
+  yield `${JSON.stringify(rest).slice(0, -1)},"destinations":[`;
+  let separator = '';
+  for (const row of destinations) {
+    yield separator + JSON.stringify(row);
+    separator = ',';
+  }
+  yield '],"history":{';
+  separator = '';
+  for (const [name, points] of Object.entries(history)) {
+    yield `${separator}${JSON.stringify(name)}:${JSON.stringify(points)}`;
+    separator = ',';
+  }
+  yield `},"detail":${JSON.stringify(detail)}}\n`;
+}
