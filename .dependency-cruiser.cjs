@@ -18,7 +18,7 @@ const MAY = {
   egress: ['discovery', 'connection', 'protocol', 'transport'],
   routing: ['egress/header-source.ts', 'pool', 'connection', 'protocol', 'transport', 'discovery'],
   forward: ['routing', 'pool', 'connection', 'protocol', 'transport'],
-  listener: ['forward', 'routing', 'pool', 'connection', 'protocol', 'transport'],
+  listener: ['forward', 'routing', 'pool', 'connection', 'protocol', 'transport', 'config/addresses.ts'],
   discovery: ['transport/proxy-hop.ts'],
   fleet: [
     'pool/connection-limit.ts',
@@ -58,10 +58,17 @@ const MAY = {
     'cli/text-width.ts',
     'status/types.ts',
   ],
-  status: ['telemetry', 'pool', 'connection/upstream.ts', 'admin/inspector.ts', 'config'],
+  status: [
+    'telemetry',
+    'pool',
+    'connection/upstream.ts',
+    'admin/inspector.ts',
+    'config',
+    'injection/no-proxy-names.ts',
+  ],
   admin: ['telemetry', 'status', 'pool/stats.ts', 'config'],
 };
-const COMMON = '^src/(back-off|clock|errors|observer)\\.ts$|^src/config/types\\.ts$';
+const COMMON = '^src/(back-off|clock|command-agent|errors|observer)\\.ts$|^src/config/types\\.ts$';
 
 module.exports = {
   forbidden: [

@@ -14,6 +14,9 @@ RUN --mount=type=secret,id=apt,target=/etc/apt/apt.conf.d/99build \
 
 WORKDIR /carpool
 COPY package.json package-lock.json .npmrc ./
+# Of what serves development only what build.ts needs: a quarter of the packages.
+RUN node -e "const fs = require('node:fs'), p = JSON.parse(fs.readFileSync('package.json')), { esbuild, preact } = p.devDependencies; \
+    fs.writeFileSync('package.json', JSON.stringify({ ...p, devDependencies: { esbuild, preact } }))"
 # Not npm ci, for the reason that the Makefile gives. Without scripts: they only fetch what the build does not use.
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=secret,id=ca \
     if [ -e /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \

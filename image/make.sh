@@ -124,7 +124,7 @@ trap 'rm -rf "$secrets"' EXIT
 apt-config dump Acquire >"$secrets/apt" 2>/dev/null || true
 [[ ! -s $secrets/apt ]] || arguments+=(--secret "id=apt,src=$secrets/apt")
 [[ ! -f $HOME/.npmrc ]] || arguments+=(--secret "id=npmrc,src=$HOME/.npmrc")
-certificates=${NODE_EXTRA_CA_CERTS:-}
+certificates=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
 [[ ! -f $certificates ]] || arguments+=(--secret "id=ca,src=$certificates")
 
 made=$archive.new

@@ -193,6 +193,9 @@ export class App implements Inspector {
       clock,
       onChanged: (loaded, _explanation, lines) => this.#reconfigure(loaded.config, lines),
       onRefused: (_problems, lines) => this.#refused(lines),
+      onUnchanged: () => {
+        this.#reloads = { ...this.#reloads, lastError: null };
+      },
       onWarning: (message) => this.log.logger.warn(message),
     });
     const shared = { router: this.#router, sources: this.#sources, events };
@@ -295,7 +298,7 @@ export class App implements Inspector {
   }
 
   #refused(lines: readonly string[]): void {
-    this.#reloads = { ...this.#reloads, refused: this.#reloads.refused + 1, lastError: lines.join('\n') };
+    this.#reloads = { ...this.#reloads, refused: this.#reloads.refused + 1, lastError: lines.slice(1).join('\n') };
     for (const line of lines) this.log.logger.error(line);
     this.#views.reloaded('config_refused', lines);
   }

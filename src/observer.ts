@@ -17,6 +17,27 @@ function bucketOf(bounds: readonly number[], seconds: number): number {
   return bucket;
 }
 
+/**
+ * A finer scale, for p50 and p99 on the status page: quarters of a millisecond, and from 1 ms on four slots to each
+ * doubling, up to 17 minutes.
+ */
+export const DURATION_SLOTS = 84;
+const LONGEST_SLOT_MS = 2 ** 20;
+
+/** The slot of a duration. */
+function durationSlot(ms: number): number {
+  if (ms >= LONGEST_SLOT_MS) return DURATION_SLOTS - 1;
+  const quarters = (ms * 4) | 0;
+  if (quarters < 4) return quarters;
+  const octave = 31 - Math.clz32(quarters);
+  return (octave - 1) * 4 + ((quarters >>> (octave - 2)) & 3);
+}
+
+/** Where a slot begins, in milliseconds: it ends where the next one begins. */
+export function slotFromMs(slot: number): number {
+  return slot < 4 ? slot / 4 : (4 + (slot & 3)) * 2 ** ((slot >> 2) - 3);
+}
+
 /** One measurement of a bucket, and the trace that it is from. */
 export type Exemplar = {
   readonly traceId: string;
@@ -151,6 +172,10 @@ export class DestinationObserver {
   failures = 0;
   /** How long requests that ended held their connections (the last one of each), in seconds. Never set back either. */
   heldSeconds = 0;
+  /** How long requests took, by `durationSlot`: metrics do not show it, and it is never set back. */
+  readonly durationSlots = new Float64Array(DURATION_SLOTS);
+  /** The longest request since whoever reads it set it back (status/destination-history.ts), in milliseconds. */
+  longestMs = 0;
   /** Who keeps the words of errors, or null: nobody. */
   onError: ((error: CarpoolError) => void) | null = null;
   /** What scrapes have moved on (telemetry/life-counts.ts); null: nothing yet. */
@@ -165,6 +190,9 @@ export class DestinationObserver {
     const index = (protocol * METHOD_CLASSES.length + methodClass) * CODE_CLASSES.length + ((status / 100) | 0);
     this.requests[index] = (this.requests[index] ?? 0) + 1;
     this.requestDuration.observe(ms);
+    const slot = durationSlot(ms);
+    this.durationSlots[slot] = (this.durationSlots[slot] ?? 0) + 1;
+    if (ms > this.longestMs) this.longestMs = ms;
     this.ended++;
     if (isUnavailable(status)) this.unavailable++;
   }

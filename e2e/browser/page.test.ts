@@ -1,3 +1,4 @@
+import type { Locator } from 'playwright-core';
 import t from 'tap';
 import type { DestinationRow, StatusSnapshot } from '../../src/status/types.ts';
 import { until } from '../until.ts';
@@ -200,3 +201,115 @@ t.test('a page that nobody looks at lets go of the stream after a minute', { ski
   await page.locator('.fresh.live').waitFor();
   t.equal(sidecar.readers, 1);
 });
+
+t.test('a page that was opened behind others lets go of the stream, too', { skip: noChromium }, async (t) => {
+  const sidecar = await ScriptedSidecar.start(well);
+  t.teardown(() => sidecar.stop());
+  const { page } = await open(t);
+  await page.clock.install();
+  await page.addInitScript(() => Object.defineProperty(document, 'hidden', { value: true, configurable: true }));
+  await page.goto(sidecar.url);
+  await page.locator('.fresh.live').waitFor();
+  await page.clock.runFor(62_000);
+  await page.locator('.fresh.asleep').waitFor();
+  await until('its leaving', () => sidecar.readers === 0);
+});
+
+t.test('a stream that is taken and never answered is asked for again', { skip: noChromium }, async (t) => {
+  const sidecar = await ScriptedSidecar.start(well);
+  t.teardown(() => sidecar.stop());
+  const { page } = await open(t);
+  await page.clock.install();
+  let asked = 0;
+  await page.route('**/status/stream', async (route) => {
+    asked++;
+    if (asked > 1) await route.continue();
+  });
+  await page.goto(sidecar.url);
+  await page.getByText('Connecting …').first().waitFor();
+  await page.clock.runFor(16_000);
+  await page.locator('.fresh.live').waitFor();
+  t.equal(asked, 2);
+});
+
+t.test('a configuration that the sidecar refuses to tell is not taken for one', { skip: noChromium }, async (t) => {
+  const sidecar = await ScriptedSidecar.start(well);
+  t.teardown(() => sidecar.stop());
+  const { page } = await open(t);
+  await page.route('**/debug/config?sources', (route) => route.fulfill({ status: 503, json: { code: 'BUSY' } }));
+  await page.goto(`${sidecar.url}#view=configuration`);
+  await page.getByText('It could not be read: Error: the sidecar answered 503').waitFor();
+  t.equal(await page.locator('tr[data-row]').count(), 0);
+  t.equal(await page.getByText('all values are defaults').count(), 0);
+});
+
+t.test('a sidecar that has said nothing for five seconds is not told to be well', { skip: noChromium }, async (t) => {
+  const sidecar = await ScriptedSidecar.start(well);
+  t.teardown(() => sidecar.stop());
+  const { page, complaints } = await open(t);
+  await page.clock.install();
+  await page.goto(sidecar.url);
+  const calm = page.getByRole('heading', { name: 'All is well' });
+  await calm.waitFor();
+  const figures = page.locator('.figures');
+  const opacity = () => figures.evaluate((element) => Number(getComputedStyle(element).opacity));
+  t.equal(await opacity(), 1);
+
+  await page.clock.runFor(7000);
+  const silence = page.getByRole('heading', { name: /^No answer from the sidecar for 7/ });
+  await silence.waitFor();
+  t.equal(await calm.isVisible(), false);
+  t.equal(await page.getByText('Nothing needs attention').isVisible(), false);
+  t.ok((await opacity()) < 0.5, 'old figures are pale');
+  t.equal(await textOf(page.locator('.standing .badge')), 'no answer');
+  const box = page.locator('.silence');
+  t.match(await textOf(box), /may have been stopped or restarted.*port-forward/s);
+  t.ok(await box.getByText('kubectl get pod', { exact: false }).isVisible());
+  t.ok(await box.getByText('carpool stats', { exact: true }).isVisible());
+
+  sidecar.update(() => madeUpUpdate(SIZE, 1, null));
+  await calm.waitFor();
+  t.equal(await silence.count(), 0);
+  t.equal(await opacity(), 1);
+  t.same(complaints, []);
+});
+
+t.test('a page that never had an answer says so, too', { skip: noChromium }, async (t) => {
+  const sidecar = await ScriptedSidecar.start(well);
+  t.teardown(() => sidecar.stop());
+  const { page } = await open(t);
+  await page.clock.install();
+  await page.route('**/status*', (route) => route.abort());
+  await page.route('**/status/stream', (route) => route.abort());
+  await page.goto(sidecar.url);
+  await page.locator('.fresh.gone').waitFor();
+  await page.clock.runFor(9000);
+  await page.getByRole('heading', { name: 'No answer from the sidecar for 9' }).waitFor();
+  t.equal(await page.getByText('What stands below').count(), 0);
+});
+
+t.test(
+  'a filter without a match says so, and what was not sent has no share of failures',
+  { skip: noChromium },
+  async (t) => {
+    const idle = { requestsPerSecond: 0, failedShare: 0, reuseShare: null, p50Ms: null, p99Ms: null };
+    const rows = [
+      { name: 'idle.shop:80', ...idle },
+      { name: 'half.shop:80', requestsPerSecond: 10, failedShare: 0.07 },
+    ];
+    const sidecar = await ScriptedSidecar.start(withRows(rows));
+    t.teardown(() => sidecar.stop());
+    const { page } = await open(t);
+    await page.goto(sidecar.url);
+    const failed = (name: string) => page.locator('tr', { hasText: name }).locator('td.failed');
+    t.equal(await textOf(failed('idle.shop:80')), '–');
+    const colour = (element: Locator) => element.evaluate((each) => getComputedStyle(each).color);
+    const tile = page.locator('.figure', { hasText: 'of all requests' }).locator('.value');
+    t.equal(await colour(failed('half.shop:80')), await colour(tile));
+    await page.goto(`${sidecar.url}#view=configuration`);
+    await page.getByRole('row', { name: /listener\.port/ }).waitFor();
+    await page.getByRole('searchbox').fill('no such thing');
+    await page.getByText('No setting has that in its name or value.').waitFor();
+    t.equal(await page.getByText('all values are defaults').count(), 0);
+  },
+);

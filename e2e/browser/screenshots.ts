@@ -15,7 +15,7 @@ const PICTURES = [
   { name: 'status-page', place: '', colorScheme: 'light', height: 960 },
   { name: 'status-page-dark', place: '', colorScheme: 'dark', height: 960 },
   { name: 'status-destination', place: `#destination=${EXHAUSTED_NAME}`, colorScheme: 'light', height: 960 },
-  { name: 'status-endpoints', place: `#destination=${FLAPPING_NAME}`, colorScheme: 'dark', height: 960 },
+  { name: 'status-endpoints', place: `#destination=${FLAPPING_NAME}`, colorScheme: 'dark', height: 1230 },
   { name: 'status-events', place: '#view=events', colorScheme: 'light', height: 620 },
 ] as const;
 

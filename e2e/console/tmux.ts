@@ -108,7 +108,8 @@ export class Tmux {
     const file = join(this.#folder, 'pid');
     rmSync(file, { force: true });
     await this.type(`sh -c 'echo $$ >${file}; exec ${command}'`);
-    return await until('the command to start', () => existsSync(file) && Number(readFileSync(file, 'utf8')));
+    // A file that is there and still empty is no pid: a signal to 0 would go to all of this test's own process group.
+    return await until('the command to start', () => existsSync(file) && (Number(readFileSync(file, 'utf8')) || null));
   }
 
   /** Closes the window, as one closes that of a terminal. */

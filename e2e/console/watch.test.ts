@@ -61,15 +61,15 @@ t.test('one goes through the lists, opens a destination and comes back', { skip 
   const filtered = await tmux.shows(/\/cata .*1 of 1/);
   t.notMatch(filtered, /orders\.shop:80/);
   await tmux.keys('Enter');
-  await tmux.shows(/\[1 summary\](.|\n)*balancer(.|\n)*Endpoints 1\n.*\n +127\.0\.0\.1:\d+ +ready/);
+  await tmux.shows(/\[1:summary\](.|\n)*balancer(.|\n)*Endpoints 1\n.*\n +127\.0\.0\.1:\d+ +ready/);
   await tmux.keys('2');
-  await tmux.shows(/\[2 connections\](.|\n)*> +\d+ +127\.0\.0\.1:\d+ +(idle|active) +http1/);
+  await tmux.shows(/\[2:connections\](.|\n)*> +\d+ +127\.0\.0\.1:\d+ +(idle|active) +http1/);
   await tmux.keys('Tab');
-  await tmux.shows(/\[3 endpoints\](.|\n)*> 127\.0\.0\.1:\d+ +ready +yes/);
+  await tmux.shows(/\[3:endpoints\](.|\n)*> 127\.0\.0\.1:\d+ +ready +yes/);
   await tmux.keys('4');
-  await tmux.shows(/\[4 events\]/);
+  await tmux.shows(/\[4:events\]/);
   await tmux.keys('Escape');
-  await tmux.shows(/\[1 destinations\]/);
+  await tmux.shows(/\[1:destinations\]/);
   await tmux.keys('Escape');
   await tmux.shows(/orders\.shop:80 +1\//);
   await tmux.keys('?');
@@ -152,7 +152,7 @@ t.test('Ctrl-Z gives the screen back until fg, also where a signal has done it',
     t.same(await tmux.modes(), { alternate: true, cursor: false, wrap: false });
   }
   await tmux.keys('4');
-  await tmux.shows(/\[4 events\]/);
+  await tmux.shows(/\[4:events\]/);
   await tmux.keys('C-c');
   await tmux.shows(/\(exit 0\)\$ *\n*$/);
 });

@@ -9,16 +9,27 @@ const URL_CREDENTIALS = /^([a-z][a-z0-9+.-]*:\/\/)[^/?#@]*@/i;
 /** A copy of `value` for people to read: secrets replaced by `***`, in whatever depth, and so is whatever `headers.set` adds. */
 export function maskSecrets(value: unknown, path: readonly string[] = []): unknown {
   const name = path.at(-1) ?? '';
-  if (typeof value === 'string') {
-    if (SECRET_NAME.test(name) || isHeaderValue(path)) return MASK;
-    return value.replace(URL_CREDENTIALS, `$1${MASK}@`);
-  }
+  if (name === 'set' && path.at(-2) === 'headers') return maskFields(value);
+  if (typeof value === 'string') return SECRET_NAME.test(name) ? MASK : value.replace(URL_CREDENTIALS, `$1${MASK}@`);
   if (Array.isArray(value)) return value.map((item) => maskSecrets(item, path));
-  if (typeof value !== 'object' || value === null) return value;
+  if (!isTree(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, maskSecrets(item, [...path, key])]));
 }
 
-/** Values that a destination adds to requests are API keys more often than not. Names, and paths to values, are none. */
-function isHeaderValue(path: readonly string[]): boolean {
-  return path.at(-2) === 'set' && path.at(-3) === 'headers' && path.at(-1) !== 'name' && path.at(-1) !== 'file';
+const isTree = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+/** Values that a destination adds to requests are API keys more often than not, whatever the field is called: names with values, or the list that is made of them. */
+function maskFields(set: unknown): unknown {
+  if (Array.isArray(set)) return set.map((field) => maskAllBut(field, ['name', 'file']));
+  if (!isTree(set)) return set;
+  return Object.fromEntries(Object.entries(set).map(([name, value]) => [name, maskAllBut(value, ['file'])]));
+}
+
+/** @param shown keys of `value` that are no secrets: names, and paths to values */
+function maskAllBut(value: unknown, shown: readonly string[]): unknown {
+  if (value === null) return null;
+  if (!isTree(value)) return MASK;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, shown.includes(key) ? item : maskAllBut(item, [])]),
+  );
 }

@@ -35,7 +35,7 @@ export class OperatorPort {
 
   constructor(options: OperatorPortOptions) {
     this.#options = options;
-    this.#stream = new StatusStream(options.clock, options.status);
+    this.#stream = new StatusStream(options.clock, options.status, options.onFault);
     this.#server = createServer({
       headersTimeout: HEAD_TIMEOUT_MS,
       requestTimeout: HEAD_TIMEOUT_MS,
@@ -88,6 +88,8 @@ export class OperatorPort {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     // A reader that goes away shows as an error on the response; its end is all that matters, and `send` sees that.
     response.on('error', () => response.destroy());
+    // A stream has its connection for itself: what comes behind it would wait for its end, and hold a place until then.
+    if (this.#stream.carriedBy(request.socket)) return void request.socket.destroy();
     const head = request.method === 'HEAD';
     const misused = absoluteFormAnswer(request.url ?? '', this.#options.elsewhere);
     if (misused !== null) return send(response, misused, head);
@@ -101,6 +103,8 @@ export class OperatorPort {
     if (!target)
       return send(response, json(400, { code: 'BAD_REQUEST', message: 'the path is not well formed' }), head);
     if (target.pathname === '/status/stream') {
+      // No socket: answers before it are still being sent.
+      if (response.socket === null) return send(response, NOT_ALONE, head);
       if (!this.#stream.full) return this.#stream.open(request, response, target.searchParams.get('destination'));
       return send(response, busy(`${MAX_READERS} readers have a stream already`), head);
     }
@@ -120,6 +124,12 @@ export class OperatorPort {
     }
   }
 }
+
+const NOT_ALONE = json(
+  400,
+  { code: 'BAD_REQUEST', message: 'a stream needs a connection of its own' },
+  { connection: 'close' },
+);
 
 function busy(message: string): Answer {
   return json(503, { code: 'BUSY', message }, { 'retry-after': '1' });

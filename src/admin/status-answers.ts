@@ -11,11 +11,11 @@ type StatusRequest = { readonly query: URLSearchParams };
  * `/status`: what the status page and the console show. `?destination=NAME` adds the connections of one, `?history=none`
  * leaves out what is most of the answer.
  */
-export function statusAnswer({ inspector, status }: StatusContext, { query }: StatusRequest): Answer {
+export async function statusAnswer({ inspector, status }: StatusContext, { query }: StatusRequest): Promise<Answer> {
   const wanted = query.get('destination');
   if (wanted !== null && !status.has(wanted)) return unknownDestination(wanted, inspector);
-  const snapshot = status.snapshot(wanted, query.get('history') !== 'none');
-  return { status: 200, contentType: 'application/json', body: snapshotParts(snapshot) };
+  const snapshot = status.snapshot(await status.look(), wanted, query.get('history') !== 'none');
+  return { status: 200, contentType: 'application/json', body: withLineEnd(snapshotParts(snapshot)) };
 }
 
 /** `/status/endpoints`: the endpoints of all destinations, or of one. */
@@ -25,8 +25,8 @@ export function statusEndpoints({ inspector, status }: StatusContext, { query }:
   return jsonList({}, 'endpoints', status.endpoints(wanted));
 }
 
-/** The snapshot as JSON, in pieces that are made while the reader takes them. */
-function* snapshotParts(snapshot: StatusSnapshot): Generator<string> {
+/** The snapshot as JSON of one line, in pieces that are made while the reader takes them. */
+export function* snapshotParts(snapshot: StatusSnapshot): Generator<string> {
   const { destinations, history, detail, ...rest } = snapshot;
   yield `${JSON.stringify(rest).slice(0, -1)},"destinations":[`;
   let separator = '';
@@ -40,5 +40,10 @@ function* snapshotParts(snapshot: StatusSnapshot): Generator<string> {
     yield `${separator}${JSON.stringify(name)}:${JSON.stringify(points)}`;
     separator = ',';
   }
-  yield `},"detail":${JSON.stringify(detail)}}\n`;
+  yield `},"detail":${JSON.stringify(detail)}}`;
+}
+
+function* withLineEnd(parts: Iterable<string>): Generator<string> {
+  yield* parts;
+  yield '\n';
 }

@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../clock.ts';
 import { StatusChanges } from '../status/status-changes.ts';
 import type { StatusModel } from '../status/status-model.ts';
+import { Pacer } from '../telemetry/pacer.ts';
+import { snapshotParts } from './status-answers.ts';
 
 /** Readers at a time. */
 export const MAX_READERS = 10;
@@ -39,14 +42,25 @@ export class StatusStream {
   #timer: Timer | null = null;
   /** How long an update takes, of late, in milliseconds. */
   #costMs = 0;
+  /** `again`: somebody came while an update was being made. */
+  #updating: 'no' | 'once' | 'again' = 'no';
+  #closed = false;
+  readonly #onFault: (error: unknown, path: string) => void;
 
-  constructor(clock: Clock, model: StatusModel) {
+  constructor(clock: Clock, model: StatusModel, onFault: (error: unknown, path: string) => void) {
     this.#clock = clock;
     this.#model = model;
+    this.#onFault = onFault;
   }
 
   get full(): boolean {
     return this.#readers.size >= MAX_READERS;
+  }
+
+  /** Whether a connection carries a stream already. */
+  carriedBy(socket: Socket): boolean {
+    for (const { response } of this.#readers) if (response.socket === socket) return true;
+    return false;
   }
 
   /** Answers with a stream, and writes the first snapshot. @param destination whose detail is wanted, or null */
@@ -70,36 +84,63 @@ export class StatusStream {
     response.write(`retry: ${RETRY_MS}\n\n`);
     // What has changed until now goes to those who are here, so that all go on from the same moment.
     this.#changes ??= new StatusChanges(this.#model);
-    const first = this.#readers.size === 0;
     this.#readers.add(reader);
-    this.#update();
-    if (first) this.#wait();
+    this.#begin();
   }
 
   /** Ends all streams. */
   close(): void {
+    this.#closed = true;
     this.#timer?.cancel();
     for (const { response } of [...this.#readers]) response.end();
   }
 
-  #wait(): void {
-    const delay = Math.min(LONGEST_MS, Math.max(INTERVAL_MS, this.#costMs * REST_PER_WORK));
-    this.#timer = this.#clock.setTimer(() => {
-      this.#update();
-      if (this.#readers.size > 0) this.#wait();
-    }, delay);
+  /** An update now, and then by the timer; one at a time, for each goes on from the one before. */
+  #begin(): void {
+    if (this.#updating !== 'no') {
+      this.#updating = 'again';
+      return;
+    }
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#updateAll().catch((error: unknown) => {
+      this.#onFault(error, '/status/stream');
+      for (const { response } of [...this.#readers]) response.destroy();
+    });
   }
 
-  #update(): void {
+  async #updateAll(): Promise<void> {
+    try {
+      do {
+        this.#updating = 'once';
+        await this.#update();
+      } while (this.#again());
+    } finally {
+      this.#updating = 'no';
+    }
+    if (this.#readers.size === 0 || this.#closed) {
+      this.#changes = null;
+      return;
+    }
+    const delay = Math.min(LONGEST_MS, Math.max(INTERVAL_MS, this.#costMs * REST_PER_WORK));
+    this.#timer = this.#clock.setTimer(() => this.#begin(), delay);
+  }
+
+  #again(): boolean {
+    return this.#updating === 'again' && this.#readers.size > 0 && !this.#closed;
+  }
+
+  async #update(): Promise<void> {
     const changes = this.#changes;
     if (changes === null) return;
     const begun = this.#clock.now();
-    const shared = changes.look();
-    for (const reader of [...this.#readers]) this.#tell(reader, changes, shared);
+    const shared = await changes.look();
+    for (const reader of [...this.#readers]) await this.#tell(reader, changes, shared);
+    // With what else ran between its slices: a sidecar that is busy is looked at less often.
     this.#costMs = this.#costMs * 0.8 + (this.#clock.now() - begun) * 0.2;
   }
 
-  #tell(reader: Reader, changes: StatusChanges, shared: string | null): void {
+  async #tell(reader: Reader, changes: StatusChanges, shared: string | null): Promise<void> {
     if (reader.behindSince !== null) {
       reader.missed = true;
       if (this.#clock.now() - reader.behindSince >= STALL_MS) reader.response.destroy();
@@ -109,7 +150,8 @@ export class StatusStream {
     if (reader.missed || shared === null) {
       reader.missed = false;
       reader.detail = destination === null ? '' : changes.detail(destination);
-      this.#write(reader, 'snapshot', JSON.stringify(changes.snapshot(destination)));
+      const parts = snapshotParts(await changes.snapshot(destination));
+      this.#write(reader, 'snapshot', await inSlices(parts));
       return;
     }
     let data = `${shared}}`;
@@ -135,6 +177,18 @@ export class StatusStream {
     if (this.#readers.size > 0) return;
     this.#timer?.cancel();
     this.#timer = null;
-    this.#changes = null;
+    // An update that is under way goes on from there for who comes meanwhile.
+    if (this.#updating === 'no') this.#changes = null;
   }
+}
+
+/** The pieces as one text, made in slices between which requests go on. */
+async function inSlices(parts: Iterable<string>): Promise<string> {
+  const pacer = new Pacer();
+  const made: string[] = [];
+  for (const part of parts) {
+    made.push(part);
+    if (pacer.due) await pacer.breathe();
+  }
+  return made.join('');
 }

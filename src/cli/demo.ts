@@ -57,6 +57,10 @@ const demoConfig = (origins: readonly Origin[], directory: string): string =>
 const words = (listener: string, operator: string, asks: string, socket: string): string => `
 carpool demo: http://hello.demo is served by three small origins; one is replaced every ${REPLACE_EVERY_MS / 1000} s.
 
+See it live, in a browser (the status page) or in another terminal:
+  http://${operator}/
+  node dist/carpool.js watch${asks}
+
 Try, in another terminal:
   curl -x http://${listener} http://hello.demo/            # the origins take turns, each over one connection
   http_proxy=http://${listener} curl -d x=1 http://hello.demo/post

@@ -4,18 +4,15 @@ import { AddressRules } from '../discovery/address-rules.ts';
 import { DnsStub, type LookupResult } from '../discovery/dns-stub.ts';
 import { addressPort, isIpLiteral } from '../discovery/ip-address.ts';
 import { findEntry } from '../routing/host-pattern.ts';
+import { dialEndpoints } from './doctor-dial.ts';
 import type { DoctorContext, FindingSink } from './doctor-finding.ts';
+import { checkKnown } from './doctor-known.ts';
 import { goesByParentProxy } from './doctor-parent-proxy.ts';
-import { probe } from './doctor-probe.ts';
 import { type Address, type Endpoints, findService } from './doctor-service.ts';
 import { checkTls } from './doctor-tls.ts';
 
 const CONNECT_TIMEOUT_MS = 2000;
 const LOOKUP_TIMEOUT_MS = 4000;
-/** Endpoints that are dialled; a Service may have thousands. */
-const MAX_DIALLED = 64;
-/** Endpoints named in one message. */
-const MAX_NAMED = 5;
 
 /** A destination as carpool sees it. */
 export type NamedDestination = { readonly host: string; readonly port: number };
@@ -45,6 +42,8 @@ export async function checkDestination(
   const entry = findEntry(context.config.destinations, named.host, named.port);
   const policy = entry?.policy ?? context.config.defaults;
   const look = { context, named, policy, findings, stopped };
+  const written = (entry?.endpoints ?? entry?.to ?? null) !== null;
+  if (await checkKnown({ ...look, written })) return;
   if (entry === null || entry.to === null) await checkTarget(look, named, entry?.endpoints ?? null);
   else
     for (const target of entry.to) {
@@ -93,7 +92,7 @@ async function checkTarget(look: Look, target: NamedDestination, written: readon
     break;
   }
   if (allowed.length === 0) return;
-  const taken = await dial(found.how, allowed, context, findings);
+  const taken = await dialEndpoints(found.how, allowed, context, findings);
   if (taken !== null && policy.tls.originate) await checkTls(named, taken, policy, context.clock, findings);
 }
 
@@ -147,46 +146,4 @@ function fromDns(result: LookupResult, name: string, port: number): Endpoints {
     return { kind: 'failed', what: `DNS: ${result.error.message}`, remedy: result.error.hint };
   const how = result.ttlMs === Number.POSITIVE_INFINITY ? `hosts file, ${name}` : `DNS, ${result.name}`;
   return { kind: 'found', how, addresses: result.addresses.map((address) => ({ address, port })), written: false };
-}
-
-/** @returns an endpoint that takes connections, or null */
-async function dial(
-  how: string,
-  all: readonly Address[],
-  { clock }: DoctorContext,
-  findings: FindingSink,
-): Promise<Address | null> {
-  const tried = all.slice(0, MAX_DIALLED);
-  const results = await Promise.all(
-    tried.map(async ({ address, port }) => ({
-      address,
-      port,
-      endpoint: addressPort(address, port),
-      result: await probe({ host: address, port }, { clock, timeoutMs: CONNECT_TIMEOUT_MS }),
-    })),
-  );
-  const failed = results.flatMap(({ endpoint, result }) =>
-    result.kind === 'failed' ? [`${endpoint} ${result.code}`] : [],
-  );
-  const taken = tried.length - failed.length;
-  const noun = tried.length === 1 ? 'endpoint takes' : 'endpoints take';
-  const rest = all.length > tried.length ? ` (there are ${all.length})` : '';
-  const words = `${how}: ${taken} of ${tried.length} ${noun} connections${rest}`;
-  if (failed.length === 0) {
-    findings.ok(words);
-    return tried[0] ?? null;
-  }
-  const more = failed.length > MAX_NAMED ? ` and ${failed.length - MAX_NAMED} more` : '';
-  const told = `${words}; not ${failed.slice(0, MAX_NAMED).join(', ')}${more}`;
-  if (taken > 0)
-    findings.warn(
-      told,
-      'Requests go to the others. Look at those that do not: is the process up, is the port right, does a network policy drop the packets?',
-    );
-  else
-    findings.fail(
-      told,
-      'Is the process there up, is the port right (a headless Service has the port of its pods), does a network policy let this pod reach it?',
-    );
-  return results.find(({ result }) => result.kind === 'connected') ?? null;
 }

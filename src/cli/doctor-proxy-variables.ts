@@ -121,11 +121,11 @@ export class ProxyVariables {
     const value = this.#get(name);
     if (value === '') return;
     const wrong = wrongProxy(value, this.#config);
-    if (wrong !== null)
-      this.#findings.warn(
-        `${name}=${masked(value)} ${wrong.what}`,
-        `${wrong.remedy} Leave it if calls of that kind are meant to go another way.`,
-      );
+    if (wrong === null) return;
+    const words = `${name}=${masked(value)} ${wrong.what}`;
+    if (wrong.elsewhere)
+      this.#findings.warn(words, `${wrong.remedy} Leave it if calls of that kind are meant to go another way.`);
+    else this.#findings[wrong.status](words, wrong.remedy);
   }
 
   #noProxy(destinations: readonly string[]): void {

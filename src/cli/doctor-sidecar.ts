@@ -4,16 +4,19 @@ import { connectionLimits, RESERVE } from '../file-limit.ts';
 import { CliError } from './deps.ts';
 import type { DoctorContext, FindingSink } from './doctor-finding.ts';
 import { probe } from './doctor-probe.ts';
+import { configAsRunning } from './doctor-status.ts';
 import { call } from './http-call.ts';
 
 const TIMEOUT_MS = 3000;
 
 const START = 'Start it (`carpool run`); in a pod, look at the state and the log of its container.';
 
-/** The listener: is somebody there, and is it carpool? */
-export async function checkListener({ config, clock }: DoctorContext, findings: FindingSink): Promise<void> {
-  const { port } = config.listener;
-  const host = dialledHost(config.listener.host);
+/** The listener, where the running sidecar has it, else the configuration: is somebody there, and is it carpool? */
+export async function checkListener(context: DoctorContext, findings: FindingSink): Promise<void> {
+  const { clock, named } = context;
+  const { listener } = await configAsRunning(context);
+  const { port } = listener;
+  const host = dialledHost(listener.host);
   const authority = showHostPattern({ host, port });
   if (port === 0) {
     findings.warn(
@@ -27,6 +30,13 @@ export async function checkListener({ config, clock }: DoctorContext, findings: 
   const result = await probe({ host, port }, { clock, timeoutMs: TIMEOUT_MS, send });
   if (result.kind === 'failed') {
     const what = result.code === 'ECONNREFUSED' ? 'nothing listens on' : `no connection (${result.code}) to`;
+    if (named !== null) {
+      findings.warn(
+        `${what} ${authority}: the listener of the sidecar that was named is not looked at`,
+        'If it is elsewhere (behind a port-forward, say), nothing is wrong: run this in its container to look at its listener too.',
+      );
+      return;
+    }
     findings.fail(
       `${what} ${authority}: the sidecar is not running, or listens elsewhere`,
       `${START} If it has another listener.port, give this command the sidecar’s configuration (--config, --port).`,
@@ -45,7 +55,11 @@ export async function checkListener({ config, clock }: DoctorContext, findings: 
       `carpool listens on ${authority} and refuses with 503: it is at its limit of connections, or stopping`,
       'Look at `carpool stats`; raise listener.maxConnections or the file limit if the app needs more connections.',
     );
-  } else findings.ok(`carpool listens on ${authority}`);
+  } else {
+    const written = context.config.listener.port;
+    const elsewhere = port === written ? '' : `, as the running sidecar says (here listener.port is ${written})`;
+    findings.ok(`carpool listens on ${authority}${elsewhere}`);
+  }
 }
 
 /** The operator port: does it say that the sidecar is ready? */
@@ -62,6 +76,11 @@ export async function checkOperator(context: DoctorContext, findings: FindingSin
       findings.fail(
         `${url}/readyz says ${state}`,
         'Wait until it is ready (`carpool wait`); its log says what it does.',
+      );
+    else if (state.includes('this is the listener;'))
+      findings.fail(
+        `${url} is the listener of carpool, and not its operator port`,
+        'Give the operator port: --url http://127.0.0.1:14191 is where it is by default.',
       );
     else
       findings.fail(

@@ -14,6 +14,7 @@ import { checkParentProxy } from './doctor-parent-proxy.ts';
 import { environFrom, ProxyVariables, readEnviron, type VariableSource } from './doctor-proxy-variables.ts';
 import { checkRunning } from './doctor-running.ts';
 import { checkFileLimit, checkListener, checkOperator } from './doctor-sidecar.ts';
+import { configAsRunning } from './doctor-status.ts';
 import type { Format } from './show.ts';
 import { printable } from './table.ts';
 import { namedTarget, type TargetOptions } from './targets.ts';
@@ -138,13 +139,14 @@ function variablesFrom(environ: string | undefined, { env, input }: CliDeps): Gi
 }
 
 async function checkVariables(
-  { config }: DoctorContext,
+  context: DoctorContext,
   given: () => VariableSource | Promise<VariableSource>,
   hosts: readonly string[],
   findings: FindingSink,
 ): Promise<void> {
   try {
-    new ProxyVariables(await given(), config, findings).check(hosts);
+    const variables = await given();
+    new ProxyVariables(variables, await configAsRunning(context), findings).check(hosts);
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     findings.fail(

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { errorCode } from '../admin/listening.ts';
 import type { Clock } from '../clock.ts';
+import { COMMAND_AGENT } from '../command-agent.ts';
 import { CliError, EXIT } from './deps.ts';
 
 /** More than a sidecar at its limits would say. */
@@ -31,7 +32,7 @@ export function showTarget(target: Target): string {
 export function call(target: Target, { method, path, body, timeoutMs, stopped }: Call, clock: Clock): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const payload = body === undefined ? '' : JSON.stringify(body);
-    const headers: Record<string, string> = { connection: 'close' };
+    const headers: Record<string, string> = { connection: 'close', 'user-agent': COMMAND_AGENT };
     if (payload !== '') {
       headers['content-type'] = 'application/json';
       headers['content-length'] = String(Buffer.byteLength(payload));

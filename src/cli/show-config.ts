@@ -63,5 +63,5 @@ function nothing(settings: readonly JsonObject[], part: string | null): string {
     return `every setting with ${part} in its path has its default`;
   const names = new Set(paths.flatMap((path) => path.split('.')));
   const near = nearest(part, [...paths, ...names]);
-  return `no setting has ${part} in its path${near === null ? '' : `; did you mean ${near}?`} carpool config lists them all`;
+  return `no setting has ${part} in its path${near === null ? '.' : `; did you mean ${near}?`} carpool config lists them all.`;
 }

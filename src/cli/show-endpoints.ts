@@ -10,7 +10,7 @@ const COLUMNS = [
   left('ENDPOINT'),
   left('STATE'),
   left('ROTATION'),
-  right('OUTSTANDING', 5),
+  right('RUNNING', 5),
   right('CONNECTIONS', 3),
   right('LATENCY', 4),
   right('FAILURES', 1),

@@ -1,10 +1,11 @@
 import type { CliDeps } from './deps.ts';
+import { wrapped } from './finding-lines.ts';
 import { type JsonObject, listAt, numberAt, textAt } from './json-reader.ts';
 import { paperOf, type Style } from './paper.ts';
 import { cameBack, type Showing, wentAway } from './show.ts';
 import { type Asking, askStatus, namesAndLabels, refuseUnknown, uptimeIn } from './status-reading.ts';
-import { drawRow, layOut, left, type Row, table } from './table.ts';
-import { age, isoTime } from './times.ts';
+import { drawRow, layOut, left, type Row } from './table.ts';
+import { age, isoTime, timeOfDay } from './times.ts';
 import { watch } from './watching.ts';
 
 /** Which events are meant. */
@@ -16,14 +17,8 @@ export type EventFilter = {
   readonly sinceMs: number | null;
 };
 
-const COLUMNS = [
-  left('TIME'),
-  left('SEVERITY', 2),
-  left('TYPE', 3),
-  left('DESTINATION'),
-  left('ENDPOINT', 4),
-  left('WHAT'),
-];
+const ON_TERMINAL = [left('TIME'), left('SEVERITY', 2), left('TYPE', 3), left('DESTINATION'), left('ENDPOINT', 4)];
+const ON_A_LINE = [...ON_TERMINAL, left('WHAT')];
 const STYLES: Readonly<Record<string, Style>> = { error: 'red', warning: 'yellow' };
 
 /** `carpool events`: the oldest first, and with --watch each new one as it comes. */
@@ -78,7 +73,7 @@ class EventTail {
     const { out, err } = this.#deps;
     if (this.#showing.output === 'json') out(`${JSON.stringify(events.map(Object.fromEntries), null, 2)}\n`);
     else if (events.length === 0) err(`${this.#none(status)}\n`);
-    else out(table(COLUMNS, events.map(eventRow), paperOf(this.#deps, this.#showing.color)));
+    else this.#print(events, numberAt(status, 'time'));
   }
 
   more(status: JsonObject): void {
@@ -88,7 +83,8 @@ class EventTail {
     const restarted = before !== null && this.#isRestarted(status, newest);
     if (restarted) this.#deps.err('the sidecar was restarted: its events begin anew\n');
     const known = before === null || restarted ? 0 : before;
-    const oldest = Math.min(...all.map((event) => numberAt(event, 'sequence')));
+    // What came again has a new sequence, and was not missed.
+    const oldest = Math.min(...all.map((event) => numberAt(event, 'first') || numberAt(event, 'sequence')));
     // Closes and other events are kept apart: a gap is certain only where even the oldest is too new.
     if (before !== null && !restarted && all.length > 0 && oldest > before + 1)
       this.#deps.err(`${oldest - before - 1} events or more came and went between two looks: --watch with less\n`);
@@ -97,7 +93,7 @@ class EventTail {
     const events = this.#wanted(status).filter((event) => numberAt(event, 'sequence') > known);
     if (before === null && events.length === 0 && this.#showing.output === 'table')
       this.#deps.err(`${this.#none(status)}; waiting for the next\n`);
-    this.#print(events);
+    this.#print(events, numberAt(status, 'time'));
   }
 
   /** A restarted sidecar counts from the beginning, and has been up for less long than it was. */
@@ -132,7 +128,8 @@ class EventTail {
     return `no event${parts} is kept${types.length > 0 && seen.length > 0 ? `; there are: ${seen.join(', ')}` : ''}`;
   }
 
-  #print(events: readonly JsonObject[]): void {
+  /** @param now the sidecar's */
+  #print(events: readonly JsonObject[], now: number): void {
     const { out } = this.#deps;
     if (this.#showing.output === 'json') {
       for (const event of events) out(`${JSON.stringify(Object.fromEntries(event))}\n`);
@@ -140,33 +137,51 @@ class EventTail {
     }
     if (events.length === 0) return;
     const paper = paperOf(this.#deps, this.#showing.color);
-    const rows = events.map(eventRow);
-    const layout = layOut(COLUMNS, rows, paper, this.#widths);
+    const onTerminal = paper.width !== null;
+    const columns = onTerminal ? ON_TERMINAL : ON_A_LINE;
+    const timed = (event: JsonObject): string => {
+      const time = numberAt(event, 'time');
+      return onTerminal ? timeOfDay(time, now) : isoTime(time);
+    };
+    const rows = events.map((event) => eventRow(event, timed(event)));
+    const layout = layOut(columns, rows, paper, this.#widths);
     let text = '';
     if (this.#widths.length === 0)
       text += drawRow(
-        COLUMNS,
-        COLUMNS.map(({ title }) => ({ text: title, style: 'bold' as const })),
+        columns,
+        columns.map(({ title }) => ({ text: title, style: 'bold' as const })),
         layout,
         paper,
       );
     this.#widths = layout.widths;
-    out(text + rows.map((row) => drawRow(COLUMNS, row, layout, paper)).join(''));
+    for (const [i, row] of rows.entries()) {
+      text += drawRow(columns, row, layout, paper);
+      const event = events[i];
+      if (!onTerminal || event === undefined) continue;
+      for (const line of wrapped(wordsOf(event), paper, 2)) text += `  ${line}\n`;
+    }
+    out(text);
   }
 }
 
-function eventRow(event: JsonObject): Row {
+/** On a terminal the words go over lines of their own: there is no column for the last of the cells. */
+function eventRow(event: JsonObject, time: string): Row {
   const severity = textAt(event, 'severity');
-  const count = numberAt(event, 'count');
-  const text = textAt(event, 'text');
   return [
-    isoTime(numberAt(event, 'time')),
+    time,
     { text: severity, style: STYLES[severity] ?? null },
     textAt(event, 'type'),
     textAt(event, 'destination') || '-',
     textAt(event, 'endpoint') || '-',
-    count > 1 ? `${text} (${count} times)` : text,
+    wordsOf(event),
   ];
+}
+
+/** What happened, and why. */
+function wordsOf(event: JsonObject): string {
+  const count = numberAt(event, 'count');
+  const text = textAt(event, 'text');
+  return count > 1 ? `${text} (${count} times)` : text;
 }
 
 /** `endpoint` means all of `endpoint_ejected`, `endpoint_restored` …; a whole type means itself. */

@@ -47,15 +47,13 @@ export async function askFindings(asking: Asking, destination: string | null): P
   return status === 200 ? findingsIn(parseObject(body, showTarget(asking.target)), destination) : [];
 }
 
-/** The findings of an answer: of one destination and of the sidecar as a whole, or all. */
+/** The findings of an answer: those of one destination and after them those of the sidecar as a whole, or all. */
 export function findingsIn(status: JsonObject, destination: string | null): JsonObject[] {
   const findings = listAt(status, 'findings');
   if (destination === null) return findings;
   const names = namesAndLabels(status, destination);
-  return findings.filter((finding) => {
-    const about = finding.get('destination');
-    return typeof about !== 'string' || names.has(about);
-  });
+  const own = findings.filter((finding) => names.has(textAt(finding, 'destination')));
+  return [...own, ...findings.filter((finding) => typeof finding.get('destination') !== 'string')];
 }
 
 /** What a destination may stand under where it is called `destination`: its name, and its metric label. */

@@ -9,3 +9,10 @@ export function age(ms: number): string {
 export function isoTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
+
+/** For eyes on a terminal: `09:30:00` by its own clock, and what is of another day than `now` in full. */
+export function timeOfDay(ms: number, now: number): string {
+  const date = new Date(ms);
+  if (date.toDateString() !== new Date(now).toDateString()) return isoTime(ms);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
+}

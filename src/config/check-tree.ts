@@ -14,14 +14,33 @@ export type Report = {
 /** A group written as one value: `via: both` is `via: { mode: both }`. */
 const SHORT_FORMS: Readonly<Record<string, string>> = { via: 'mode' };
 
-/** Checks one value; what is wrong is reported. Returns whether it is right. */
-export function checkValue(raw: unknown, spec: SettingSpec, path: string, where: string, problems: Problem[]): boolean {
+/** How a list is written in a flag or a variable, where `given` has it as a file does; empty where it does not. */
+function bareList(given: string, raw: unknown): string {
+  if (!Array.isArray(raw) || !/^\[.*\]$/s.test(given)) return '';
+  const entries = given.slice(1, -1).split(',');
+  const bare = entries.map((entry) => entry.trim().replace(/^(["'])(.*)\1$/s, '$2')).join(',');
+  return `; here a list is written bare, with commas: ${bare === '' ? 'none' : bare}`;
+}
+
+/**
+ * Checks one value; what is wrong is reported. Returns whether it is right.
+ * @param given as it was written in a flag or a variable; empty: in a file
+ */
+export function checkValue(
+  raw: unknown,
+  spec: SettingSpec,
+  path: string,
+  where: string,
+  problems: Problem[],
+  given = '',
+): boolean {
   try {
     checkRaw(raw, spec);
     return true;
   } catch (error) {
     if (!(error instanceof NotAllowed)) throw error;
-    const message = `${describeRaw(raw, spec.sensitive ?? false)}: ${error.message}`;
+    const bare = spec.sensitive ? '' : bareList(given, raw);
+    const message = `${describeRaw(raw, spec.sensitive ?? false)}: ${error.message}${bare}`;
     reportProblem(problems, { where, path, message });
     return false;
   }

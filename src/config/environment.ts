@@ -54,7 +54,7 @@ export function readEnvironment(environment: Environment, problems: Problem[], w
   const take = (setting: Setting, variable: string, given: string): void => {
     const raw = rawFromText(given, setting.spec);
     variables.set(setting.path, variable);
-    if (checkValue(raw, setting.spec, setting.path, variable, problems)) values.set(setting.path, raw);
+    if (checkValue(raw, setting.spec, setting.path, variable, problems, given)) values.set(setting.path, raw);
   };
 
   for (const [name, value] of Object.entries(environment)) {

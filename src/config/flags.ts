@@ -137,7 +137,7 @@ export function readFlags(
     }
     names.set(path, flag);
     const raw = rawFromText(text, spec);
-    if (checkValue(raw, spec, path, flag, problems)) values.set(path, raw);
+    if (checkValue(raw, spec, path, flag, problems, text)) values.set(path, raw);
   }
   return { values, names };
 }

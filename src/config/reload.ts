@@ -35,6 +35,8 @@ export type ConfigWatcherOptions = {
   readonly onChanged: (loaded: LoadedConfig, explanation: Explanation, lines: readonly string[]) => void;
   /** A configuration that was refused whole; the last good one stays. */
   readonly onRefused: (problems: readonly Problem[], lines: readonly string[]) => void;
+  /** What is read is what is in force: a file that was refused may have been put right. */
+  readonly onUnchanged?: () => void;
   /** Something to tell that changes nothing, e.g. a directory that cannot be watched. */
   readonly onWarning?: (message: string) => void;
 };
@@ -88,7 +90,10 @@ export class ConfigWatcher {
     const changes = explain(this.#current.config, loaded.config);
     this.#current = loaded;
     const count = changes.applied.length + changes.newConnections.length + changes.restart.length;
-    if (count === 0) return { outcome: 'unchanged', lines: ['no setting changed'] };
+    if (count === 0) {
+      this.#options.onUnchanged?.();
+      return { outcome: 'unchanged', lines: ['no setting changed'] };
+    }
     // What waits for a restart is told each time, until the restart or until it is as it was at the start.
     const restart = explain(this.#options.loaded.config, loaded.config).restart;
     const explanation: Explanation = { ...changes, restart };

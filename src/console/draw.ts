@@ -3,6 +3,7 @@ import { findingBlock } from './finding-lines.ts';
 import { gridLines } from './grid.ts';
 import { header } from './header.ts';
 import { help } from './help.ts';
+import { endsByQ } from './keys.ts';
 import { EMPTY, type Line, line, span, styled } from './line.ts';
 import type { Link } from './link.ts';
 import { findingKeys } from './list-reports.ts';
@@ -87,7 +88,8 @@ function previewed(list: List, state: WatchState, snapshot: StatusSnapshot, colu
 
 /** The worst findings above the destinations; the cursor goes through both. */
 function overview(list: List, state: WatchState, snapshot: StatusSnapshot, columns: number, room: number): Body {
-  const most = Math.max(4, Math.floor(room / 3));
+  // A third of the screen, and what the destinations leave free.
+  const most = Math.max(4, Math.floor(room / 3), room - 1 - Math.max(1, list.keys.length));
   const keys = findingKeys(snapshot.findings);
   const block = findingBlock(snapshot.findings, columns, most, null);
   const head: Head[] = block.map(({ line: text, finding }) => {
@@ -177,7 +179,7 @@ function footer(state: WatchState, { keys, above, lines, page }: Shown): Line {
     ...(filter === '' ? [] : [span(` /${filter} `, 'bold')]),
     ...(lines > page ? [span(` ${state.scroll + 1}-${Math.min(lines, state.scroll + page)} of ${lines} `)] : []),
     ...(lines === 0 && row >= 0 ? [span(` ${row + 1} of ${keys.length - above} `)] : []),
-    span(' q back  ? help  / filter  s sort  Enter open  Tab next  p pause', 'dim'),
+    span(` q ${endsByQ(state) ? 'quit' : 'back'}  ? help  / filter  s sort  Enter open  Tab next  p pause`, 'dim'),
   ];
   return line(...parts);
 }

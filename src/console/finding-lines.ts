@@ -22,7 +22,8 @@ export function wholeFinding(
 }
 
 /**
- * The worst findings in few lines: all titles that there is room for, and the first remedy of the worst with what is to be set.
+ * The worst findings in few lines: all titles that there is room for, and the first remedy of the worst with what is to be set;
+ * of the next ones, too, where all of it has room. Half of what is to be set would help nobody.
  * @param most lines in all
  * @param opened the destination that need not be named: all of the screen is about it
  * @returns lines, of which those that are a finding's title carry its place in `findings`
@@ -41,7 +42,8 @@ export function findingBlock(
   for (const [i, { severity, destination, title }] of findings.slice(0, titles).entries()) {
     const words = findingTitle(destination === opened ? null : destination, title);
     block.push({ line: line('  ', span(`! ${severity}: ${words}`, severityStyle(severity))), finding: i });
-    const lines = (blocks[i] ?? []).slice(0, Math.max(0, room));
+    const all = blocks[i] ?? [];
+    const lines = i === 0 || all.length <= room ? all.slice(0, Math.max(0, room)) : [];
     room -= lines.length;
     block.push(...lines.map((each) => ({ line: each, finding: null })));
   }

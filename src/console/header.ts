@@ -92,11 +92,11 @@ function numbers({ sidecar, destinations }: StatusSnapshot): Line {
   );
 }
 
-/** The lists by their numbers; the one that is shown stands in brackets. */
+/** The lists by their keys, `2:connections`: a number alone would read as a count. The one that is shown stands in brackets. */
 function tabs({ tab, opened }: WatchState, shown: StatusSnapshot | null, columns: number): Line {
   const titles = (width: number): Span[] =>
     TABS.map((each, i) => {
-      const words = `${i + 1} ${titleOf(each, opened)}`.slice(0, width);
+      const words = `${i + 1}:${titleOf(each, opened)}`.slice(0, width);
       return each === tab ? span(`[${words}]`, 'bold') : span(` ${words} `, tabStyle(each, shown));
     });
   for (const width of [100, 6, 1]) {

@@ -89,6 +89,11 @@ function back(state: WatchState, key: string): WatchState {
   return key === 'q' ? { ...state, ended: true } : state;
 }
 
+/** Whether `q` ends the program: there is nothing to go back to. */
+export function endsByQ({ place, opened, tab }: WatchState): boolean {
+  return place.kind === 'list' && opened === null && tab === 'destinations';
+}
+
 function scrolled(state: WatchState, key: string, { page, lines }: Shown): WatchState {
   const to = moved(key, state.scroll, page, lines);
   if (to === null) return state;

@@ -2,6 +2,8 @@ import type { StatusSnapshot } from '../status/types.ts';
 
 /** An uptime that lags by more than this behind what was to be expected is that of another process. */
 const RESTART_MARGIN_MS = 3000;
+/** Where its own clock says, too, that it started later, less is enough: late answers and a clock that is set move only one of them. */
+const STARTED_LATER_MS = 200;
 
 /**
  * What is known of the sidecar. Times are those of the monotonic clock.
@@ -40,9 +42,21 @@ export function hear(link: Link, heard: Heard, now: number): Link {
   if (heard.kind === 'problem')
     return { state: 'lost', problem: heard.problem, since: link.state === 'lost' ? link.since : now, last };
   const { snapshot } = heard;
-  const restarted =
-    last !== null && snapshot.sidecar.uptimeMs + RESTART_MARGIN_MS < last.snapshot.sidecar.uptimeMs + (now - last.at);
+  const restarted = last !== null && isAnother(last.snapshot, snapshot, now - last.at);
   return { state: 'live', snapshot, at: now, restartedAt: restarted ? now : (last?.restartedAt ?? null) };
+}
+
+/** Whether `next`, which came so many milliseconds after `before`, is the answer of another process. */
+function isAnother(before: StatusSnapshot, next: StatusSnapshot, laterMs: number): boolean {
+  const { uptimeMs } = next.sidecar;
+  const lag = before.sidecar.uptimeMs + laterMs - uptimeMs;
+  const started = next.time - uptimeMs - (before.time - before.sidecar.uptimeMs);
+  // Less than before is certain; after a short life the next one may be as old when it is first heard of.
+  return (
+    uptimeMs < before.sidecar.uptimeMs ||
+    lag > RESTART_MARGIN_MS ||
+    (lag > STARTED_LATER_MS && started > STARTED_LATER_MS)
+  );
 }
 
 /** The newest answer and when it came, or null. */

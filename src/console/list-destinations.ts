@@ -19,7 +19,7 @@ export function destinationColumns({ findings, history }: StatusSnapshot): reado
       title: 'DESTINATION',
       align: 'left',
       rank: 0,
-      least: 14,
+      least: 20,
       cell: ({ name }) => {
         const severity = worst.get(name);
         return severity === undefined ? span(name) : span(`! ${name}`, STRAINED[severity]);

@@ -66,6 +66,10 @@ function parseAll(addresses: readonly string[]): IpAddress[] {
 const LOOP_HINT =
   'The request names carpool itself as its destination. Set the proxy in the app (HTTP_PROXY), call a local port of a destination (destinations[].localPort), or name the upstream: by HTTP/2 in :authority, else in an absolute URL.';
 
+/** The app itself has named its own pod. */
+const LOOPBACK_HINT =
+  'Calls of the app to its own pod are not proxied. Add localhost,127.0.0.1,::1 to NO_PROXY (and no_proxy) so that it makes them directly; where its client knows no NO_PROXY, set security.allowLoopback: true.';
+
 const loopWords = (address: string, port: number): string =>
   `${addressPort(address, port)} is a listener of carpool itself`;
 
@@ -112,10 +116,11 @@ export class AddressRules {
     if (!kind || this.#allowed(ip) || (kind === 'loopback' && named && this.#allowLoopback)) return null;
     const inner = embeddedIpv4(ip);
     const disguise = inner ? ` (it carries ${inner.ip.bytes.join('.')})` : '';
+    const own = kind === 'loopback' && named;
     return new CarpoolError(
       'DESTINATION_DENIED',
-      `${address}${disguise} is a ${kind} address, which is not proxied; security.allowAddresses would allow it`,
-      kind === 'loopback' && named ? { misuse: 'loopback' } : {},
+      `${address}${disguise} is a ${kind} address, which is not proxied; security.${own ? 'allowLoopback' : 'allowAddresses'} would allow it`,
+      own ? { hint: LOOPBACK_HINT, misuse: 'loopback' } : {},
     );
   }
 

@@ -8,7 +8,7 @@ import { FORM_ABSOLUTE, FORM_ASTERISK, type Head, METHOD_CONNECT } from '../prot
 import type { Destination } from '../routing/destination.ts';
 import type { ConnectTarget } from './connect.ts';
 import type { ListenerContext } from './listener-context.ts';
-import { spokenWrongly, usedAsServer } from './misuse.ts';
+import { pathAlone, spokenWrongly } from './misuse.ts';
 
 /** The one destination that a local port serves. */
 export type LocalDestination = {
@@ -165,7 +165,7 @@ export class RequestPlanner {
   #named(head: Head): Destination {
     if (head.form !== FORM_ABSOLUTE) {
       if (this.#context.config.listener.originForm !== 'route') {
-        throw usedAsServer(this.#context.proxyUrl);
+        throw pathAlone(head, this.#context);
       }
       if (head.hostField < 0)
         throw new CarpoolError('BAD_REQUEST', 'neither target nor Host says where the request is to go');

@@ -7,6 +7,7 @@ import { type Hearing, LiveFeed } from './live-feed.ts';
 import type { Model } from './model.ts';
 import { News } from './news.tsx';
 import { betterPlace, hashOf, type Place, placeOf } from './place.ts';
+import { Silence, silenceOf } from './silence.tsx';
 
 type Heard = { readonly hearing: Hearing; readonly silentMs: number };
 
@@ -32,18 +33,22 @@ export function App(): JSX.Element {
   useBetterPlace(place, model);
   useKeys(place);
   useTitle(model, place, heard.hearing);
+  const silentMs = silenceOf(heard.hearing, heard.silentMs);
 
   return (
-    <div class={heard.hearing === 'gone' || heard.hearing === 'late' ? 'frame old' : 'frame'}>
+    <div class={silentMs === null ? 'frame' : 'frame old'}>
       <button type="button" class="skip" onClick={toContent}>
         Skip to content
       </button>
       <Header sidecar={model?.sidecar ?? null} hearing={heard.hearing} silentMs={heard.silentMs} />
       <main id="content" tabIndex={-1}>
+        {silentMs !== null && <Silence sidecar={model?.sidecar ?? null} silentMs={silentMs} />}
         {model === null ? (
-          <p class="waiting">
-            {heard.hearing === 'gone' ? 'The sidecar does not answer. Trying again …' : 'Connecting …'}
-          </p>
+          silentMs === null && (
+            <p class="waiting">
+              {heard.hearing === 'gone' ? 'The sidecar does not answer. Trying again …' : 'Connecting …'}
+            </p>
+          )
         ) : place.destination === null ? (
           <AllView model={model} view={place.view} filter={place.filter} />
         ) : (

@@ -1,4 +1,4 @@
-import type { JSX } from 'preact';
+import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { SidecarView } from '../status/types.ts';
 import { Filter } from './filter.tsx';
@@ -25,7 +25,10 @@ export function Configuration({ reloads }: { readonly reloads: SidecarView['relo
   useEffect(() => {
     const leave = new AbortController();
     fetch('debug/config?sources', { signal: leave.signal })
-      .then(async (answer) => setRead({ settings: settingsOf(await answer.json()) }))
+      .then(async (answer) => {
+        if (!answer.ok) throw new Error(`the sidecar answered ${answer.status}`);
+        setRead({ settings: settingsOf(await answer.json()) });
+      })
       .catch((error: unknown) => {
         if (!leave.signal.aborted) setRead({ problem: String(error) });
       });
@@ -44,7 +47,7 @@ export function Configuration({ reloads }: { readonly reloads: SidecarView['relo
   }, [settings, hasOrigins, filter, all]);
 
   return (
-    <section aria-label="Configuration">
+    <section class="settings" aria-label="Configuration">
       {lastError !== null && (
         <p class="none">
           <strong>The last reload was refused</strong>, so what stands here is still in force: {lastError}
@@ -61,23 +64,42 @@ export function Configuration({ reloads }: { readonly reloads: SidecarView['relo
           caption={`Configuration in force; ${applied} reloads applied, ${refused} refused`}
           columns={COLUMNS}
           items={shown}
-          empty={read === null ? 'Reading …' : 'Nothing is set: all values are defaults.'}
-          row={(setting, index) => <Row key={setting.path} setting={setting} index={index} />}
+          empty={emptyWords(read, filter)}
+          whole
+          row={(setting) => <Row key={setting.path} setting={setting} />}
         />
       </div>
     </section>
   );
 }
 
-const Row = memo(({ setting, index }: { readonly setting: Setting; readonly index: number }) => (
-  <tr data-row aria-rowindex={index + 2}>
-    <th scope="row" class="path" title={setting.path}>
-      <code>{setting.path}</code>
+function emptyWords(read: Read, filter: string): string {
+  if (read === null) return 'Reading …';
+  if ('problem' in read) return 'Nothing was read.';
+  return filter.trim() === ''
+    ? 'Nothing is set: all values are defaults.'
+    : 'No setting has that in its name or value.';
+}
+
+/** A path may go on in the next line behind a dot. */
+function breakable(path: string): ComponentChildren {
+  return path.split(/(?<=\.)/).map((part) => (
+    <>
+      {part}
+      <wbr />
+    </>
+  ));
+}
+
+const Row = memo(({ setting }: { readonly setting: Setting }) => (
+  <tr data-row>
+    <th scope="row" class="path">
+      <code>{breakable(setting.path)}</code>
     </th>
-    <td class="value" title={setting.text}>
+    <td class="value">
       <code>{setting.text}</code>
     </td>
-    <td class="origin" title={setting.where}>
+    <td class="origin">
       {setting.origin}
       {setting.where !== '' && setting.where !== setting.origin && <span class="of"> {setting.where}</span>}
     </td>

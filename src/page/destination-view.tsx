@@ -73,6 +73,14 @@ export function DestinationView({ model, name, view }: Props): JSX.Element {
   );
 }
 
+const SOURCES: Readonly<Record<string, string>> = {
+  static: 'Endpoints from the configuration (static)',
+  dns: 'Endpoints from DNS',
+  kubernetes: 'Endpoints from Kubernetes',
+  literal: 'One endpoint, the address itself (literal)',
+  parent_proxy: 'One endpoint, the proxy above (parent_proxy)',
+};
+
 /** Where its endpoints come from, and which limit holds. */
 function Facts({
   row,
@@ -84,7 +92,7 @@ function Facts({
   const { source, state, error } = row.discovery;
   return (
     <p class="facts">
-      Endpoints by {source}: {state}
+      {SOURCES[source] ?? `Endpoints from ${source}`}, {state}
       {error !== null && <strong>, {error}</strong>}.{' '}
       {detail !== null && (
         <>

@@ -9,7 +9,7 @@ import type { Model } from './model.ts';
 import { FIRST_SORT, type Sort, type SortKey, sortedNames } from './order.ts';
 import { hashOf } from './place.ts';
 import { Spark } from './spark.tsx';
-import { type Standing, standingOf } from './standing.ts';
+import { failedOf, failing, type Standing, standingOf } from './standing.ts';
 import { type Column, Table } from './table.tsx';
 import { latency, number, percent } from './words.ts';
 
@@ -81,6 +81,8 @@ function flat({ level, words }: Standing): Standing {
   return { level, words };
 }
 
+const FAILED: Readonly<Record<Standing['level'], string>> = { good: '', info: '', warning: 'bad', error: 'bad urgent' };
+
 type RowProps = Standing & {
   readonly row: DestinationRow;
   readonly history: History | undefined;
@@ -101,7 +103,7 @@ const Row = memo(({ row, history, index, level, words }: RowProps) => (
     <td class="history">
       <Spark history={history} what="requests" />
     </td>
-    <td class={`failed numeric ${row.failedShare >= 0.01 ? 'bad' : ''}`}>{percent(row.failedShare)}</td>
+    <td class={`failed numeric ${FAILED[failing(failedOf(row))]}`}>{percent(failedOf(row))}</td>
     <td class="connections">
       <Meter
         used={row.active + row.idle + row.connecting + row.draining}

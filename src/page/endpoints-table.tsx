@@ -9,7 +9,7 @@ const COLUMNS: readonly Column[] = [
   { key: 'name', words: 'Endpoint' },
   { key: 'state', words: 'State' },
   { key: 'changes', words: 'Changes', about: 'Changes of its state in the last 10 minutes', numeric: true },
-  { key: 'outstanding', words: 'Requests', about: 'Requests under way', numeric: true },
+  { key: 'outstanding', words: 'Running', about: 'Requests under way', numeric: true },
   { key: 'connections', words: 'Active / idle', numeric: true },
   { key: 'latency', words: 'Latency', numeric: true },
   { key: 'connect', words: 'Connect', numeric: true },

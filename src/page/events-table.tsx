@@ -16,43 +16,40 @@ type Props = { readonly events: readonly EventRow[]; readonly about: string | nu
 
 /** What happened, the newest first. */
 export const EventsTable = memo(({ events, about }: Props) => (
-  <section aria-label="Events">
+  <section class="events" aria-label="Events">
     <div class="wide">
       <Table
         caption="Events, the newest first"
         columns={about === null ? COLUMNS : COLUMNS.slice(0, 3)}
         items={events}
         empty="Nothing has happened yet: evictions, failures, changes of endpoints and reloads are written down here."
-        row={(event, index) => <Row key={event.sequence} event={event} index={index} linked={about === null} />}
+        whole
+        row={(event) => <Row key={event.sequence} event={event} linked={about === null} />}
       />
     </div>
   </section>
 ));
 
-const Row = memo(
-  ({ event, index, linked }: { readonly event: EventRow; readonly index: number; readonly linked: boolean }) => (
-    <tr data-row aria-rowindex={index + 2}>
-      <td class="time">
-        <time dateTime={new Date(event.time).toISOString()}>{timeOfDay(event.time)}</time>
+const Row = memo(({ event, linked }: { readonly event: EventRow; readonly linked: boolean }) => (
+  <tr data-row>
+    <td class="time">
+      <time dateTime={new Date(event.time).toISOString()}>{timeOfDay(event.time)}</time>
+    </td>
+    <td class="what">
+      <Badge level={event.severity} words={event.type.replaceAll('_', ' ')} />
+    </td>
+    <td class="text">
+      {event.count > 1 && <strong>{event.count} × </strong>}
+      {event.text}
+    </td>
+    {linked && (
+      <td class="of">
+        {event.destination !== null && (
+          <a href={hashOf({ destination: event.destination, view: 'events' })} title={event.destination}>
+            {event.destination}
+          </a>
+        )}
       </td>
-      <td class="what">
-        <Badge level={event.severity} words={event.type.replaceAll('_', ' ')} />
-      </td>
-      <td class="text" title={event.text}>
-        <span class="clamp">
-          {event.count > 1 && <strong>{event.count} × </strong>}
-          {event.text}
-        </span>
-      </td>
-      {linked && (
-        <td class="of">
-          {event.destination !== null && (
-            <a href={hashOf({ destination: event.destination, view: 'events' })} title={event.destination}>
-              {event.destination}
-            </a>
-          )}
-        </td>
-      )}
-    </tr>
-  ),
-);
+    )}
+  </tr>
+));

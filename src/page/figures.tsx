@@ -5,7 +5,7 @@ import { Meter } from './meter.tsx';
 import type { Model } from './model.ts';
 import { hashOf } from './place.ts';
 import { Spark } from './spark.tsx';
-import { fullness } from './standing.ts';
+import { failedOf, failing, fullness, type Standing } from './standing.ts';
 import { historyOfAll, totalsOf } from './totals.ts';
 import { latency, number, percent } from './words.ts';
 
@@ -38,7 +38,7 @@ export function FiguresOfAll({ model }: { readonly model: Model }): JSX.Element 
       <Figure name="Requests a second" value={number(totals.requestsPerSecond)}>
         <Spark history={history} what="requests" />
       </Figure>
-      <Figure name="Failed" value={percent(totals.failedShare)} level={failedLevel(totals.failedShare)}>
+      <Figure name="Failed" value={percent(totals.failedShare)} level={levelClass(failing(totals.failedShare))}>
         of all requests
       </Figure>
       <Figure name="Slowest p99" value={latency(slowest?.p99Ms ?? null)}>
@@ -51,7 +51,11 @@ export function FiguresOfAll({ model }: { readonly model: Model }): JSX.Element 
         {number(totals.active)} active, {number(totals.idle)} idle
         {totals.connecting > 0 && `, ${number(totals.connecting)} connecting`}
       </Figure>
-      <Figure name="Fullest pool" value={percent(fullest?.utilization ?? null)} level={fullnessLevel(fullest)}>
+      <Figure
+        name="Fullest pool"
+        value={percent(fullest?.utilization ?? null)}
+        level={levelClass(fullness(fullest?.utilization ?? 0).level)}
+      >
         {fullest !== null && <DestinationLink name={fullest.name} />}
       </Figure>
       <Figure name="Waiting requests" value={number(totals.pending)} level={totals.pending > 0 ? 'warning' : ''}>
@@ -75,7 +79,7 @@ export function FiguresOfOne({
       <Figure name="Requests a second" value={number(row.requestsPerSecond)}>
         <Spark history={history} what="requests" />
       </Figure>
-      <Figure name="Failed" value={percent(row.failedShare)} level={failedLevel(row.failedShare)}>
+      <Figure name="Failed" value={percent(failedOf(row))} level={levelClass(failing(failedOf(row)))}>
         of all requests
       </Figure>
       <Figure name="p99" value={latency(row.p99Ms)}>
@@ -102,12 +106,6 @@ function DestinationLink({ name }: { readonly name: string }): JSX.Element {
   );
 }
 
-function fullnessLevel(row: DestinationRow | null): string {
-  const { level } = fullness(row?.utilization ?? 0);
+function levelClass(level: Standing['level']): string {
   return level === 'good' ? '' : level;
-}
-
-function failedLevel(share: number | null): string {
-  if (share === null || share < 0.01) return '';
-  return share < 0.1 ? 'warning' : 'error';
 }

@@ -4,6 +4,7 @@ import type { SidecarView } from '../status/types.ts';
 import type { Hearing } from './live-feed.ts';
 import { memo } from './memo.ts';
 import { hashOf } from './place.ts';
+import { silenceOf } from './silence.tsx';
 import { storedTheme, THEMES, wear } from './theme.ts';
 import { age } from './words.ts';
 
@@ -22,14 +23,17 @@ export const Header = memo(({ sidecar, hearing, silentMs }: Props) => (
       </div>
     </a>
     <div class="standing">
-      {sidecar !== null && <State state={sidecar.state} />}
+      {sidecar !== null && <State state={sidecar.state} answers={silenceOf(hearing, silentMs) === null} />}
       <Freshness hearing={hearing} silentMs={silentMs} />
       <ThemeSwitch />
     </div>
   </header>
 ));
 
-function State({ state }: { readonly state: SidecarView['state'] }): JSX.Element {
+type StateProps = { readonly state: SidecarView['state']; readonly answers: boolean };
+
+function State({ state, answers }: StateProps): JSX.Element {
+  if (!answers) return <span class="badge error">no answer</span>;
   const level = state === 'ready' ? 'good' : 'warning';
   return <span class={`badge ${level}`}>{state}</span>;
 }

@@ -36,7 +36,10 @@ export class LiveFeed {
   #model: Model | null = null;
   #hearing: Hearing = 'connecting';
   #heardAt = performance.now();
-  #hiddenAt: number | null = null;
+  /** When the stream was asked for. */
+  #openedAt = 0;
+  /** Since when nobody sees it: a page may be opened behind others. */
+  #hiddenAt: number | null = document.hidden ? performance.now() : null;
   #askAt = 0;
   #asking: AbortController | null = null;
 
@@ -57,6 +60,7 @@ export class LiveFeed {
     this.#source?.close();
     this.#asking?.abort();
     this.#askAt = 0;
+    this.#openedAt = performance.now();
     const source = new EventSource(`status/stream${this.#query()}`);
     this.#source = source;
     source.addEventListener('snapshot', ({ data }: MessageEvent<string>) => {
@@ -115,6 +119,10 @@ export class LiveFeed {
     else if (this.#hearing === 'live' && silent > LATE_MS) this.#move('late');
     else if (this.#hearing === 'asking' && silent > DEAD_MS) this.#move('gone');
     else if (this.#hearing === 'late' && silent > DEAD_MS) {
+      this.#move('gone');
+      this.#open();
+    } else if (this.#hearing !== 'live' && this.#askAt === 0 && now - this.#openedAt > DEAD_MS) {
+      // Somebody took the connection and says nothing: a port-forward to a pod that is gone does.
       this.#move('gone');
       this.#open();
     } else if (this.#hearing === 'late' || this.#hearing === 'gone') this.#move(this.#hearing);

@@ -57,11 +57,19 @@ export function withUpdate(model: Model, update: StatusUpdate): Model {
     rows,
     history,
     errors: update.errors ?? model.errors,
-    events: update.events?.length ? [...update.events, ...model.events].slice(0, MAX_EVENTS) : model.events,
+    events: update.events?.length ? mergeEvents(model.events, update.events) : model.events,
     detail: update.detail === undefined ? model.detail : update.detail,
     beat: model.beat + (history !== model.history || rows.size !== model.rows.size ? 1 : 0),
   };
 }
+
+/** What came again takes the place of what it was. */
+function mergeEvents(events: Model['events'], news: Model['events']): Model['events'] {
+  const renewed = new Set(news.map(firstOf));
+  return [...news, ...events.filter((event) => !renewed.has(firstOf(event)))].slice(0, MAX_EVENTS);
+}
+
+const firstOf = ({ first, sequence }: EventRow): number => first ?? sequence;
 
 function mergeRows(rows: Model['rows'], { destinations = [], removed = [] }: StatusUpdate): Model['rows'] {
   if (destinations.length === 0 && removed.length === 0) return rows;

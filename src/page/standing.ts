@@ -13,6 +13,17 @@ export function fullness(utilization: number): Standing {
   return { level: 'good', words: '' };
 }
 
+/** From 1 % of failed requests on it is worth a look, from 5 % on it is urgent: as `carpool watch` has it. */
+export function failing(share: number | null): Standing['level'] {
+  if (share === null || share < 0.01) return 'good';
+  return share < 0.05 ? 'warning' : 'error';
+}
+
+/** The share of a destination's requests that failed; null where none was sent. */
+export function failedOf({ requestsPerSecond, failedShare }: DestinationRow): number | null {
+  return requestsPerSecond === 0 && failedShare === 0 ? null : failedShare;
+}
+
 /** How a destination stands, the most urgent first: what it does itself, then the worst finding about it. */
 export function standingOf(row: DestinationRow, findings: readonly Finding[]): Standing {
   const own = ownStanding(row);

@@ -17,19 +17,21 @@ type Props<T> = {
   /** A `tr` with `data-row`, keyed. */
   readonly row: (item: T, index: number) => JSX.Element;
   readonly empty: string;
+  /** All rows are drawn, each as high as its words need: for tables of some hundred rows at most that change seldom. */
+  readonly whole?: boolean;
   /** What stands in the head of a column in the place of its words. */
   readonly head?: (column: Column) => ComponentChildren;
   readonly sorted?: { readonly key: string; readonly descending: boolean };
 };
 
 /** A real table, of which only the rows on the screen are drawn where it is long. */
-export function Table<T>({ caption, columns, items, row, empty, head, sorted }: Props<T>): JSX.Element {
-  const { body, first, end, above, below } = useVisibleRows(items.length);
+export function Table<T>({ caption, columns, items, row, empty, whole = false, head, sorted }: Props<T>): JSX.Element {
+  const { body, first, end, above, below } = useVisibleRows(items.length, whole);
   return (
-    <table aria-rowcount={items.length + 1}>
+    <table aria-rowcount={whole ? undefined : items.length + 1}>
       <caption class="hidden">{caption}</caption>
       <thead>
-        <tr aria-rowindex={1}>
+        <tr aria-rowindex={whole ? undefined : 1}>
           {columns.map((column) => (
             <th
               key={column.key}

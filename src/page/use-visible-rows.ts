@@ -12,14 +12,14 @@ export type Windowed = Visible & {
   readonly below: number;
 };
 
-/** Draws only the rows of a long table that are on the screen, however long it is. Every row is equally high. */
-export function useVisibleRows(rows: number): Windowed {
+/** Draws only the rows of a long table that are on the screen, however long it is, unless `whole`. Every row is equally high. */
+export function useVisibleRows(rows: number, whole: boolean): Windowed {
   const body = useRef<HTMLTableSectionElement>(null);
   const height = useRef(0);
   const [visible, setVisible] = useState<Visible>({ first: 0, end: SHORT });
 
   useLayoutEffect(() => {
-    if (rows <= SHORT) return;
+    if (whole || rows <= SHORT) return;
     let asked = 0;
     const look = (): void => {
       asked = 0;
@@ -40,9 +40,9 @@ export function useVisibleRows(rows: number): Windowed {
       removeEventListener('scroll', ask);
       removeEventListener('resize', ask);
     };
-  }, [rows]);
+  }, [rows, whole]);
 
-  if (rows <= SHORT) return { first: 0, end: rows, body, above: 0, below: 0 };
+  if (whole || rows <= SHORT) return { first: 0, end: rows, body, above: 0, below: 0 };
   const first = Math.min(visible.first, Math.max(0, rows - 1));
   const end = Math.max(first, Math.min(visible.end, rows));
   return { first, end, body, above: first * height.current, below: (rows - end) * height.current };

@@ -40,7 +40,7 @@ export class Checks {
 
   /** A check has just connected to the endpoint: what its failed connects said is over. */
   reachable(endpoint: EndpointPool): void {
-    if (endpoint.health.by === 'connect' && this.#pool.holds(endpoint)) this.#evidence.recovered(endpoint);
+    if (this.#pool.holds(endpoint)) this.#evidence.connected(endpoint);
   }
 
   /** Once a second: whether a failing endpoint is the last resort changes with the others, whatever moves them. */

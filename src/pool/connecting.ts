@@ -224,7 +224,7 @@ export class Connecting implements DialSink {
 
   reachable(endpoint: EndpointPool): void {
     this.#joined(endpoint);
-    if (endpoint.health.by === 'connect') this.#evidence.recovered(endpoint);
+    this.#evidence.connected(endpoint);
   }
 
   /** A new endpoint has shown whether it can be reached: it is one of the others now. */
@@ -298,8 +298,9 @@ export class Connecting implements DialSink {
       message: failure.message,
     });
     this.#joined(endpoint);
-    endpoint.warming.failed(this.#context.clock.now());
-    if (blamesEndpoint(failure)) this.#evidence.eject(endpoint, 'connect', failure.errno);
+    const now = this.#context.clock.now();
+    endpoint.warming.failed(now);
+    if (blamesEndpoint(failure)) this.#evidence.connectFailed(endpoint, failure, now);
     if (!this.#goOnInPlace(riders, endpoint, failure)) this.#context.capacity.release();
     this.pump();
   }

@@ -29,6 +29,17 @@ export type EndpointState = 'ready' | 'suspended' | 'unready' | 'terminating_ser
 /** What active health checks say; null: there are none. `pending`: none has ended yet, which keeps no request away. */
 export type Checked = 'pending' | 'passing' | 'failing' | null;
 
+/** Connects to an endpoint that failed one after the other: how many, and what the last of them came to. */
+type ConnectsFailed = {
+  readonly count: number;
+  readonly errno: string;
+  readonly message: string;
+  /** It was TLS that failed. */
+  readonly tls: boolean;
+  /** Monotonic milliseconds. */
+  readonly at: number;
+};
+
 /** What an endpoint pool asks of the destination that it is part of. */
 export interface EndpointParent {
   readonly idleTime: IdleTime;
@@ -61,6 +72,8 @@ export class EndpointPool extends UnderWay implements ConnectionOwner {
   /** Whether connections are opened here that nobody waits for. */
   readonly warming = new WarmBackoff();
   lastConnectMs: number | null = null;
+  /** Since a connect worked last; null: none has failed. For people: what follows from it is the matter of `health`. */
+  connectsFailed: ConnectsFailed | null = null;
   /** Connects under way that are for tunnels, which pool.maxConnections does not limit. */
   dialingTunnels = 0;
   /** And those of all of them that may become HTTP/2 connections. */
@@ -353,7 +366,7 @@ export class EndpointPool extends UnderWay implements ConnectionOwner {
       outstanding: this.exchanges,
       latencyMs: this.latency.at(now),
       connectMs: this.lastConnectMs,
-      consecutiveFailures: this.health.consecutiveFailures,
+      consecutiveFailures: this.health.consecutiveFailures + (this.connectsFailed?.count ?? 0),
       ejectedForMs: Math.ceil(this.health.remainingMs),
       check: this.checked,
       idle: this.safeIdle,

@@ -1,3 +1,4 @@
+import type { DialFailure } from '../connection/dial-failure.ts';
 import type { PooledConnection } from '../connection/upstream.ts';
 import type { CloseReason, EventSink } from '../observer.ts';
 import type { Evidence } from './endpoint-load.ts';
@@ -44,6 +45,19 @@ export class EndpointEvidence {
     if (isFailure(status)) return;
     endpoint.health.consecutiveFailures = 0;
     if (this.outcomes !== null) this.outcomes.completed();
+  }
+
+  /** A connect to `endpoint` has worked: what failed ones said is over. */
+  connected(endpoint: EndpointPool): void {
+    endpoint.connectsFailed = null;
+    if (endpoint.health.by === 'connect') this.recovered(endpoint);
+  }
+
+  /** A connect to `endpoint` failed, by its own fault. */
+  connectFailed(endpoint: EndpointPool, { errno, message, tls }: DialFailure, now: number): void {
+    const count = (endpoint.connectsFailed?.count ?? 0) + 1;
+    endpoint.connectsFailed = { count, errno, message, tls: tls !== null, at: now };
+    this.eject(endpoint, 'connect', errno);
   }
 
   /** An exchange on `endpoint` failed (reset, cut, timed out) after `ms`. */

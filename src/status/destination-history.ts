@@ -16,12 +16,15 @@ type MinuteOfRow = Pick<DestinationRow, 'requestsPerSecond' | 'failedShare' | 'r
 
 export type MinuteFigures = {
   readonly row: MinuteOfRow;
+  /** Requests that ended. */
+  readonly ended: number;
   /** How long a request held its connection: its time without the wait for one, in milliseconds; null: there was none. */
   readonly serviceMs: number | null;
 };
 
 export const NO_FIGURES: MinuteFigures = {
   row: { requestsPerSecond: 0, failedShare: 0, reuseShare: null, p50Ms: null, p99Ms: null },
+  ended: 0,
   serviceMs: null,
 };
 
@@ -29,13 +32,15 @@ export const NO_FIGURES: MinuteFigures = {
 const counts = new Float64Array(LIFE_COUNTS);
 const sums = new Float64Array(LIFE_COUNTS);
 
-/** The last five minutes of one destination, in points of five seconds: some 2 KB, whatever its traffic is. */
+/** The last five minutes of one destination, in points of five seconds: some 6 KB, whatever its traffic is. */
 export class DestinationHistory {
   /** When it had requests last (monotonic ms). */
   busyAt: number;
   readonly #points = new Float32Array(POINTS * FIELDS);
   /** What was counted in each of the last points. */
   readonly #minute = new Float32Array(MINUTE * LIFE_COUNTS);
+  /** The longest request of each of them, in milliseconds. */
+  readonly #longest = new Float64Array(MINUTE);
   /** What had been counted at the end of the last point. */
   readonly #last = new Float64Array(LIFE_COUNTS);
   readonly #beganAt: number;
@@ -57,6 +62,8 @@ export class DestinationHistory {
     lifeCounts(observer, counts);
     const slot = (this.#count % MINUTE) * LIFE_COUNTS;
     for (let at = 0; at < LIFE_COUNTS; at++) this.#minute[slot + at] = (counts[at] ?? 0) - (this.#last[at] ?? 0);
+    this.#longest[this.#count % MINUTE] = observer.longestMs;
+    observer.longestMs = 0;
     const point = (this.#count % POINTS) * FIELDS;
     const requests = this.#minute[slot + ENDED] ?? 0;
     this.#points[point] = requests;
@@ -79,9 +86,11 @@ export class DestinationHistory {
       for (let at = 0; at < LIFE_COUNTS; at++)
         sums[at] = (sums[at] ?? 0) + (this.#minute[slot * LIFE_COUNTS + at] ?? 0);
     let overMs = MINUTE * POINT_MS;
+    let longestMs = Math.max(...this.#longest);
     if (this.#count < MINUTE) {
       lifeCounts(observer, counts);
       for (let at = 0; at < LIFE_COUNTS; at++) sums[at] = (sums[at] ?? 0) + (counts[at] ?? 0) - (this.#last[at] ?? 0);
+      longestMs = Math.max(longestMs, observer.longestMs);
       overMs = Math.max(1000, now - this.#beganAt);
     }
     const ended = sums[ENDED] ?? 0;
@@ -93,9 +102,10 @@ export class DestinationHistory {
         requestsPerSecond: threeDigits((ended * 1000) / overMs),
         failedShare: share(sums[FAILED] ?? 0, ended),
         reuseShare: sent === 0 ? null : share(reused, sent),
-        p50Ms: quantileMs(sums, DURATIONS, 0.5),
-        p99Ms: quantileMs(sums, DURATIONS, 0.99),
+        p50Ms: quantileMs(sums, DURATIONS, 0.5, longestMs),
+        p99Ms: quantileMs(sums, DURATIONS, 0.99, longestMs),
       },
+      ended,
       serviceMs: sent === 0 ? null : (1000 * (sums[HELD] ?? 0)) / sent,
     };
   }

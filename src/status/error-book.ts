@@ -18,6 +18,8 @@ export type MisuseSeen = {
   readonly lastTenMinutes: number;
   /** Milliseconds since the epoch. */
   readonly lastTime: number;
+  /** Milliseconds since then. */
+  readonly agoMs: number;
   readonly lastMessage: string;
 };
 
@@ -27,10 +29,13 @@ type Entry = {
   readonly recent: RecentCount;
   count: number;
   time: number;
-  error: CarpoolError;
+  /** Of the last one. Its words alone: an error keeps the exchange that it was made in, with its buffers, through its stack. */
+  status: number;
+  message: string;
+  hint: string;
 };
 
-type MisuseEntry = { readonly recent: RecentCount; count: number; time: number; message: string };
+type MisuseEntry = { readonly recent: RecentCount; count: number; time: number; at: number; message: string };
 
 /**
  * The last words of each error code at each destination, with how often it came. It costs something only where there is
@@ -54,7 +59,9 @@ export class ErrorBook {
     const entry = this.#entries.get(label)?.get(error.code) ?? this.#begin(label, error, time);
     entry.count++;
     entry.time = time;
-    entry.error = error;
+    entry.status = error.status;
+    entry.message = error.message;
+    entry.hint = error.hint;
     entry.recent.add(now);
     if (error.misuse !== null) this.#misused(error.misuse, error.message, time, now);
   }
@@ -77,11 +84,12 @@ export class ErrorBook {
   /** What requests tell of wrong proxy variables. */
   misuses(): MisuseSeen[] {
     const now = this.#clock.now();
-    return [...this.#misuses].map(([kind, { recent, count, time, message }]) => ({
+    return [...this.#misuses].map(([kind, { recent, count, time, at, message }]) => ({
       kind,
       count,
       lastTenMinutes: recent.within(TEN_MINUTES_MS, now),
       lastTime: time,
+      agoMs: now - at,
       lastMessage: message,
     }));
   }
@@ -92,7 +100,8 @@ export class ErrorBook {
 
   #begin(label: string, error: CarpoolError, time: number): Entry {
     if (this.#size >= MAX_KEPT) this.#forgetOldest();
-    const entry: Entry = { code: error.code, label, recent: new RecentCount(), count: 0, time, error };
+    const { code, status, message, hint } = error;
+    const entry: Entry = { code, label, recent: new RecentCount(), count: 0, time, status, message, hint };
     const codes = this.#entries.get(label) ?? new Map<string, Entry>();
     codes.set(error.code, entry);
     this.#entries.set(label, codes);
@@ -112,17 +121,17 @@ export class ErrorBook {
   #misused(kind: Misuse, message: string, time: number, now: number): void {
     let entry = this.#misuses.get(kind);
     if (entry === undefined) {
-      entry = { recent: new RecentCount(), count: 0, time, message };
+      entry = { recent: new RecentCount(), count: 0, time, at: now, message };
       this.#misuses.set(kind, entry);
     }
     entry.count++;
     entry.time = time;
+    entry.at = now;
     entry.message = message;
     entry.recent.add(now);
   }
 }
 
-function rowOf({ code, label, count, time, error }: Entry): ErrorRow {
-  const { status, message, hint } = error;
+function rowOf({ code, label, count, time, status, message, hint }: Entry): ErrorRow {
   return { code, destination: label, count, status, lastTime: time, lastMessage: message, hint };
 }

@@ -1,6 +1,7 @@
 import { showDuration } from '../config/duration.ts';
 import type { CarpoolEvent, CloseReason, PoolSignal } from '../observer.ts';
 import type { LoggedEvent } from '../telemetry/event-log.ts';
+import { sentence } from './number-words.ts';
 import type { EventRow, Severity } from './types.ts';
 
 type EventOf<Type extends CarpoolEvent['type']> = Extract<CarpoolEvent, { readonly type: Type }>;
@@ -17,7 +18,7 @@ const CLOSED: Readonly<Record<CloseReason, string>> = {
   rebalance: 'its place was needed elsewhere, or the limit was lowered',
   error: 'it failed',
   protocol_error: 'the server broke the protocol',
-  health_check: 'it did not answer a ping',
+  health_check: 'its endpoint failed its health checks, or it did not answer a ping',
   admin: 'an operator asked for it, or a reload changed how the destination is spoken to',
   shutdown: 'the sidecar stops, or its destination was dropped',
   upstream_closed: 'the server closed it',
@@ -108,7 +109,7 @@ const SEVERITIES: Readonly<Partial<Record<CarpoolEvent['type'], Severity>>> = {
 };
 
 /** An event as people read it. */
-export function eventRow({ sequence, time, event, count: times }: LoggedEvent): EventRow {
+export function eventRow({ sequence, time, event, count: times, joined }: LoggedEvent): EventRow {
   return {
     sequence,
     time,
@@ -118,7 +119,8 @@ export function eventRow({ sequence, time, event, count: times }: LoggedEvent): 
     endpoint: 'endpoint' in event ? event.endpoint : null,
     reason: event.type === 'connection_closed' ? event.reason : null,
     count: times,
-    text: textOf(event, event.type),
+    ...(joined === undefined ? {} : { first: joined.first }),
+    text: `${textOf(event, event.type)}${joined === undefined ? '' : ` The first of them was ${showAge(time - joined.since)} before.`}`,
   };
 }
 
@@ -137,11 +139,6 @@ function percent(value: number): string {
 
 function count(value: number, noun: string): string {
   return `${value} ${noun}${value === 1 ? '' : 's'}`;
-}
-
-/** With its full stop, once. */
-function sentence(words: string): string {
-  return /[.!?]$/.test(words) ? words : `${words}.`;
 }
 
 function more(lines: number): string {

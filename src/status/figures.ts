@@ -1,4 +1,4 @@
-import { DURATION_BUCKETS } from '../observer.ts';
+import { DURATION_SLOTS, slotFromMs } from '../observer.ts';
 
 /** Three significant digits: what a person reads, and what does not change with every request. */
 export function threeDigits(value: number): number {
@@ -11,24 +11,28 @@ export function share(part: number, whole: number): number {
 }
 
 /**
- * The time that so large a share of the requests did not pass, in milliseconds, from counts in the buckets of the request
- * histogram: within a bucket they are taken to lie evenly, and what is above the last bound is shown as that bound.
- * @param counts the counts of the buckets, from `from` on
+ * The time that so large a share of the requests did not pass, in milliseconds, from counts in the slots of
+ * `DestinationObserver.durationSlots`: within a slot they are taken to lie evenly, so it is right to a few percent.
+ * @param counts the counts of the slots, from `from` on
  * @param quantile 0 to 1
+ * @param longestMs none took longer
  * @returns null where there is none
  */
-export function quantileMs(counts: Float64Array, from: number, quantile: number): number | null {
+export function quantileMs(counts: Float64Array, from: number, quantile: number, longestMs: number): number | null {
   let total = 0;
-  for (let bucket = 0; bucket <= DURATION_BUCKETS.length; bucket++) total += counts[from + bucket] ?? 0;
+  for (let slot = 0; slot < DURATION_SLOTS; slot++) total += counts[from + slot] ?? 0;
   if (total === 0) return null;
+  if (total === 1) return threeDigits(longestMs);
   let below = 0;
-  let lower = 0;
-  for (const [bucket, bound] of DURATION_BUCKETS.entries()) {
-    const count = counts[from + bucket] ?? 0;
-    if (count > 0 && below + count >= total * quantile)
-      return threeDigits(1000 * (lower + ((total * quantile - below) / count) * (bound - lower)));
+  for (let slot = 0; slot < DURATION_SLOTS - 1; slot++) {
+    const count = counts[from + slot] ?? 0;
+    if (count > 0 && below + count >= total * quantile) {
+      const lower = slotFromMs(slot);
+      const within = ((total * quantile - below) / count) * (slotFromMs(slot + 1) - lower);
+      return threeDigits(Math.min(lower + within, longestMs));
+    }
     below += count;
-    lower = bound;
   }
-  return lower * 1000;
+  // The last slot has no end.
+  return threeDigits(longestMs);
 }

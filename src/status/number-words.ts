@@ -1,4 +1,4 @@
-/** Numbers as a person reads them. */
+/** Numbers, and words around them, as a person reads them. */
 
 /** A number to a person's precision. */
 export function figure(value: number): string {
@@ -19,4 +19,16 @@ export function ms(value: number): string {
 /** `1 request`, `2 requests`. */
 export function counted(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? '' : 's'}`;
+}
+
+/** With its full stop, once. */
+export function sentence(words: string): string {
+  return /[.!?]$/.test(words) ? words : `${words}.`;
+}
+
+/** When something was, to a minute: words that stay the same from second to second. */
+export function lately(agoMs: number): string {
+  if (agoMs < 60_000) return 'in the last minute';
+  const minutes = Math.floor(agoMs / 60_000);
+  return minutes < 120 ? `${counted(minutes, 'minute')} ago` : `${Math.floor(minutes / 60)} hours ago`;
 }

@@ -9,11 +9,11 @@ export class RecentCount {
   #newest = Number.NEGATIVE_INFINITY;
 
   /** @param now monotonic milliseconds */
-  add(now: number): void {
+  add(now: number, count = 1): void {
     const slot = Math.floor(now / SLOT_MS);
     this.#moveTo(slot);
     const at = slot % SLOTS;
-    this.#slots[at] = (this.#slots[at] ?? 0) + 1;
+    this.#slots[at] = (this.#slots[at] ?? 0) + count;
   }
 
   /** How often in the last `ms`, or up to ten seconds more; at most ten minutes. */

@@ -1,4 +1,5 @@
-import type { StatusModel } from './status-model.ts';
+import { Pacer } from '../telemetry/pacer.ts';
+import type { Look, StatusModel } from './status-model.ts';
 import type { DestinationRow, StatusSnapshot } from './types.ts';
 
 /** Of a `StatusUpdate` what all readers get: JSON without its last brace, or null: it takes a whole snapshot. */
@@ -15,6 +16,9 @@ export class StatusChanges {
   #findings = '';
   #errors = '';
   #lastEvent = 0;
+  #look: Look | null = null;
+  /** All of this look but a detail, once a reader needed it. */
+  #whole: StatusSnapshot | null = null;
   #points = 0;
   /** Written at this look already, by the name that was asked for. */
   readonly #details = new Map<string, string>();
@@ -23,18 +27,20 @@ export class StatusChanges {
     this.#model = model;
   }
 
-  /** Looks at everything. @returns what an update says of it to every reader */
-  look(): Shared {
+  /** Looks at everything. Not to be called again before it has ended. @returns what an update says of it to every reader */
+  async look(): Promise<Shared> {
     const model = this.#model;
-    const { time, sidecar, findings, errors, destinations } = model.look();
+    this.#look = await model.look();
+    const { time, sidecar, findings, errors, destinations } = this.#look;
     this.#details.clear();
+    this.#whole = null;
     // Who misses a point gets them all: an update holds one of each destination.
     const missed = model.points - this.#points > 1;
     let text = JSON.stringify({ time, sidecar }).slice(0, -1);
     const found = JSON.stringify(findings);
     if (found !== this.#findings) text += `,"findings":${found}`;
     this.#findings = found;
-    text += this.#rowsChanged(destinations);
+    text += await this.#rowsChanged(destinations);
     if (model.points !== this.#points) text += `,"points":${JSON.stringify(model.lastPoints())}`;
     this.#points = model.points;
     const wrong = JSON.stringify(errors);
@@ -46,8 +52,11 @@ export class StatusChanges {
   }
 
   /** All that there is now. `look` must have come right before, so that the next update goes on from here. */
-  snapshot(destination: string | null): StatusSnapshot {
-    return this.#model.snapshot(destination);
+  async snapshot(destination: string | null): Promise<StatusSnapshot> {
+    const look = this.#look ?? (await this.#model.look());
+    // Made once: what happens while readers are told is for the next update.
+    this.#whole ??= this.#model.snapshot(look, null);
+    return destination === null ? this.#whole : { ...this.#whole, detail: this.#model.detail(destination) };
   }
 
   /** The detail as JSON, at this look. */
@@ -61,7 +70,8 @@ export class StatusChanges {
   }
 
   /** Each row is written once, and what it says is compared as it was written. */
-  #rowsChanged(destinations: readonly DestinationRow[]): string {
+  async #rowsChanged(destinations: readonly DestinationRow[]): Promise<string> {
+    const pacer = new Pacer();
     const before = this.#rows;
     const rows = new Map<string, string>();
     let changed = '';
@@ -69,6 +79,7 @@ export class StatusChanges {
       const text = JSON.stringify(row);
       rows.set(row.name, text);
       if (before.get(row.name) !== text) changed += changed === '' ? text : `,${text}`;
+      if (pacer.due) await pacer.breathe();
     }
     const removed = [...before.keys()].filter((name) => !rows.has(name));
     this.#rows = rows;

@@ -1,14 +1,16 @@
 import type { Inspector } from '../admin/inspector.ts';
 import type { Clock } from '../clock.ts';
 import type { EventLog } from '../telemetry/event-log.ts';
+import { Pacer } from '../telemetry/pacer.ts';
 import { type CountChanges, detailOf, endpointRows } from './destination-detail.ts';
 import { sightOf, together } from './destination-sight.ts';
 import type { ErrorBook } from './error-book.ts';
 import { eventRow } from './event-text.ts';
-import { findingsOf } from './findings/findings.ts';
+import { eachFinding, worstFirst } from './findings/findings.ts';
 import type { DestinationSight, Sight } from './findings/sight.ts';
 import type { FlapWatch } from './flap-watch.ts';
 import { HistoryBook } from './history-book.ts';
+import { LostSpans } from './lost-spans.ts';
 import type { SeenDestination } from './seen-destination.ts';
 import { SidecarViews } from './sidecar-view.ts';
 import type {
@@ -49,14 +51,16 @@ export type Look = {
 };
 
 /**
- * What people see of the running sidecar, made when somebody looks. Between looks it keeps one thing: a point of history
- * each five seconds.
+ * What people see of the running sidecar, made when somebody looks. Between looks it keeps a point of history
+ * each five seconds, and how many spans were lost lately.
  */
 export class StatusModel {
   readonly #options: StatusModelOptions;
   readonly #views: SidecarViews;
   readonly #history: HistoryBook;
   readonly #changes: CountChanges;
+  readonly #lostSpans = new LostSpans();
+  #looking: Promise<Look> | null = null;
 
   constructor(options: StatusModelOptions) {
     this.#options = options;
@@ -68,11 +72,21 @@ export class StatusModel {
   /** Once a tick. */
   tick(now: number): void {
     this.#history.tick(now, this.#options.destinations);
+    this.#lostSpans.note(this.#options.inspector.process().spans, now);
   }
 
-  look(): Look {
+  /** In slices, between which requests go on; who asks while one is under way gets that one. */
+  look(): Promise<Look> {
+    this.#looking ??= this.#lookAtAll().finally(() => {
+      this.#looking = null;
+    });
+    return this.#looking;
+  }
+
+  async #lookAtAll(): Promise<Look> {
     const { clock, inspector, errors, flaps, listening } = this.#options;
-    const sights = this.#sights();
+    const pacer = new Pacer();
+    const sights = await this.#sights(pacer);
     const sidecar = this.#views.of(inspector.process(), listening.proxyUrl);
     const seen = errors.seen();
     const sight: Sight = {
@@ -83,20 +97,30 @@ export class StatusModel {
       misuses: errors.misuses(),
       flapping: flaps.flapping(),
       requestSeen: listening.requestSeen,
+      spansLost: this.#lostSpans.lately(clock.now()),
     };
+    const found: Finding[] = [];
+    for (const finding of eachFinding(sight)) {
+      if (finding !== null) found.push(finding);
+      if (pacer.due) await pacer.breathe();
+    }
     return {
       time: clock.wall(),
       sidecar,
-      findings: findingsOf(sight),
+      findings: worstFirst(found),
       destinations: sights.map(({ row }) => row),
       errors: errors.rows(),
     };
   }
 
-  /** @param destination whose detail is wanted, or null @param history whether the history is wanted, which is most of it */
-  snapshot(destination: string | null, history = true): StatusSnapshot {
+  /**
+   * @param look what all readers see
+   * @param destination whose detail is wanted, or null
+   * @param history whether the history is wanted, which is most of it
+   */
+  snapshot(look: Look, destination: string | null, history = true): StatusSnapshot {
     return {
-      ...this.look(),
+      ...look,
       history: history ? this.histories() : {},
       events: this.events(0),
       detail: destination === null ? null : this.detail(destination),
@@ -151,15 +175,16 @@ export class StatusModel {
     }
   }
 
-  #sights(): DestinationSight[] {
+  async #sights(pacer: Pacer): Promise<DestinationSight[]> {
     const now = this.#options.clock.now();
     const sights = new Map<string, DestinationSight>();
     for (const destination of this.#options.destinations()) {
       const { name } = destination;
       const figures = this.#history.of(destination, now)?.figures(destination.observer, now) ?? null;
-      const sight = sightOf(destination, this.#options.labelOf(name), figures);
+      const sight = sightOf(destination, this.#options.labelOf(name), figures, now);
       const known = sights.get(name);
       sights.set(name, known === undefined ? sight : together(known, sight));
+      if (pacer.due) await pacer.breathe();
     }
     return [...sights.values()];
   }

@@ -182,6 +182,8 @@ export type EventRow = {
   readonly reason: string | null;
   /** How many of its kind it stands for. */
   readonly count: number;
+  /** The sequence of the first row that this one takes the place of, where it does: a row with it, here or as its own, is out of date. */
+  readonly first?: number;
   /** A sentence for a person: what happened, and why. */
   readonly text: string;
 };

@@ -10,6 +10,9 @@ const MAX_THROTTLED = 500;
 const KEPT_CLOSES = 100;
 const KEPT_OTHERS = 100;
 
+/** A connect failure is one more of an earlier one where no more time has passed: an endpoint that is down is tried each half minute. */
+const JOIN_MS = 600_000;
+
 /** An event with its time, as the status page shows it. */
 export type LoggedEvent = {
   /** Rises by one with each event that is kept, from 1. */
@@ -17,8 +20,10 @@ export type LoggedEvent = {
   /** Milliseconds since the epoch. */
   readonly time: number;
   readonly event: CarpoolEvent;
-  /** How many of its kind came since the last one that was kept, itself included. */
+  /** How many of its kind came since the last one that was kept, itself included; of joined ones all of them. */
   readonly count: number;
+  /** It stands for earlier rows too, which are kept no more: the sequence of the first of them, and its time. */
+  readonly joined?: { readonly first: number; readonly since: number };
 };
 
 /** `kept`: no line of its own, for whoever emits it writes lines that say more. */
@@ -190,14 +195,38 @@ export class EventLog implements EventSink {
     throttle.suppressed = 0;
   }
 
+  /**
+   * Takes out the kept row of the same failure: one endpoint that is down would push out all other events. What is told
+   * comes anew, with a new sequence, so that readers see it.
+   */
+  #joined(logged: LoggedEvent, failed: CarpoolEvent & { type: 'connect_failed' }): LoggedEvent {
+    const at = this.#others.findIndex(({ event, time }) => isAgain(event, failed) && time > logged.time - JOIN_MS);
+    const [before] = at === -1 ? [] : this.#others.splice(at, 1);
+    if (before === undefined) return logged;
+    const joined = before.joined ?? { first: before.sequence, since: before.time };
+    return { ...logged, count: before.count + logged.count, joined };
+  }
+
   #record(event: CarpoolEvent, count: number, words = WORDS[event.type]): void {
     const logged: LoggedEvent = { sequence: ++this.#sequence, time: this.#clock.wall(), event, count };
     const [kept, max] = event.type === 'connection_closed' ? [this.#closes, KEPT_CLOSES] : [this.#others, KEPT_OTHERS];
-    kept.push(logged);
+    kept.push(event.type === 'connect_failed' ? this.#joined(logged, event) : logged);
     if (kept.length > max) kept.shift();
     const level = LEVELS[event.type];
     if (level === 'kept' || !this.#logger.isLevelEnabled(level)) return;
     const { type, ...fields } = event;
     this.#logger[level](count > 1 ? { event: type, ...fields, count } : { event: type, ...fields }, words);
   }
+}
+
+function isAgain(
+  event: CarpoolEvent,
+  { destination, endpoint, code }: CarpoolEvent & { type: 'connect_failed' },
+): boolean {
+  return (
+    event.type === 'connect_failed' &&
+    event.destination === destination &&
+    event.endpoint === endpoint &&
+    event.code === code
+  );
 }

@@ -1,4 +1,4 @@
-import { CODE_CLASSES, type DestinationObserver, DURATION_BUCKETS } from '../observer.ts';
+import { CODE_CLASSES, type DestinationObserver, DURATION_SLOTS } from '../observer.ts';
 
 /** Where each of them stands in the array that `lifeCounts` fills. */
 export const ENDED = 0;
@@ -7,9 +7,9 @@ export const REUSED = 2;
 export const FRESH = 3;
 /** Seconds that requests held their connections. */
 export const HELD = 4;
-/** The buckets of the request histogram. */
+/** How long requests took, by the slots of `DestinationObserver.durationSlots`. */
 export const DURATIONS = 5;
-export const LIFE_COUNTS = DURATIONS + DURATION_BUCKETS.length + 1;
+export const LIFE_COUNTS = DURATIONS + DURATION_SLOTS;
 
 const NO_ANSWER = CODE_CLASSES.indexOf('none');
 const SERVER_ERROR = CODE_CLASSES.indexOf('5xx');
@@ -25,23 +25,21 @@ export function lifeCounts(observer: DestinationObserver, into: Float64Array): v
   addCurrent(observer, into);
   into[ENDED] = observer.ended;
   into[HELD] = observer.heldSeconds;
+  into.set(observer.durationSlots, DURATIONS);
 }
 
 /** Remembers what is about to be set back, so that `lifeCounts` goes on from there. */
 export function carry(observer: DestinationObserver): void {
-  observer.carried ??= new Float64Array(LIFE_COUNTS);
+  observer.carried ??= new Float64Array(DURATIONS);
   addCurrent(observer, observer.carried);
 }
 
 function addCurrent(observer: DestinationObserver, to: Float64Array): void {
-  const { requests, requestDuration } = observer;
+  const { requests } = observer;
   let failed = 0;
   for (let at = 0; at < requests.length; at += CODE_CLASSES.length)
     failed += (requests[at + NO_ANSWER] ?? 0) + (requests[at + SERVER_ERROR] ?? 0);
   to[FAILED] = (to[FAILED] ?? 0) + failed;
   to[REUSED] = (to[REUSED] ?? 0) + observer.reusedRequests;
   to[FRESH] = (to[FRESH] ?? 0) + observer.freshRequests;
-  const { counts } = requestDuration;
-  for (let bucket = 0; bucket < counts.length; bucket++)
-    to[DURATIONS + bucket] = (to[DURATIONS + bucket] ?? 0) + (counts[bucket] ?? 0);
 }

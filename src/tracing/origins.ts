@@ -27,6 +27,12 @@ export function collectorUrl(endpoint: string | null, env: Environment, onFault:
   return base === null ? DEFAULT_COLLECTOR : `${base.href.replace(/\/+$/, '')}${TRACES_PATH}`;
 }
 
+/** An address for the log: a variable may hold credentials. */
+export function shownUrl(address: string): string {
+  const { origin, pathname } = new URL(address);
+  return `${origin}${pathname}`;
+}
+
 const withPath = (url: URL): string => (url.pathname === '/' ? new URL(TRACES_PATH, url).href : url.href);
 
 /** `key=value,key=value`, percent-encoded (the specification's Baggage form); what is not of that form is left out. */

@@ -7,7 +7,7 @@ import type { Head } from '../protocol/head.ts';
 import type { Destination } from '../routing/destination.ts';
 import { Collector } from './collector.ts';
 import { HeadersFile } from './headers-file.ts';
-import { collectorUrl, resourceAttributes } from './origins.ts';
+import { collectorUrl, resourceAttributes, shownUrl } from './origins.ts';
 import { RequestSpans, type SpanContext } from './request-spans.ts';
 import type { SpanCounts } from './span-counts.ts';
 import { SpanQueue } from './span-queue.ts';
@@ -33,7 +33,7 @@ export type SpanTracingOptions = {
 
 /** Tracing that makes spans: the one file that brings OpenTelemetry's SDK with it, in a bundle of its own (dist/tracing.js). */
 export class SpanTracing implements Tracing {
-  /** Where the spans go. */
+  /** Where the spans go, for people. */
   readonly url: string;
   readonly #ratio: number;
   readonly #random: () => number;
@@ -43,14 +43,11 @@ export class SpanTracing implements Tracing {
   constructor(options: SpanTracingOptions) {
     const { settings, clock, env, version, onFault } = options;
     const { timeoutMs, headersFile } = settings;
-    this.url = collectorUrl(settings.endpoint, env, onFault);
+    const url = collectorUrl(settings.endpoint, env, onFault);
+    this.url = shownUrl(url);
     this.#ratio = settings.sampleRatio;
     this.#random = options.random;
-    const sink = new Collector(
-      this.url,
-      headersFile === null ? null : new HeadersFile(headersFile, onFault),
-      timeoutMs,
-    );
+    const sink = new Collector(url, headersFile === null ? null : new HeadersFile(headersFile, onFault), timeoutMs);
     const { counts, onFailure } = options;
     this.#queue = new SpanQueue({ sink, clock, counts, timeoutMs: timeoutMs + 1000, onFailure });
     const provider = new TracerProvider({

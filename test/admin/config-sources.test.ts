@@ -84,3 +84,17 @@ destinations:
   t.match(JSON.stringify(set), '/run/secrets/key', 'a path to a secret is none');
   t.end();
 });
+
+t.test('the value of a field is masked whatever the field is called, and a number too', (t) => {
+  const { at } = sources(
+    t,
+    `defaults: { headers: { set: { x-pin: 4711, x-debug: true, file: "f-secret", name: "n-secret" } } }
+destinations:
+  - match: "a:80"
+    headers: { set: { x-pin: 4712, name: { file: /run/name, prefix: "p-secret" } } }
+`,
+  );
+  t.same(at('defaults.headers.set')?.[0], { 'x-pin': '***', 'x-debug': '***', file: '***', name: '***' });
+  t.same(at('destinations[a:80].headers.set')?.[0], { 'x-pin': '***', name: { file: '/run/name', prefix: '***' } });
+  t.end();
+});

@@ -41,8 +41,6 @@ t.test('a large answer goes as gzip to who takes it, whole or in pieces, and is 
   const { operator, inspector } = makeOperator(t);
   const { port } = await operator.start();
   inspector.stats = Array.from({ length: 300 }, (_, index) => destination(`é€😀-${index}:80`));
-  // The event loop's lag is told from the second scrape on.
-  await call({ port }, '/metrics');
   for (const path of ['/metrics', '/stats', '/debug/config', '/']) {
     const plain = await bytesOf(port, path);
     t.equal(plain.head.headers['content-encoding'], undefined, path);
@@ -52,20 +50,27 @@ t.test('a large answer goes as gzip to who takes it, whole or in pieces, and is 
     t.match(zipped.head.headers.vary, /accept-encoding/, path);
     t.equal(zipped.head.headers['content-type'], plain.head.headers['content-type'], path);
     t.ok(zipped.body.length < plain.body.length / 2, path);
-    const words = (body: Buffer) => body.toString().replaceAll(/[\d.e+-]+/g, '');
+    // Without numbers, and what only some scrapes have.
+    const words = (body: Buffer) =>
+      body
+        .toString()
+        .replaceAll(/^carpool_event_loop.*\n/gm, '')
+        .replaceAll(/[\d.e+-]+/g, '');
     t.equal(words(gunzipSync(zipped.body)), words(plain.body), path);
   }
 });
 
 t.test('a character on the border of two pieces stays whole', async (t) => {
-  const { operator, inspector } = makeOperator(t);
+  const { operator, inspector, labels } = makeOperator(t);
   const { port } = await operator.start();
   for (const shift of ['', 'x']) {
-    inspector.stats = [destination(`${shift}${'😀'.repeat(100_000)}:80`)];
+    const name = `${shift}${'😀'.repeat(100_000)}:80`;
+    labels.open(name, null);
+    inspector.stats = [destination(name)];
     const { body } = await bytesOf(port, '/debug/latency');
     t.equal(JSON.parse(body.toString()).destinations.length, 1);
     const metrics = await bytesOf(port, '/metrics');
-    t.notOk(metrics.body.includes('\ufffd'), 'no half of one');
+    t.ok(metrics.body.includes(name), 'no half of one');
     t.equal(metrics.body.length, Number(metrics.head.headers['content-length']));
   }
 });

@@ -288,7 +288,7 @@ t.test('a destination without a fit endpoint, or with a target that is not found
 t.test('a fault inside a page is a 500 that says nothing, and is reported', async (t) => {
   const { operator, inspector, faults } = makeOperator(t);
   const where = await operator.start();
-  inspector.destinations = () => {
+  inspector.counts = () => {
     throw new Error('internal detail');
   };
   const metrics = await call(where, '/metrics');

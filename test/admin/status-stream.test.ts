@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import t, { type Test } from 'tap';
 import { namedOrigin } from '../app/traffic.ts';
@@ -174,6 +175,47 @@ t.test('the eleventh reader is refused, until one leaves', async (t) => {
   await streams[1]?.snapshot();
 });
 
+/** Sends requests in one go on a connection of their own. @returns what has come, and whether the connection has ended */
+function pipelined(t: Test, port: number, ...paths: readonly string[]) {
+  const seen = { text: '', ended: false };
+  const socket = connect(port, '127.0.0.1', () => {
+    socket.write(paths.map((path) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`).join(''));
+  });
+  socket.on('data', (chunk) => {
+    seen.text += String(chunk);
+  });
+  socket.on('error', () => undefined);
+  socket.on('close', () => {
+    seen.ended = true;
+  });
+  t.teardown(() => socket.destroy());
+  return seen;
+}
+
+t.test('a stream has its connection for itself: who sends more behind it is cut, and holds no place', async (t) => {
+  const { operator, clock } = makeOperator(t);
+  const { port } = await operator.start();
+  const before = clock.waiting;
+  const streams = pipelined(t, port, ...Array.from({ length: 12 }, () => '/status/stream'));
+  await eventually(() => streams.ended);
+  const stats = pipelined(t, port, '/status/stream', ...Array.from({ length: 30 }, () => '/stats'));
+  await eventually(() => stats.ended);
+  t.equal(clock.waiting, before, 'no reader is left');
+  const next = await openStream(t, port);
+  t.equal(next.response.statusCode, 200);
+});
+
+t.test('a stream is not begun behind an answer that is still being sent on its connection', async (t) => {
+  const { operator, clock } = makeOperator(t);
+  const { port } = await operator.start();
+  const before = clock.waiting;
+  const both = pipelined(t, port, '/stats', '/status/stream');
+  await eventually(() => both.text.includes('"BAD_REQUEST"'));
+  t.match(both.text, /^HTTP\/1\.1 200 .*HTTP\/1\.1 400 .*connection: close/is);
+  await eventually(() => both.ended);
+  t.equal(clock.waiting, before);
+});
+
 t.test('HEAD says what a stream is and opens none', async (t) => {
   const { operator, clock } = makeOperator(t);
   const where = await operator.start();
@@ -190,14 +232,16 @@ async function wide(t: Test) {
   const destinations = Array.from({ length: 3000 }, (_, index) => seen(`${index}-${'x'.repeat(230)}:80`));
   status.destinations.push(...destinations);
   const { port } = await operator.start();
+  const quiet = clock.waiting;
   return {
     clock,
     port,
-    /** All rows are others, and a second passes. */
+    /** All rows are others, and a second passes; the update is made in slices, and then waits for its next time if there is a reader. */
     async second(): Promise<void> {
       for (const destination of destinations) destination.pending++;
       clock.advance(1000);
-      for (let turn = 0; turn < 5; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+      for (let turn = 0; turn < 5 || (clock.waiting === quiet && turn < 5000); turn++)
+        await new Promise<void>((resolve) => setImmediate(resolve));
     },
   };
 }
@@ -249,6 +293,21 @@ t.test('a stop ends the streams within a second', async (t) => {
   await stream.end();
   await closed;
   t.ok(stream.ended, 'without the clock having moved');
+});
+
+t.test('a refused configuration is a finding until the one in force is back in its file', async (t) => {
+  const sidecar = await busy(t);
+  const text = readFileSync(sidecar.configFile, 'utf8');
+  const codes = async (): Promise<string[]> => {
+    const { body } = await call({ port: sidecar.operatorPort }, '/status');
+    return JSON.parse(body).findings.map(({ code }: { code: string }) => code);
+  };
+  writeFileSync(sidecar.configFile, 'listener: [');
+  await sidecar.app.steering.reload();
+  t.same(await codes(), ['reload_refused']);
+  writeFileSync(sidecar.configFile, text);
+  t.match(await sidecar.app.steering.reload(), { applied: true, lines: ['no setting changed'] });
+  t.same(await codes(), []);
 });
 
 t.test('a reload is an event of the stream', async (t) => {

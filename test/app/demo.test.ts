@@ -22,6 +22,12 @@ t.test('each line that the demo prints works as it stands', { skip: curl ? false
   const demo = carpool(t, ['demo', '--port', '0', '--set', 'operator.port=0']);
   await demo.out.with('Ctrl-C stops it');
   const lines = demo.out.all.filter((line) => line.startsWith('  ')).map((line) => line.trim());
+  const [page = '', watch = ''] = lines.splice(0, 2);
+  t.match(page, /^http:\/\/127\.0\.0\.1:\d+\/$/);
+  t.match(await typed(t, `curl -s ${page}`), { code: 0, out: /<title>/ }, 'the status page');
+  // It needs a terminal, which there is none here.
+  t.match(watch, / watch --url /);
+  t.match(await typed(t, watch), { err: /terminal/ });
   const expected: [string, RegExp][] = [
     ['http://hello.demo/ ', /^\{"hello":"\w+","answered":1,"method":"GET","path":"\/"/],
     ['hello.demo/post', /^\{"hello":"\w+","answered":\d+,"method":"POST","path":"\/post"/],

@@ -59,7 +59,7 @@ t.test('every page answers, and shows the connections that there are', async (t)
   const rig = await start(t);
   for (let count = 0; count < 3; count++) await ask(rig, '/');
   const { body: index } = await call({ port: rig.operatorPort }, '/');
-  const pages = [...index.matchAll(/href="([^"]+)"/g)].map(([, path]) => path ?? '');
+  const pages = [...index.matchAll(/href="([^"]+)"/g)].map(([, path]) => `/${path}`);
   t.ok(pages.length >= 10, 'the index lists them');
   for (const path of pages) t.match(await call({ port: rig.operatorPort }, path), { status: 200 }, path);
   t.match(await json(rig, '/stats'), {

@@ -145,7 +145,7 @@ t.test('a bad file is refused whole under traffic, the old one stays, and the ne
   t.equal(await reloads(operatorPort, 'refused'), 1);
   t.equal(await reloads(operatorPort, 'applied'), 0);
   const stats: unknown = JSON.parse((await call({ port: operatorPort }, '/stats')).body);
-  t.match(stats, { process: { reloads: { refused: 1, lastError: /maxAge is 30/ } } });
+  t.match(stats, { process: { reloads: { refused: 1, lastError: /^\S+:\d+:\d+: .*maxAge is 30/ } } });
   await change(child, traffic, () => writeFileSync(config.file, 'a: [b'), 'YAML syntax');
   await change(child, traffic, () => renameSync(config.file, `${config.file}.away`), 'there is no such file');
   t.equal(await reloads(operatorPort, 'refused'), 3);

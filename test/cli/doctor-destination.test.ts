@@ -11,7 +11,7 @@ import { service, slice } from '../discovery/kubernetes/kube-objects.ts';
 import { ScriptedApiServer } from '../discovery/kubernetes/scripted-api-server.ts';
 import { silentPort } from '../pool/silent-port.ts';
 import { TestClock } from '../test-clock.ts';
-import { doctorContext, findingsOf, inShort, temporaryFile } from './doctor-fixture.ts';
+import { doctorContext, findingsOf, inShort, NOBODY, temporaryFile } from './doctor-fixture.ts';
 
 /** An origin that takes connections; gone with the test. */
 async function origin(t: Test, host = '127.0.0.1', at = 0): Promise<number> {
@@ -44,7 +44,7 @@ async function look(
     api === undefined ? { enabled: false } : { enabled: true, apiServer: api.url, tokenDir: api.accountDir(t) };
   if (!ownNamespace && 'tokenDir' in kubernetes) rmSync(join(kubernetes.tokenDir, 'namespace'));
   const discovery = { dns: { resolvConf, hostsFile: temporaryFile(t, 'hosts', hosts) }, kubernetes };
-  const whole = { security: { allowAddresses: ['127.0.0.0/8'] }, ...settings, discovery };
+  const whole = { security: { allowAddresses: ['127.0.0.0/8'] }, ...NOBODY, ...settings, discovery };
   const clock = new TestClock();
   const context = doctorContext(t, whole, { clock });
   const findings = await findingsOf(clock, (sink, stopped) =>
@@ -110,7 +110,7 @@ test('a name of DNS tells the name that has the addresses', async (t) => {
 
 test('an endpoint that swallows packets is given up after two seconds of the clock', async (t) => {
   const clock = new TestClock();
-  const context = doctorContext(t, { security: { allowAddresses: ['127.0.0.0/8'] } }, { clock });
+  const context = doctorContext(t, { security: { allowAddresses: ['127.0.0.0/8'] }, ...NOBODY }, { clock });
   const named = { host: '127.0.0.1', port: await silentPort(t) };
   const running = findingsOf(clock, (sink, stopped) => checkDestination(context, named, sink, stopped));
   // The check's own limit, and the one of the connect.

@@ -17,6 +17,9 @@ export function temporaryFile(t: Test, name: string, text: string): string {
   return file;
 }
 
+/** Settings with which no running sidecar is asked: one that this machine happens to run has no say. */
+export const NOBODY = { operator: { enabled: false }, control: { socket: null } };
+
 /** What the checks see where nothing of the machine's own reaches them. */
 export function doctorContext(
   t: Test,

@@ -104,6 +104,28 @@ test('HTTPS_PROXY is not needed but for gRPC in Go, and is told where it leads e
   ]);
 });
 
+test('a variable that leads to carpool in another way than HTTP, or to its operator port, is a failure', async (t) => {
+  for (const [name, value, words] of [
+    ['HTTPS_PROXY', 'https://127.0.0.1:14140', /says https, but the listener speaks plain HTTP/],
+    ['https_proxy', 'https://localhost:14140/', /says https/],
+    ['ALL_PROXY', 'socks5://127.0.0.1:14140', /says socks5, but carpool is an HTTP proxy and speaks no SOCKS/],
+    ['all_proxy', 'socks5h://127.0.0.1:14140', /speaks no SOCKS/],
+    ['HTTPS_PROXY', 'http://127.0.0.1:14191', /leads to the operator port, which is for probes and metrics/],
+  ] as const)
+    t.match(
+      bad(await look(t, { [name]: value })),
+      [{ status: 'fail', message: words, remedy: 'Set it to http://127.0.0.1:14140.' }],
+      value,
+    );
+  t.match(bad(await look(t, both('http://127.0.0.1:14191')))[0], { status: 'fail', message: /the operator port/ });
+  for (const elsewhere of ['socks5://127.0.0.1:1080', 'https://proxy.corp:14140'])
+    t.match(
+      bad(await look(t, { ALL_PROXY: elsewhere })),
+      [{ status: 'warn', message: /leads elsewhere/, remedy: /Leave it if/ }],
+      elsewhere,
+    );
+});
+
 test('what NO_PROXY lacks is listed', async (t) => {
   t.match(bad(await look(t, bothNo(undefined))), [
     { status: 'warn', message: /neither NO_PROXY nor no_proxy/, remedy: /localhost,127\.0\.0\.1,::1,.*,10\.96\.0\.1/ },

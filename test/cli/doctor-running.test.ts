@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import t, { type Test } from 'tap';
 import { checkRunning } from '../../src/cli/doctor-running.ts';
-import { checkOperator } from '../../src/cli/doctor-sidecar.ts';
+import { checkListener, checkOperator } from '../../src/cli/doctor-sidecar.ts';
 import { portOf } from '../admin/port-of.ts';
 import { startSidecar } from '../sidecar.ts';
 import { answerOf } from '../status/findings-fixture.ts';
@@ -38,7 +38,7 @@ t.test('what the running sidecar finds is told with its remedies and its lines',
     status: 'fail',
     message: /^The app speaks TLS to the proxy: 1 connection/,
     remedy: `Set HTTPS_PROXY to http://127.0.0.1:${sidecar.port}, with http://`,
-    lines: [/HTTPS_PROXY=http:/, /env/, /doctor --environ/],
+    lines: [/HTTPS_PROXY=http:/, /doctor --environ/],
   });
 });
 
@@ -103,4 +103,11 @@ t.test('the sidecar that the user named is asked in place of the configurationâ€
 
 t.test('where nobody listens the check of the operator port says so, and this one nothing', async (t) => {
   t.same(await lookAt(t, { operator: { port: 9 } }), []);
+});
+
+t.test('the listener of a sidecar that the user named may be elsewhere, and is no failure', async (t) => {
+  const named = { kind: 'url', url: 'http://127.0.0.1:9', token: null } as const;
+  const context = doctorContext(t, { listener: { port: 9 } }, { named });
+  const found = await findingsOf(context.clock, (findings) => checkListener(context, findings));
+  t.match(inShort(found), [/^warn nothing listens on 127\.0\.0\.1:9: the listener of the sidecar that was named/]);
 });

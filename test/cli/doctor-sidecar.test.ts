@@ -5,7 +5,7 @@ import { checkFileLimit, checkListener, checkOperator } from '../../src/cli/doct
 import { portOf } from '../admin/port-of.ts';
 import { startSidecar } from '../sidecar.ts';
 import { TestClock } from '../test-clock.ts';
-import { doctorContext, findingsOf, inShort } from './doctor-fixture.ts';
+import { doctorContext, findingsOf, inShort, NOBODY } from './doctor-fixture.ts';
 
 /** A server that answers each connection with the same bytes; null: nothing ever. */
 async function answering(t: Test, answer: string | null): Promise<number> {
@@ -30,7 +30,7 @@ async function freePort(): Promise<number> {
 }
 
 const listener = async (t: Test, settings: Record<string, unknown>, clock = new TestClock()) => {
-  const context = doctorContext(t, { listener: settings }, { clock });
+  const context = doctorContext(t, { listener: settings, ...NOBODY }, { clock });
   const findings = await findingsOf(clock, (sink) => checkListener(context, sink));
   t.equal(clock.waiting, 0, 'no timer is left');
   return findings;
@@ -101,6 +101,13 @@ test('the operator port of a sidecar says ready, or what it does instead', async
   void app.stop();
   t.match(await operator(t, { port: operatorPort, host: '127.0.0.1' }), [
     { status: 'fail', message: /\/readyz says draining/, remedy: /carpool wait/ },
+  ]);
+});
+
+test('the listener in place of the operator port is told as such', async (t) => {
+  const { port } = await startSidecar(t);
+  t.match(await operator(t, { port }), [
+    { status: 'fail', message: `http://127.0.0.1:${port} is the listener of carpool, and not its operator port` },
   ]);
 });
 

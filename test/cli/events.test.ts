@@ -62,6 +62,25 @@ t.test('events are a line each, the oldest first', async (t) => {
   t.same(rest, ['']);
 });
 
+t.test('on a terminal of 80 columns the seconds and all of the words are seen', async (t) => {
+  const text = `Connection to 10.0.0.5:80 closed after 3 s and 2 requests: ${'its endpoint is gone '.repeat(6)}for good.`;
+  const { sidecar } = await setup(t, event(1, { text }), event(2, { time: NOW - 3 * 86_400_000 }));
+  const env = { NO_COLOR: '1' };
+  const { out } = await runCli(['events', '--url', sidecar.url], { columns: 80, rows: 24, env });
+  const lines = out.trimEnd().split('\n');
+  for (const line of lines) t.ok(line.length <= 80, line);
+  const [hours, minutes] = [new Date(NOW - 59_000).getHours(), new Date(NOW - 59_000).getMinutes()];
+  const two = (part: number): string => String(part).padStart(2, '0');
+  t.match(
+    lines[1]?.split(/ +/).join(' '),
+    `${two(hours)}:${two(minutes)}:01 warning endpoint_ejected orders.shop:80 10.0.0.5:80`,
+  );
+  const words = lines.slice(2, -2);
+  t.equal(words.map((line) => line.trim()).join(' '), text);
+  t.ok(words.length > 1 && words.every((line) => line.startsWith('  ')), 'below the line, and indented');
+  t.match(lines.at(-2), /^2026-01-28T09:30:00Z /, 'another day is told');
+});
+
 t.test('they are filtered by destination, by type or its beginning, and by age', async (t) => {
   const { numbers } = await setup(
     t,
@@ -122,10 +141,12 @@ t.test('--watch adds what is new, once, under the columns of before', async (t) 
   serve(61_000, event(1), event(2, { destination: 'b:80' }));
   await cli.until(() => cli.writes.length === 2);
   await cli.interrupt();
-  const [titles = '', first = '', second = '', ...rest] = cli.out.split('\n');
+  const [titles = '', first = '', firstText = '', second = '', secondText = '', ...rest] = cli.out.split('\n');
   t.match(titles, /^TIME/);
+  t.match(firstText, /^ {2}what happened, number 1\.$/);
   t.equal(second.indexOf('10.0.0.5'), first.indexOf('10.0.0.5'), 'a shorter name moves nothing');
-  t.match(second, /b:80 .*number 2/);
+  t.match(second, / b:80 /);
+  t.match(secondText, /number 2/);
   t.same(rest, ['']);
 });
 

@@ -76,7 +76,7 @@ t.test('an endpoint is a row with its state, its load and how often it changed',
       .split('\n')
       .map((line) => line.split(/ {2,}/)),
     [
-      'DESTINATION ENDPOINT STATE ROTATION OUTSTANDING CONNECTIONS LATENCY FAILURES CHANGES/10M NOTES'.split(' '),
+      'DESTINATION ENDPOINT STATE ROTATION RUNNING CONNECTIONS LATENCY FAILURES CHANGES/10M NOTES'.split(' '),
       ['orders.shop:80', '10.0.0.5:80', 'ready', 'in', '3', '4', '12ms', '0', '0', '1 connecting'],
       [
         'orders.shop:80',
@@ -193,6 +193,11 @@ t.test('of one destination its own findings are shown, and those of the sidecar 
   t.match(err, /! orders.shop:80: All 2/);
   t.match(err, /\ni Nobody calls/, 'what is only to be known has another mark');
   t.notMatch(err, /Another one/);
+  const whole = { ...WHOLE, severity: 'error' };
+  sidecar.answers.set('/status', { destinations: ROWS, findings: [whole, FINDING] });
+  const { err: urgent } = await runCli(['pools', 'orders', '--url', sidecar.url]);
+  t.match(urgent, /! orders.shop:80: All 2[\s\S]*! Nobody calls/, 'what was asked for comes first');
+  sidecar.answers.set('/status', { ...(typeof status === 'object' ? status : {}), destinations: ROWS });
   const all = await runCli(['pools', '--url', sidecar.url]);
   t.match(all.err, /Another one/);
 });

@@ -77,3 +77,16 @@ t.test('a flag that is wrong is named, with what would be right', async (t) => {
     /^--log-level: telemetry\.logLevel is "loud": must be one of trace/,
   );
 });
+
+t.test('a list that is written as in a file is refused with the form that a flag takes', async (t) => {
+  t.same(problems(['security.allowAddresses=["10.0.0.0/8", \'127.0.0.1\']']).length, 1);
+  t.match(problems(['security.allowAddresses=["10.0.0.0/8", \'127.0.0.1\']']), [
+    /security\.allowAddresses.*; here a list is written bare, with commas: 10\.0\.0\.0\/8,127\.0\.0\.1$/,
+  ]);
+  t.match(problems(['security.allowAddresses=[]']), [/with commas: none$/]);
+  t.notMatch(problems(['security.allowAddresses=localhost']), [/written bare/]);
+  t.same(load(['security.allowAddresses=10.0.0.0/8,127.0.0.1']).config.security.allowAddresses, [
+    '10.0.0.0/8',
+    '127.0.0.1',
+  ]);
+});

@@ -37,6 +37,7 @@ const yaml = (maxIdle: number | string) => `defaults: { pool: { maxIdle: ${maxId
 function start(t: Test, file: string, fileMayBeMissing = false) {
   const clock = new ToldClock();
   const told: string[] = [];
+  const known = { unchanged: 0 };
   const load = configLoader({ file, fileMayBeMissing, env: {}, flags: [] });
   const watcher = new ConfigWatcher({
     file,
@@ -46,6 +47,9 @@ function start(t: Test, file: string, fileMayBeMissing = false) {
     onChanged: (loaded, _explanation, lines) =>
       told.push(`${loaded.config.defaults.pool.maxIdle}: ${lines.join(' / ')}`),
     onRefused: (problems, lines) => told.push(`refused ${problems.length}: ${lines.at(-1)}`),
+    onUnchanged: () => {
+      known.unchanged++;
+    },
     onWarning: (message) => told.push(`warning ${message}`),
   });
   t.teardown(() => watcher.close());
@@ -57,7 +61,7 @@ function start(t: Test, file: string, fileMayBeMissing = false) {
     clock.advance(2000);
     return told.splice(0);
   };
-  return { clock, told, watcher, after };
+  return { clock, told, known, watcher, after };
 }
 
 t.test('an edit in place is seen, with what changed', async (t) => {
@@ -244,6 +248,15 @@ t.test('a fault while reading costs the reload, not the process', async (t) => {
   });
   t.match(watcher.reload(), { outcome: 'refused' });
   watcher.close();
+});
+
+t.test('a file that is again as it was in force is told as that, and changes nothing', async (t) => {
+  const file = join(t.testdir({ 'c.yaml': yaml(1) }), 'c.yaml');
+  const { after, known } = start(t, file);
+  t.match(await after(() => writeFileSync(file, yaml('many'))), ['refused 1']);
+  t.equal(known.unchanged, 0);
+  t.same(await after(() => writeFileSync(file, yaml(1))), []);
+  t.equal(known.unchanged, 1);
 });
 
 t.test('after close nothing is watched and nothing waits', async (t) => {

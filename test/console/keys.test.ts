@@ -18,7 +18,7 @@ t.test('a key has one name however the terminal sends it', async (t) => {
 t.test('q goes back step by step, and then ends; Esc never ends', async (t) => {
   const steps = ['up', 'enter', 'q', '4', 'q'];
   t.equal(after(steps).state.ended, false);
-  t.match(after(steps).text[2], /^\[1 destinations\]/);
+  t.match(after(steps).text[2], /^\[1:destinations\]/);
   t.equal(after([...steps, 'q']).state.ended, true);
   t.equal(after(['escape', 'escape']).state.ended, false);
   t.equal(after(['enter', 'q']).state.opened, null);
@@ -30,7 +30,7 @@ t.test('Ctrl-C ends from everywhere', async (t) => {
 });
 
 t.test('Tab goes round the lists, backwards with Shift', async (t) => {
-  t.match(after(['tab', 'tab', 'tab']).text[2], /\[4 events\]|\[4 even/);
+  t.match(after(['tab', 'tab', 'tab']).text[2], /\[4:events\]|\[4:even/);
   t.equal(after(['backtab']).state.tab, 'findings');
   t.equal(after(['6', 'tab']).state.tab, 'destinations');
 });

@@ -17,7 +17,8 @@ t.test('a restart is seen by an uptime that is too short, also after a long abse
   const live = hear(ASKING, up(600_000), 0);
   t.match(hear(live, up(500), 1000), { restartedAt: 1000 });
   t.match(hear(live, up(601_000), 1000), { restartedAt: null });
-  t.match(hear(live, up(598_500), 1000), { restartedAt: null }, 'two clocks do not agree to the millisecond');
+  t.match(hear(live, up(600_500), 3000), { restartedAt: null }, 'an answer may be late');
+  t.match(hear(hear(ASKING, up(2000), 0), up(900), 1000), { restartedAt: 1000 }, 'one that lived for a moment only');
   const away = hear(live, problem('gone'), 1000);
   t.match(
     hear(away, up(3_000_000), 3_600_000),
@@ -26,4 +27,14 @@ t.test('a restart is seen by an uptime that is too short, also after a long abse
   );
   const again = hear(hear(live, up(500), 1000), up(1500), 2000);
   t.match(again, { restartedAt: 1000 }, 'it is remembered');
+});
+
+t.test('a restart after a short life is seen by when it started; a clock that is set is none', async (t) => {
+  const at = (time: number, uptimeMs: number) =>
+    ({ kind: 'answer', snapshot: snapshot({ time, sidecar: sidecar({ uptimeMs }) }) }) as const;
+  const young = hear(ASKING, at(10_000, 300), 0);
+  t.match(hear(young, at(11_500, 600), 1500), { restartedAt: 1500 });
+  t.match(hear(young, at(11_000, 1300), 1000), { restartedAt: null });
+  t.match(hear(young, at(70_000, 1300), 1000), { restartedAt: null }, 'the clock was put forward');
+  t.match(hear(young, at(11_000, 1300), 2500), { restartedAt: null }, 'the answer was late');
 });

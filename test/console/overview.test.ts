@@ -9,7 +9,7 @@ t.test('the overview says which sidecar it is and how it does', async (t) => {
   t.match(text[0], /^carpool 1\.2\.3 {2}ready {2}up 1h02m {2}shop-7d9f {2,}live$/);
   t.equal(text[0]?.length, 80);
   t.match(text[1], /^53 req\/s {2}0% failed {2}22\/512 conns, 4 of the app {2}14 wait {2}cpu 3\.1% {2}61 MiB/);
-  t.match(text[2], /^\[1 destinations\] 2 connections .* 6 findings/);
+  t.match(text[2], /^\[1:destinations\] 2:connections .* 6:findings/);
 });
 
 t.test('the share of failed requests is that of all requests, not of all destinations', async (t) => {
@@ -33,7 +33,8 @@ t.test('where there is nothing to find, that is said', async (t) => {
 
 t.test('many findings leave room for the destinations, and the worst keeps its remedy', async (t) => {
   const findings = Array.from({ length: 12 }, (_, i) => finding({ title: `finding number ${i}`, code: `code_${i}` }));
-  const { all, text } = drawn(undefined, modelOf(snapshot({ findings })));
+  const destinations = Array.from({ length: 30 }, (_, i) => destination(`d${i}:80`));
+  const { all, text } = drawn(undefined, modelOf(snapshot({ findings, destinations })));
   t.match(all, /finding number 0/);
   t.match(all, /→ Raise/);
   t.match(all, /and (9|10|11) more: 6/);
@@ -93,7 +94,7 @@ t.test('Enter opens a destination, with all that belongs to it and nothing of ot
   const { all, state, text } = after(['enter'], model);
   t.equal(state.opened, 'orders.shop:8080');
   t.match(text[0], /orders\.shop:8080 +live/);
-  t.match(text[2], /^\[1 summary\]/);
+  t.match(text[2], /^\[1:summary\]/);
   for (const words of [
     /100% of 10: 10 active, 0 idle, 0 connecting, 0 draining; 14 wait/,
     /40\/s, 0% failed, p50 4\.2ms, p99 31ms, 98% reused/,
@@ -221,4 +222,24 @@ t.test('what is out of the ordinary about a destination is in words', async (t) 
   const { all } = drawn(undefined, modelOf(snapshot({ destinations })), { columns: 200, rows: 24 });
   t.match(all, /paused; 2 unfit; strained: pending/);
   t.match(all, /breaker open; discovery: no such name/);
+});
+
+t.test('what the destinations leave free on the screen the findings have', async (t) => {
+  const more = Array.from({ length: 5 }, (_, i) => `    # line ${i}`);
+  const yaml = ['destinations:', ...more, '    pool:', '      maxConnections: 9'].join('\n');
+  const findings = ['first', 'second'].map((title) => finding({ title, code: title, lines: [yaml] }));
+  const tall = drawn(undefined, modelOf(snapshot({ findings })), { columns: 120, rows: 40 }).all;
+  t.equal(tall.match(/maxConnections: 9/g)?.length, 2);
+  const small = drawn(undefined, modelOf(snapshot({ findings })), { columns: 120, rows: 24 }).text;
+  for (const [row, text] of small.entries())
+    if (text.trim() === 'destinations:') t.match(small[row + 7], /maxConnections: 9/, 'what is to be set is whole');
+  const many = Array.from({ length: 60 }, (_, i) => destination(`d${i}:80`));
+  const full = drawn(undefined, modelOf(snapshot({ findings, destinations: many })), { columns: 120, rows: 40 }).text;
+  t.ok(full.filter((line) => /d\d+:80/.test(line)).length > 20, 'many destinations keep two thirds');
+});
+
+t.test('the footer says what q does', async (t) => {
+  const last = (keys: readonly string[]) => after(keys).text.at(-1);
+  t.match(last([]), / q quit /);
+  for (const keys of [['enter'], ['4'], ['?'], ['up', 'enter']]) t.match(last(keys), / q back /, keys.join(' '));
 });

@@ -103,7 +103,7 @@ t.test('a destination that is opened is asked for in detail at once, and no more
   t.equal(asked.at(-1), '/status?destination=orders.shop%3A8080&history=none');
   answers(says(snapshot()));
   terminal.press('escape');
-  t.match(terminal.text, /\[1 destinations\]/);
+  t.match(terminal.text, /\[1:destinations\]/);
   while (asked.length < 3) await new Promise((resolve) => setImmediate(resolve));
   t.equal(asked.at(-1), '/status?history=none');
 });

@@ -73,6 +73,17 @@ t.test('new events stand before the others, two hundred in all', async (t) => {
   t.equal(now.events[190]?.sequence, model().events[0]?.sequence);
 });
 
+t.test('an event that came again takes the place of what it was', async (t) => {
+  const before: EventRow = { ...madeUpEvent(0), sequence: 1000 };
+  const again: EventRow = { ...before, sequence: 1005, first: 1000, count: 2 };
+  const more: EventRow = { ...before, sequence: 1010, first: 1000, count: 3 };
+  let now = model();
+  const known = now.events.length;
+  for (const event of [before, again, more]) now = withUpdate(now, { ...nothing, events: [event] });
+  t.equal(now.events.length, Math.min(known + 1, 200));
+  t.same(now.events[0], more);
+});
+
 t.test('detail that is null is taken, detail that is absent is not', async (t) => {
   t.not(withUpdate(model(), nothing).detail, null);
   t.equal(withUpdate(model(), { ...nothing, detail: null }).detail, null);

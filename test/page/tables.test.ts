@@ -3,7 +3,7 @@ import { madeUpEndpoint, madeUpRow } from '../../e2e/browser/made-up.ts';
 import { curve } from '../../src/page/curve.ts';
 import { sortedNames } from '../../src/page/order.ts';
 import { settingsOf } from '../../src/page/settings.ts';
-import { endpointStanding, fullness, standingOf } from '../../src/page/standing.ts';
+import { endpointStanding, failedOf, failing, fullness, standingOf } from '../../src/page/standing.ts';
 import { historyOfAll, totalsOf } from '../../src/page/totals.ts';
 import { visibleRows } from '../../src/page/visible-rows.ts';
 import type { DestinationRow, Finding } from '../../src/status/types.ts';
@@ -63,6 +63,21 @@ t.test('a pool is busy from 70 % on and nearly full above 85 %', async (t) => {
   t.equal(fullness(0.7).level, 'warning');
   t.equal(fullness(0.85).level, 'warning');
   t.equal(fullness(0.86).level, 'error');
+});
+
+t.test('failed requests are worth a look from 1 % on and urgent from 5 % on; none of none is no share', async (t) => {
+  t.same([null, 0, 0.009, 0.01, 0.049, 0.05, 0.49].map(failing), [
+    'good',
+    'good',
+    'good',
+    'warning',
+    'warning',
+    'error',
+    'error',
+  ]);
+  t.equal(failedOf(row('a', { requestsPerSecond: 0, failedShare: 0 })), null);
+  t.equal(failedOf(row('a', { requestsPerSecond: 0, failedShare: 0.5 })), 0.5, 'they were begun before');
+  t.equal(failedOf(row('a', { requestsPerSecond: 4, failedShare: 0 })), 0);
 });
 
 t.test('an endpoint that is ready, but was not a moment ago, is marked', async (t) => {

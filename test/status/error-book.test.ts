@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { CarpoolError } from '../../src/errors.ts';
 import { ErrorBook } from '../../src/status/error-book.ts';
@@ -34,6 +36,27 @@ t.test('what came in the last minute and in the last ten is told apart from all'
   t.equal(book.seen()[0]?.lastMinute, 0);
 });
 
+t.test('what is kept of an error keeps nothing of the place where it was made', async (t) => {
+  const book = new ErrorBook(new TestClock());
+  class Exchange {
+    fail(): void {
+      book.note('a', new CarpoolError('CONNECT_FAILED', 'x', { cause: new Error('why') }));
+    }
+  }
+  const noted = (): WeakRef<Exchange> => {
+    const exchange = new Exchange();
+    exchange.fail();
+    return new WeakRef(exchange);
+  };
+  const place = noted();
+  // A reference is kept to the end of the turn in which it was made.
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  t.equal(place.deref(), undefined);
+  t.equal(book.rows()[0]?.lastMessage, 'x');
+});
+
 t.test('a long silence leaves nothing behind in the counts', async (t) => {
   const clock = new TestClock();
   const book = new ErrorBook(clock);
@@ -65,6 +88,16 @@ t.test('what a wrong variable led to is counted by its kind', async (t) => {
     { kind: 'tls', count: 1, lastMessage: 'no TLS here' },
     { kind: 'server', count: 2, lastTenMinutes: 2, lastMessage: 'a path alone' },
   ]);
+});
+
+t.test('how long ago the last one was is known', async (t) => {
+  const clock = new TestClock();
+  const book = new ErrorBook(clock);
+  book.note('-', new CarpoolError('BAD_REQUEST', 'no TLS here', { misuse: 'tls' }));
+  clock.advance(5000);
+  book.note('-', new CarpoolError('BAD_REQUEST', 'no TLS here', { misuse: 'tls' }));
+  clock.advance(90_000);
+  t.match(book.misuses(), [{ count: 2, agoMs: 90_000 }]);
 });
 
 t.test('it is bounded: what has not come for longest is forgotten', async (t) => {

@@ -98,3 +98,24 @@ t.test('one row may stand for many', (t) => {
   t.equal(failed.count, 40);
   t.end();
 });
+
+t.test('a row that others were joined into says since when', (t) => {
+  const event = { type: 'connect_failed', destination, endpoint, code: 'E', message: 'm' } as const;
+  const joined = eventRow({ sequence: 9, time: 1_020_000, event, count: 102, joined: { first: 3, since: 0 } });
+  t.match(joined, { sequence: 9, first: 3, count: 102 });
+  t.match(joined.text, /m\. The first of them was 17m before\.$/);
+  t.end();
+});
+
+t.test('what a health check closed need not have been pinged', (t) => {
+  const closed = row({
+    type: 'connection_closed',
+    destination,
+    endpoint,
+    reason: 'health_check',
+    ageMs: 5,
+    requests: 2,
+  });
+  t.match(closed.text, /its endpoint failed its health checks, or it did not answer a ping\.$/);
+  t.end();
+});

@@ -1,9 +1,12 @@
 import t, { type Test } from 'tap';
+import { findingsOf } from '../../src/status/findings/findings.ts';
+import type { Flapping } from '../../src/status/flap-watch.ts';
 import { rawClient, rawOrigin } from '../raw-origin.ts';
 import { eventually } from '../relay/relay-fixture.ts';
 import { isWhole } from '../relay/tls-fixture.ts';
 import { type Sidecar, startSidecar } from '../sidecar.ts';
 import { codesOf, findingOf, statusOf } from './findings-fixture.ts';
+import { destinationSight, sight } from './made-sight.ts';
 
 const ORDERS = 'orders.shop:8080';
 
@@ -60,7 +63,7 @@ t.test('an endpoint that is ejected again and again is flapping, and its probe i
   t.match(finding.detail, 'It was taken out each time after failures. ');
   t.match(finding.remedies.join(' '), 'readiness probe');
   t.equal(finding.lines[0], `carpool events ${ORDERS}`);
-  t.ok(finding.lines.includes('kubectl -n shop get pods -o wide --field-selector status.podIP=127.0.0.1'));
+  t.notMatch(finding.lines.join(' '), 'kubectl', 'these endpoints are written in the configuration, and are no pods');
   const response = await fetch(`http://127.0.0.1:${sidecar.operatorPort}/status?destination=${ORDERS}`);
   const { detail } = JSON.parse(await response.text());
   t.match(
@@ -92,8 +95,30 @@ t.test('an endpoint that fails its health checks by turns has the checks’ own 
   }
   const finding = await findingOf(sidecar, 'endpoint_flapping');
   t.match(finding.detail, /It failed its health checks each time.*503/);
-  t.match(finding.remedies[1], 'healthCheck.timeout (500 ms)');
-  t.match(finding.lines.at(-1), 'healthCheck: { timeout: 1000ms, threshold: 3 }');
+  t.match(finding.remedies[1], 'healthCheck.threshold (1)');
+  t.notMatch(finding.remedies[1], 'timeout', 'it answered at once');
+  t.match(finding.lines.at(-1), 'healthCheck: { threshold: 3 }');
+});
+
+t.test('a longer time-out is advised where checks timed out, and never above the interval', (t) => {
+  const advice = (why: string, timeoutMs: number): readonly [string, string] => {
+    const { policy } = destinationSight();
+    const healthCheck = { ...policy.healthCheck, intervalMs: 1000, timeoutMs, threshold: 3 };
+    const destination = destinationSight({ name: ORDERS }, { policy: { ...policy, healthCheck } });
+    const flapping: Flapping = { destination: ORDERS, endpoint: '10.0.0.1:80', times: 3, by: 'failing', why };
+    const [finding] = findingsOf(sight({ destinations: [destination], flapping: [flapping] }));
+    return [finding?.remedies[1] ?? '', finding?.lines.at(-1)?.trim().split('\n').at(-1)?.trim() ?? ''];
+  };
+  const late = 'timed out after 500 ms, waiting for the answer';
+  t.match(advice(late, 300)[0], /raise healthCheck\.timeout \(300 ms\), up to healthCheck\.interval \(1000 ms\)/);
+  t.equal(advice(late, 300)[1], 'healthCheck: { timeout: 600ms, threshold: 5 }');
+  t.equal(advice(late, 700)[1], 'healthCheck: { timeout: 1000ms, threshold: 5 }');
+  for (const timeoutMs of [1000, 5000]) {
+    t.notMatch(advice(late, timeoutMs)[0], 'timeout');
+    t.equal(advice(late, timeoutMs)[1], 'healthCheck: { threshold: 5 }');
+  }
+  t.equal(advice('status 503', 300)[1], 'healthCheck: { threshold: 5 }');
+  t.end();
 });
 
 t.test('an endpoint that is out is told once, and all of them as an error', async (t) => {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import t, { type Test } from 'tap';
 import { parse } from 'yaml';
 import { refusingPort } from '../pool/pool-fixture.ts';
@@ -5,7 +7,7 @@ import { rawClient, rawOrigin } from '../raw-origin.ts';
 import { type Relay, startRelay } from '../relay/relay-fixture.ts';
 import { isWhole } from '../relay/tls-fixture.ts';
 import { type Sidecar, startSidecar } from '../sidecar.ts';
-import { codesOf, findingOf, pass } from './findings-fixture.ts';
+import { codesOf, findingOf, pass, statusOf } from './findings-fixture.ts';
 
 /** Sends so many GETs to this authority, one after the other. */
 async function get(t: Test, sidecar: Sidecar, authority: string, count: number): Promise<void> {
@@ -32,11 +34,13 @@ t.test('a well sidecar under load has nothing to complain of', async (t) => {
   }
 });
 
-t.test('connects that are refused are told with what to look at, and are over after a minute', async (t) => {
+t.test('an endpoint that takes no connections is told for as long as none has worked', async (t) => {
   const target = `127.0.0.1:${await refusingPort()}`;
   const sidecar = await startSidecar(t);
   await get(t, sidecar, target, 2);
-  t.notOk((await codesOf(sidecar)).includes('connects_failing'), 'two may be chance');
+  const one = await findingOf(sidecar, 'connects_failing');
+  t.equal(one.severity, 'warning', 'two may be chance');
+  t.match(one.title, new RegExp(`^Endpoint ${target} takes no connections: the last \\d connects failed$`));
   await get(t, sidecar, target, 2);
   const finding = await findingOf(sidecar, 'connects_failing');
   t.equal(finding.destination, target);
@@ -44,8 +48,31 @@ t.test('connects that are refused are told with what to look at, and are over af
   t.match(finding.detail, 'ECONNREFUSED');
   t.match(finding.remedies[0], /listens on this port/);
   t.equal(finding.lines[0], `carpool doctor ${target}`);
-  pass(sidecar, 75);
-  t.notOk((await codesOf(sidecar)).includes('connects_failing'));
+  t.equal(finding.severity, 'error');
+  const { detail } = await statusOf(sidecar, target);
+  t.ok((detail?.endpoints[0]?.consecutiveFailures ?? 0) >= 4, 'connects are failures');
+  for (let second = 0; second < 200; second++) {
+    sidecar.clock.advance(1000);
+    if (second % 20 === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+  const later = await findingOf(sidecar, 'connects_failing');
+  t.equal(later.severity, 'warning', 'no request came for a minute');
+  t.match(later.title, /takes no connections: the last \d+ connects failed/);
+  t.match(later.detail, /ECONNREFUSED.* None has worked since\./);
+});
+
+t.test('once a connect has worked the endpoint is well, and has no failures', async (t) => {
+  const port = await refusingPort();
+  const target = `127.0.0.1:${port}`;
+  const sidecar = await startSidecar(t);
+  await get(t, sidecar, target, 1);
+  t.same(await codesOf(sidecar), ['connects_failing']);
+  const server = createServer((_, response) => response.end()).listen(port, '127.0.0.1');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  await get(t, sidecar, target, 1);
+  t.same(await codesOf(sidecar), []);
+  t.equal((await statusOf(sidecar, target)).detail?.endpoints[0]?.consecutiveFailures, 0);
 });
 
 t.test('errors of the upstream are told as its own', async (t) => {

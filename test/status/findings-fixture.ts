@@ -4,9 +4,10 @@ import { rawClient } from '../raw-origin.ts';
 import { isWhole } from '../relay/tls-fixture.ts';
 import type { Sidecar } from '../sidecar.ts';
 
-/** What `/status` of a sidecar under test says. */
-export async function statusOf({ operatorPort }: Sidecar): Promise<StatusSnapshot> {
-  const response = await fetch(`http://127.0.0.1:${operatorPort}/status`);
+/** What `/status` of a sidecar under test says. @param destination whose detail is wanted */
+export async function statusOf({ operatorPort }: Sidecar, destination?: string): Promise<StatusSnapshot> {
+  const query = destination === undefined ? '' : `?destination=${destination}`;
+  const response = await fetch(`http://127.0.0.1:${operatorPort}/status${query}`);
   return JSON.parse(await response.text());
 }
 

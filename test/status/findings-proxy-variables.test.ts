@@ -1,6 +1,9 @@
 import { type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import t from 'tap';
+import { neverProxied } from '../../src/injection/no-proxy-names.ts';
+import { freePort } from '../app/child.ts';
+import { runCli } from '../cli/run-cli.ts';
 import { checkError, ownAnswer, startRelay, useOnce } from '../relay/relay-fixture.ts';
 import { type Sidecar, startSidecar } from '../sidecar.ts';
 import { answerOf, codesOf, findingOf, pass, statusOf } from './findings-fixture.ts';
@@ -63,15 +66,48 @@ t.test('a base URL that points at the proxy is told, by path alone and by its ow
   t.notMatch(JSON.stringify(finding), '/hidden', 'no path of a request is shown');
 });
 
+t.test('a command of carpool that is led to the listener is told so, and is no fault of the app', async (t) => {
+  const sidecar = await startSidecar(t, { operator: { port: await freePort() } });
+  const { code, err } = await runCli(['pools', '--url', urlOf(sidecar)]);
+  t.equal(code, 1);
+  t.match(err, `this is the listener; the operator port is http://127.0.0.1:${sidecar.operatorPort}\n`);
+  t.match(err, '--url');
+  t.same(await codesOf(sidecar), []);
+  await answerOf(t, sidecar.port, 'GET /status HTTP/1.1\r\nHost: a\r\nUser-Agent: curl/8\r\n\r\n');
+  t.same(await codesOf(sidecar), ['proxy_used_as_server']);
+});
+
 t.test('a call to the app’s own pod through the proxy says that NO_PROXY lacks it', async (t) => {
   const sidecar = await startSidecar(t, { security: { allowAddresses: [] } });
   for (const host of ['localhost:3000', '127.0.0.1:3000']) {
     const error = errorIn(await answerOf(t, sidecar.port, `GET http://${host}/ HTTP/1.1\r\nHost: ${host}\r\n\r\n`));
     t.equal(error.code, 'DESTINATION_DENIED');
+    // The app reads the same setting as who looks at the sidecar.
+    t.match(error, { message: 'security.allowLoopback would allow it', hint: 'set security.allowLoopback: true.' });
+    t.notMatch(error.hint, 'allowAddresses');
   }
   const finding = await findingOf(sidecar, 'no_proxy_lacks_host');
   t.match(finding.title, '2 requests refused');
-  t.match(finding.lines[0], 'NO_PROXY=localhost,127.0.0.1,::1');
+  t.match(finding.remedies[1], 'set security.allowLoopback: true.');
+  const list = neverProxied('').join(',');
+  t.equal(finding.lines[0], `NO_PROXY=${list}\nno_proxy=${list}`, 'what `carpool doctor` wants there');
+});
+
+t.test('several wrong variables have one block of lines, under the first', async (t) => {
+  const sidecar = await startSidecar(t);
+  await answerOf(t, sidecar.port, CLIENT_HELLO);
+  await answerOf(t, sidecar.port, Buffer.from([5, 1, 0]));
+  const { findings } = await statusOf(sidecar);
+  t.same(
+    findings.map(({ code }) => code),
+    ['proxy_spoken_tls', 'proxy_spoken_socks'],
+  );
+  const url = urlOf(sidecar);
+  t.equal(
+    findings[0]?.lines[0],
+    `HTTP_PROXY=${url}\nHTTPS_PROXY=${url}\nNO_PROXY=${neverProxied('').join(',')}\nALL_PROXY=${url}`,
+  );
+  t.same(findings[1]?.lines, []);
 });
 
 t.test('what a name of DNS or another denied address leads to is nothing that NO_PROXY lacks', async (t) => {
@@ -109,6 +145,12 @@ t.test('a POST in absolute form is told the same, and not that the port only sho
   t.equal(ownAnswer(received).status, 400);
 });
 
+t.test('what a CONNECT at the operator port is told says which URL is right', async (t) => {
+  const sidecar = await startSidecar(t);
+  const received = await answerOf(t, sidecar.operatorPort, 'CONNECT api:443 HTTP/1.1\r\nHost: api:443\r\n\r\n');
+  t.match(errorIn(received), { code: 'BAD_REQUEST', hint: `HTTP_PROXY=${urlOf(sidecar)}` });
+});
+
 t.test('a CONNECT at the operator port gets 405 and the right URL, and the connection ends', async (t) => {
   const sidecar = await startSidecar(t);
   const outgoing = request({
@@ -142,7 +184,7 @@ t.test('that the app has sent nothing for a minute is told, and no more with its
   t.equal(finding.severity, 'warning');
   t.match(finding.title, '2 minutes ago');
   t.match(finding.remedies[0], urlOf(relay));
-  t.match(finding.lines[1], 'env | grep -i proxy');
+  t.same(finding.lines.slice(1), ['carpool doctor --environ /proc/PID/environ'], 'no kubectl without Kubernetes');
   await useOnce(relay, await relay.client());
   t.same(await codesOf(relay), []);
 });

@@ -92,7 +92,7 @@ t.test('the worst come first, and what explains others before them', async (t) =
   const seen = sight({
     sidecar: { reloads: { applied: 0, refused: 1, lastError: 'pool.maxConnections must be a whole number' } },
     destinations: [destinationSight({ paused: true })],
-    misuses: [{ kind: 'tls', count: 1, lastTenMinutes: 1, lastTime: 0, lastMessage: '' }],
+    misuses: [{ kind: 'tls', count: 1, lastTenMinutes: 1, lastTime: 0, agoMs: 0, lastMessage: '' }],
   });
   t.same(codes(seen), ['proxy_spoken_tls', 'reload_refused', 'paused']);
 });
@@ -123,7 +123,10 @@ t.test('buffers: half full warns, full is an error with a size to set', async (t
 });
 
 t.test('an unknown short name asks for its namespace, one of many names for none', async (t) => {
-  const short = only(sight({ errors: [error({ destination: 'ordres:8080' })] }));
+  const errors = [error({ destination: 'ordres:8080' })];
+  const kubernetes = { connected: true, watches: 1, problems: [] };
+  const short = only(sight({ sidecar: { kubernetes }, errors }));
+  t.same(only(sight({ errors })).lines, ['carpool doctor ordres:8080'], 'no kubectl without Kubernetes');
   t.match(short.title, 'ordres is not known to DNS: 1 request failed');
   t.match(short.remedies[0], 'Write ordres.NAMESPACE');
   t.match(short.lines[0], 'metadata.name=ordres');
@@ -186,6 +189,7 @@ t.test('every finding has a title, a remedy and no empty line', async (t) => {
       count: 1,
       lastTenMinutes: 1,
       lastTime: 0,
+      agoMs: 0,
       lastMessage: 'words',
     })),
   });
@@ -199,4 +203,96 @@ t.test('every finding has a title, a remedy and no empty line', async (t) => {
       code,
     );
   }
+});
+
+t.test('spans that no collector took are told while traces are made', async (t) => {
+  const traced = {
+    ...sight().config,
+    telemetry: { ...sight().config.telemetry, tracing: { ...sight().config.telemetry.tracing, enabled: true } },
+  };
+  t.same(codes(sight({ spansLost: 3 })), []);
+  t.same(codes(sight({ config: traced })), []);
+  const finding = only(sight({ config: traced, spansLost: 3 }));
+  t.equal(finding.code, 'traces_lost');
+  t.equal(finding.severity, 'warning');
+  t.match(finding.title, '3 spans of traces lost in 10 minutes');
+});
+
+t.test('without Kubernetes no command of kubectl is told, whatever the name looks like', async (t) => {
+  const discovery = { source: 'static', state: 'ready', error: null };
+  const name = 'orders.shop:80';
+  const errors = (code: string) => [error({ code, destination: name, lastMinute: 5, lastTenMinutes: 5 })];
+  const unfit = [{ id: '10.0.0.1:80', state: 'ejected' }] as const;
+  const flapping = [{ destination: name, endpoint: '10.0.0.1:80', times: 4, by: 'ejected', why: null }] as const;
+  const row = { name, discovery };
+  const seen = [
+    sight({ destinations: [destinationSight(row)], errors: errors('CONNECT_FAILED') }),
+    sight({ destinations: [destinationSight(row)], errors: errors('NO_ENDPOINTS') }),
+    sight({ destinations: [destinationSight({ ...row, endpointsUnfit: 1 }, { unfit })] }),
+    sight({ destinations: [destinationSight(row)], flapping }),
+  ];
+  const kubernetes = { connected: true, watches: 1, problems: [] };
+  for (const each of seen) {
+    t.notMatch(only(each).lines.join(' '), 'kubectl');
+    const inCluster = { ...each, sidecar: { ...each.sidecar, kubernetes } };
+    t.match(only(inCluster).lines.join(' '), 'kubectl -n shop ', 'where the sidecar has Kubernetes, any may be a pod');
+  }
+});
+
+t.test('a name of the internet with two labels is no Service', async (t) => {
+  const down = (name: string): string[] => {
+    const errors = [error({ code: 'CONNECT_FAILED', destination: name, lastMinute: 5 })];
+    return [...only(sight({ destinations: [destinationSight({ name })], errors })).lines];
+  };
+  t.same(down('stripe.com:443'), ['carpool doctor stripe.com:443']);
+  t.match(down('orders.shop:443')[1], 'kubectl -n shop describe service orders');
+});
+
+t.test('the setting for checks that are too strict stays within their interval', async (t) => {
+  const healthCheck = { timeoutMs: 4000, intervalMs: 5000, threshold: 1 };
+  const well = destinationSight();
+  const policy = { ...well.policy, healthCheck: { ...well.policy.healthCheck, ...healthCheck } };
+  const flapping = [
+    {
+      destination: 'orders.shop:8080',
+      endpoint: '10.0.0.1:80',
+      times: 3,
+      by: 'failing',
+      why: 'timed out after 4000 ms',
+    },
+  ] as const;
+  const finding = only(sight({ destinations: [{ ...well, policy }], flapping }));
+  t.match(finding.lines.at(-1), 'healthCheck: { timeout: 5000ms, threshold: 3 }');
+});
+
+t.test('a command about a strange name is quoted, so that it can be copied into a shell', async (t) => {
+  const commands = (name: string): string[] => {
+    const errors = [error({ code: 'CONNECT_FAILED', destination: name, lastMinute: 5 })];
+    const down = only(sight({ destinations: [destinationSight({ name })], errors }));
+    const unknown = only(sight({ destinations: [], errors: [error({ code: 'NO_ROUTE', destination: name })] }));
+    return [...down.lines, ...unknown.lines];
+  };
+  t.same(commands('$(reboot);x:80'), ["carpool doctor '$(reboot);x:80'", "carpool doctor '$(reboot);x:80'"]);
+  t.same(commands("a'b.shop:80"), ["carpool doctor 'a'\\''b.shop:80'", "carpool doctor 'a'\\''b.shop:80'"]);
+  t.equal(commands('https://api.example:443')[0], 'carpool doctor https://api.example:443');
+});
+
+t.test('a wrong variable that has led nothing here for a while is told in the past, with when', async (t) => {
+  const titles = (agoMs: number): string[] =>
+    findingsOf(
+      sight({
+        misuses: (['tls', 'socks', 'server', 'operator_port', 'loopback'] as const).map((kind) => ({
+          kind,
+          count: 3,
+          lastTenMinutes: 3,
+          lastTime: 0,
+          agoMs,
+          lastMessage: 'words',
+        })),
+      }),
+    ).map(({ title }) => title);
+  for (const title of titles(59_000))
+    t.match(title, /^The app (speaks|calls|sends) .*, the last less than a minute ago$/);
+  for (const title of titles(61_000)) t.match(title, /^The app (spoke|called|sent) .*, the last 1 minute ago$/);
+  for (const title of titles(580_000)) t.match(title, /, the last 9 minutes ago$/);
 });

@@ -1,7 +1,6 @@
 import t from 'tap';
 import { DestinationObserver } from '../../src/observer.ts';
 import { DestinationHistory, POINT_MS } from '../../src/status/destination-history.ts';
-import { quantileMs } from '../../src/status/figures.ts';
 import { HistoryBook } from '../../src/status/history-book.ts';
 import { DestinationLabels } from '../../src/telemetry/destination-labels.ts';
 import { TestClock } from '../test-clock.ts';
@@ -103,19 +102,55 @@ t.test('a scrape moves counts on, and nothing of them is lost or seen twice', (t
       [6, 3],
     ],
   );
-  t.match(history.figures(observer, 3 * POINT_MS).row, { failedShare: 0.5, reuseShare: 1, p50Ms: 3 });
+  t.match(history.figures(observer, 3 * POINT_MS).row, { failedShare: 0.5, reuseShare: 1, p50Ms: 2 });
   t.end();
 });
 
-t.test('a quantile lies evenly within its bucket, and is the last bound above it', (t) => {
-  const counts = new Float64Array(9);
-  t.equal(quantileMs(counts, 0, 0.5), null);
-  counts[1] = 10;
-  t.equal(quantileMs(counts, 0, 0.5), 3);
-  t.equal(quantileMs(counts, 0, 1), 5);
-  counts[8] = 10;
-  t.equal(quantileMs(counts, 0, 0.99), 30_000);
-  t.equal(quantileMs(counts, 0, 0.5), 5);
+/** What a row says of requests that took so long. */
+function shown(...durations: readonly number[]) {
+  const observer = new DestinationObserver('a:80');
+  const history = new DestinationHistory(0, null);
+  for (const ms of durations) observer.requestEnded(0, 200, ms);
+  history.add(observer, 0, 0, POINT_MS);
+  const { p50Ms, p99Ms } = history.figures(observer, POINT_MS).row;
+  return { p50Ms: p50Ms ?? Number.NaN, p99Ms: p99Ms ?? Number.NaN };
+}
+
+t.test('p50 and p99 are those of the requests, to a few percent', (t) => {
+  const even = (from: number, to: number) => Array.from({ length: 1000 }, (_, at) => from + ((to - from) * at) / 999);
+  for (const [from, to] of [
+    [0, 1],
+    [2, 3],
+    [180, 220],
+    [1000, 1240],
+    [1, 4000],
+    [40_000, 90_000],
+  ] as const) {
+    const { p50Ms, p99Ms } = shown(...even(from, to));
+    const half = (from + to) / 2;
+    t.ok(Math.abs(p50Ms - half) <= 0.12 * half, `${from} to ${to}: p50 ${p50Ms}`);
+    t.ok(Math.abs(p99Ms - (from + 0.99 * (to - from))) <= 0.06 * to, `${from} to ${to}: p99 ${p99Ms}`);
+    t.ok(p99Ms <= to, `${from} to ${to}: p99 ${p99Ms}`);
+  }
+  t.match(shown(), { p50Ms: Number.NaN, p99Ms: Number.NaN }, 'of none there is none');
+  t.same(shown(309), { p50Ms: 309, p99Ms: 309 }, 'of one there is one');
+  t.same(shown(200), { p50Ms: 200, p99Ms: 200 });
+  t.same(shown(2_000_000), { p50Ms: 2_000_000, p99Ms: 2_000_000 }, 'above the scale');
+  const outlier = shown(...even(1100, 1200), 4900);
+  t.ok(outlier.p99Ms < 1300, `one that is slow is no p99: ${outlier.p99Ms}`);
+  t.end();
+});
+
+t.test('the longest request is that of the last minute', (t) => {
+  const observer = new DestinationObserver('a:80');
+  const history = new DestinationHistory(0, null);
+  observer.requestEnded(0, 200, 206);
+  history.add(observer, 0, 0, POINT_MS);
+  for (let point = 2; point <= 14; point++) {
+    observer.requestEnded(0, 200, 201);
+    history.add(observer, 0, 0, point * POINT_MS);
+  }
+  t.equal(history.figures(observer, 14 * POINT_MS).row.p99Ms, 201);
   t.end();
 });
 

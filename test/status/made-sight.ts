@@ -61,8 +61,10 @@ export function destinationSight(
     policy: config.defaults,
     limit: { configured: 100, scaled: null, share: null, budget: null },
     places: { counted: 2, taken: 1 },
+    ended: 600,
     serviceMs: 10,
     http2: false,
+    unreached: [],
     unfit: [],
     ...changes,
   };
@@ -77,6 +79,7 @@ export function sight(changes: Partial<Omit<Sight, 'sidecar'>> & { sidecar?: Par
     misuses: [],
     flapping: [],
     requestSeen: true,
+    spansLost: 0,
     ...changes,
     sidecar: { ...WELL, ...changes.sidecar },
   };

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import t from 'tap';
 import type { StatusSnapshot } from '../../src/status/types.ts';
 import { call } from '../admin/call.ts';
+import { rawOrigin } from '../raw-origin.ts';
 import { eventually, startRelay, useOnce } from '../relay/relay-fixture.ts';
 import { reload } from '../sidecar.ts';
 
@@ -85,7 +86,7 @@ t.test('the name of a destination adds its endpoints and connections, and its la
   }
 });
 
-t.test('draining and busy connections come first, and a thousand at most', async (t) => {
+t.test('what drains comes before what is idle, the older first', async (t) => {
   const relay = await startRelay(t);
   const { origin, operatorPort } = relay;
   const busy = await relay.client();
@@ -108,6 +109,27 @@ t.test('draining and busy connections come first, and a thousand at most', async
     ],
   );
   t.ok((detail?.connections[0]?.ageMs ?? 0) > (detail?.connections[1]?.ageMs ?? 0), 'the older one first');
+});
+
+t.test('what drains comes before what is older and busy', async (t) => {
+  const match = 'shop.test:80';
+  const origins = await Promise.all([rawOrigin(t), rawOrigin(t)]);
+  const endpoints = origins.map(({ port }) => `127.0.0.1:${port}`);
+  const relay = await startRelay(t, { destinations: [{ match, endpoints }] });
+  for (const path of ['/first', '/second']) {
+    const client = await relay.client();
+    client.write(`GET http://${match}${path} HTTP/1.1\r\nHost: ${match}\r\n\r\n`);
+    await eventually(() => relay.app.destinations()[0]?.active === (path === '/first' ? 1 : 2));
+    relay.clock.advance(10);
+  }
+  const rows = async () => (await statusOf({ port: relay.operatorPort }, `?destination=${match}`)).detail?.connections;
+  const [older, younger] = (await rows()) ?? [];
+  t.ok((older?.ageMs ?? 0) > (younger?.ageMs ?? 0) && older?.endpoint !== younger?.endpoint);
+  await reload(relay, { destinations: [{ match, endpoints: [older?.endpoint] }] });
+  t.match(await rows(), [
+    { id: younger?.id, state: 'draining', reason: 'endpoint_removed' },
+    { id: older?.id, state: 'active', reason: null },
+  ]);
 });
 
 t.test('the control socket says the same', async (t) => {
@@ -187,7 +209,7 @@ t.test('a reload is an event, refused or not, and its lines are in the log once'
       text: /maxConnections: 1024 → 7.* \(1 more in the log\.\)$/,
     },
   ]);
-  t.match(sidecar.reloads, { applied: 1, refused: 1, lastError: /did you mean port/ });
+  t.match(sidecar.reloads, { applied: 1, refused: 1, lastError: /^\S+ \S+ is no setting; did you mean port/ });
   await relay.app.close();
   const lines = readFileSync(relay.logFile, 'utf8').split('\n');
   t.equal(lines.filter((line) => line.includes('maxConnections: 1024 → 7')).length, 1);

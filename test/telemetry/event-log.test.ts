@@ -81,7 +81,7 @@ t.test('a failure to connect is logged at once, then once in ten seconds with a 
   t.equal(clock.waiting, 0, 'nobody fails any more, so no timer is left');
   fail();
   t.equal(lines().length, 1, 'at once again');
-  t.match(events.recent()[0], { count: 1 });
+  t.match(events.recent()[0], { count: 7 }, 'and one row for all, which are told below');
   t.end();
 });
 
@@ -120,6 +120,40 @@ t.test('the last 200 events are kept, and a flood of closes does not push out th
   t.match(events.recent().at(-1), { event: { type: 'destination_added' }, time: clock.wall() - 5 });
   for (let i = 0; i < 1000; i++) events.emit({ type: 'destination_added', destination: `${i}:80` });
   t.equal(events.recent().length, 200);
+  t.end();
+});
+
+t.test('an endpoint that is down for long is one row, which comes anew each time', (t) => {
+  const { events, clock, fail } = setup(t);
+  events.emit({ type: 'destination_added', destination: 'a:80' });
+  const since = clock.wall();
+  for (let time = 0; time < 300; time++) {
+    fail();
+    clock.advance(12_000);
+  }
+  const [row, ...others] = events.recent();
+  t.match(others, [{ event: { type: 'destination_added' } }], 'nothing is pushed out');
+  t.equal(others.length, 1);
+  t.match(row, { count: 300, time: clock.wall() - 12_000, joined: { first: 2, since } });
+  t.equal(row?.sequence, events.last, 'readers by sequence see it');
+  t.same(events.recent(events.last - 1), [row]);
+  t.end();
+});
+
+t.test('another endpoint, another code and what is long past are rows of their own', (t) => {
+  const { events, clock, fail } = setup(t);
+  fail();
+  fail('a:80', 'ETIMEDOUT');
+  events.emit({ type: 'connect_failed', destination: 'a:80', endpoint: 'e', code: 'EPIPE', message: 'm' });
+  events.emit({ type: 'connect_failed', destination: 'b:80', endpoint: 'e', code: 'EPIPE', message: 'm' });
+  clock.advance(30_000);
+  events.emit({ type: 'connect_failed', destination: 'a:80', endpoint: 'e', code: 'ECONNREFUSED', message: 'm' });
+  clock.advance(30_000);
+  t.equal(events.recent().length, 5);
+  clock.advance(600_000);
+  fail();
+  t.match(events.recent()[0], { count: 1 });
+  t.equal(events.recent().length, 6);
   t.end();
 });
 

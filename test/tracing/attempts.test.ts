@@ -31,6 +31,45 @@ t.test('a request that is sent again: a span for each attempt, each with an id o
   t.match(spanOf(spans, 1), { status: 0, attributes: { 'carpool.attempts': 2, 'http.response.status_code': 200 } });
 });
 
+t.test('an attempt that got no answer in time has failed, and ends before the next one begins', async (t) => {
+  const retry = { attempts: 2, backoffBase: '1s' };
+  const relay = await startTraced(t, {}, { defaults: { retry, timeouts: { response: '4s' } } });
+  const client = await relay.client();
+  client.write(relay.head('GET', '/', `traceparent: ${SAMPLED}\r\n`));
+  const first = await relay.origin.connection(0);
+  await first.untilReceived('\r\n\r\n');
+  relay.clock.advance(4500);
+  await first.until(({ ended }) => ended);
+  relay.clock.advance(1000);
+  const second = await relay.origin.connection(1);
+  await second.untilReceived('\r\n\r\n');
+  second.write(OK);
+  await client.untilReceived('ok');
+  const spans = await relay.spans(3);
+  const [one, two] = [spanOf(spans, 3, 0), spanOf(spans, 3, 1)];
+  t.match(one, { status: 2, attributes: { 'error.type': 'RESPONSE_TIMEOUT' } });
+  t.match(two, { status: 0, attributes: { 'http.response.status_code': 200 } });
+  t.ok(two.startMs >= one.endMs);
+});
+
+t.test('an answer that is given up unread ends its attempt with its status', async (t) => {
+  const relay = await startTraced(t, {}, { defaults: POLICY });
+  const client = await relay.client();
+  client.write(relay.head('GET', '/', `traceparent: ${SAMPLED}\r\n`));
+  const first = await relay.origin.connection(0);
+  await first.untilReceived('\r\n\r\n');
+  first.write(NOT_NOW.replace('Content-Length: 2\r\n\r\nno', 'Content-Length: 100000000\r\n\r\n'));
+  await first.until(({ ended }) => ended);
+  relay.clock.advance(1000);
+  const second = await relay.origin.connection(1);
+  await second.untilReceived('\r\n\r\n');
+  second.write(OK);
+  await client.untilReceived('ok');
+  const spans = await relay.spans(3);
+  t.match(spanOf(spans, 3, 0), { status: 2, attributes: { 'http.response.status_code': 503, 'error.type': '503' } });
+  t.match(spanOf(spans, 3, 1), { status: 0, attributes: { 'http.response.status_code': 200 } });
+});
+
 t.test('a connection that was stale: the attempt on it failed, the next one did not', async (t) => {
   const relay = await startTraced(t);
   const client = await relay.client();

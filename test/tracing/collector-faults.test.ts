@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { eventually } from '../relay/relay-fixture.ts';
+import { findingOf } from '../status/findings-fixture.ts';
 import { fieldOf, OK, retune, startTraced, type Traced, tracingStands } from './traced-fixture.ts';
 
 /** Requests and their answers, over connection `number` of the origin. @returns what came of the last one */
@@ -38,6 +39,8 @@ t.test(
     await pass(relay);
     relay.clock.advance(6000);
     await eventually(() => relay.app.process().spans?.failed === 2);
+    relay.clock.advance(1000);
+    t.match((await findingOf(relay, 'traces_lost')).title, '2 spans of traces lost in 10 minutes');
     await pass(relay);
     relay.clock.advance(6000);
     await eventually(() => relay.app.process().spans?.failed === 4);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { collectorUrl, resourceAttributes } from '../../src/tracing/origins.ts';
+import { collectorUrl, resourceAttributes, shownUrl } from '../../src/tracing/origins.ts';
 
 t.test('where spans go: the setting, else the variable of traces, else the general one, else this machine', (t) => {
   const faults: string[] = [];
@@ -15,6 +15,12 @@ t.test('where spans go: the setting, else the variable of traces, else the gener
   t.same(faults, []);
   t.equal(url(null, { OTEL_EXPORTER_OTLP_ENDPOINT: 'grpc' }), 'http://localhost:4318/v1/traces');
   t.match(faults, [/^OTEL_EXPORTER_OTLP_ENDPOINT is no address/]);
+  t.end();
+});
+
+t.test('credentials in a variable are no part of what is told of the address', (t) => {
+  t.equal(shownUrl('http://user:secret@otel:4318/v1/traces'), 'http://otel:4318/v1/traces');
+  t.equal(shownUrl('https://otel/v1/traces?key=secret#x'), 'https://otel/v1/traces');
   t.end();
 });
 

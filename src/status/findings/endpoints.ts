@@ -1,7 +1,8 @@
+import type { HealthCheckPolicy } from '../../config/types.ts';
 import type { Flapping, WentBy } from '../flap-watch.ts';
-import { counted, ms } from '../number-words.ts';
+import { counted, ms, sentence } from '../number-words.ts';
 
-import { type DestinationRule, errorOf, kubectl, serviceOf, settingOf } from './rule.ts';
+import { carpool, clusterServiceOf, type DestinationRule, errorOf, kubectl, serviceOf, settingOf } from './rule.ts';
 import type { DestinationSight, Sight } from './sight.ts';
 
 /** What is the matter with endpoints. */
@@ -21,9 +22,13 @@ function addressOf(endpoint: string): string {
 }
 
 /** What to do about an endpoint that goes and comes back, by what makes it go. */
-function remediesOf(by: WentBy, { policy }: DestinationSight): readonly string[] {
-  const pod = 'Look at its pod for restarts (kubectl get pods), at its memory limit and at CPU throttling.';
-  switch (by) {
+function remediesOf(flapping: Flapping, destination: DestinationSight, sight: Sight): readonly string[] {
+  const { policy } = destination;
+  const pod =
+    clusterServiceOf(destination, sight) === null
+      ? 'Look at its process: whether it restarts, runs out of memory or gets no processor.'
+      : 'Look at its pod for restarts (kubectl get pods), at its memory limit and at CPU throttling.';
+  switch (flapping.by) {
     case 'unready':
       return [
         'Its readiness probe fails now and then: look at the pod’s events for "Readiness probe failed", and why.',
@@ -38,7 +43,7 @@ function remediesOf(by: WentBy, { policy }: DestinationSight): readonly string[]
     case 'failing':
       return [
         'Look at why it fails carpool’s health checks now and then (the event log has each one), and whether its readiness probe sees the same.',
-        `If the checks are too strict, raise healthCheck.timeout (${ms(policy.healthCheck.timeoutMs)}) or healthCheck.threshold (${policy.healthCheck.threshold}).`,
+        strictRemedy(flapping, policy.healthCheck),
         pod,
       ];
     case 'ejected':
@@ -50,22 +55,35 @@ function remediesOf(by: WentBy, { policy }: DestinationSight): readonly string[]
   }
 }
 
-function flappingLines(destination: DestinationSight, sight: Sight, { endpoint, by }: Flapping): readonly string[] {
+/** Where checks run into their time-out, and the interval has room for a longer one: twice as long, or as the interval. Else null. */
+function longerTimeout({ why }: Flapping, { timeoutMs, intervalMs }: HealthCheckPolicy): number | null {
+  if (why === null || !/^timed out /.test(why) || timeoutMs >= intervalMs) return null;
+  return Math.min(timeoutMs * 2, intervalMs);
+}
+
+function strictRemedy(flapping: Flapping, policy: HealthCheckPolicy): string {
+  const threshold = `raise healthCheck.threshold (${policy.threshold}), so that more have to fail in a row`;
+  return longerTimeout(flapping, policy) === null
+    ? `If a moment like this is none for your app, ${threshold}.`
+    : `If a busy endpoint may take longer, raise healthCheck.timeout (${ms(policy.timeoutMs)}), up to healthCheck.interval (${ms(policy.intervalMs)}); or ${threshold}.`;
+}
+
+function flappingLines(destination: DestinationSight, sight: Sight, flapping: Flapping): readonly string[] {
   const { row } = destination;
-  const service = serviceOf(row.name);
-  const lines = [`carpool events ${row.name}`];
+  const service = clusterServiceOf(destination, sight);
+  const lines = [carpool('events', row.name)];
   if (service !== null) {
     const { namespace } = service;
     lines.push(
-      kubectl(namespace, `get pods -o wide --field-selector status.podIP=${addressOf(endpoint)}`),
+      kubectl(namespace, `get pods -o wide --field-selector status.podIP=${addressOf(flapping.endpoint)}`),
       kubectl(namespace, 'get events --field-selector reason=Unhealthy'),
     );
   }
-  if (by === 'failing') {
-    const { timeoutMs, threshold } = destination.policy.healthCheck;
-    lines.push(
-      settingOf(destination, sight, `healthCheck: { timeout: ${timeoutMs * 2}ms, threshold: ${threshold + 2} }`),
-    );
+  if (flapping.by === 'failing') {
+    const timeoutMs = longerTimeout(flapping, destination.policy.healthCheck);
+    const timeout = timeoutMs === null ? '' : `timeout: ${timeoutMs}ms, `;
+    const threshold = destination.policy.healthCheck.threshold + 2;
+    lines.push(settingOf(destination, sight, `healthCheck: { ${timeout}threshold: ${threshold} }`));
   }
   return lines;
 }
@@ -78,7 +96,7 @@ const endpointFlapping: DestinationRule = (destination, sight) => {
   if (worst === undefined) return null;
   const named = own.slice(0, NAMED).map(({ endpoint, times }) => `${endpoint} (${counted(times, 'time')})`);
   const more = own.length > NAMED ? ` and ${own.length - NAMED} more` : '';
-  const why = worst.why === null ? '' : ` The last time: ${worst.why}`;
+  const why = worst.why === null ? '' : ` The last time: ${sentence(worst.why)}`;
   return {
     code: 'endpoint_flapping',
     severity: 'warning',
@@ -88,7 +106,7 @@ const endpointFlapping: DestinationRule = (destination, sight) => {
         ? `Endpoint ${worst.endpoint} is flapping: it went and came back ${counted(worst.times, 'time')} in 10 minutes`
         : `${own.length} endpoints are flapping: ${named.join(', ')}${more} went and came back in 10 minutes`,
     detail: `${WENT[worst.by]} Each time its connections and the requests on them move to the others.${why}`,
-    remedies: remediesOf(worst.by, destination),
+    remedies: remediesOf(worst, destination, sight),
     lines: flappingLines(destination, sight, worst),
   };
 };
@@ -99,17 +117,17 @@ function countsAsFlap({ by, destination }: Flapping): boolean {
 }
 
 /** Endpoints that are out now. */
-const endpointsUnfit: DestinationRule = (destination, { flapping }) => {
+const endpointsUnfit: DestinationRule = (destination, sight) => {
   const { row, unfit } = destination;
   if (row.endpointsUnfit === 0) return null;
   const all = row.endpointsUnfit >= row.endpointsTotal;
   // Told already, with more words.
-  const flaps = new Set(flapping.filter((each) => each.destination === row.name).map(({ endpoint }) => endpoint));
+  const flaps = new Set(sight.flapping.filter((each) => each.destination === row.name).map(({ endpoint }) => endpoint));
   if (!all && unfit.every(({ id }) => flaps.has(id))) return null;
   const byChecks = unfit.some(({ state }) => state === 'failing');
   const more = row.endpointsUnfit > unfit.length ? ` and ${row.endpointsUnfit - unfit.length} more` : '';
   const names = `${unfit.map(({ id }) => id).join(', ')}${more}`;
-  const service = serviceOf(row.name);
+  const service = clusterServiceOf(destination, sight);
   return {
     code: 'endpoints_unfit',
     severity: all ? 'error' : 'warning',
@@ -125,8 +143,8 @@ const endpointsUnfit: DestinationRule = (destination, { flapping }) => {
       'Look at whether their pods are ready and their port is the right one.',
     ],
     lines: [
-      `carpool endpoints ${row.name}`,
-      `carpool doctor ${row.name}`,
+      carpool('endpoints', row.name),
+      carpool('doctor', row.name),
       ...(service === null ? [] : [kubectl(service.namespace, 'get pods -o wide')]),
     ],
   };
@@ -137,7 +155,7 @@ const noEndpoints: DestinationRule = (destination, sight) => {
   const { row } = destination;
   const error = errorOf(sight, destination, 'NO_ENDPOINTS');
   if (error === null || error.lastMinute === 0) return null;
-  const service = serviceOf(row.name);
+  const service = clusterServiceOf(destination, sight);
   return {
     code: 'no_endpoints',
     severity: 'error',
@@ -152,11 +170,11 @@ const noEndpoints: DestinationRule = (destination, sight) => {
     ],
     lines:
       service === null
-        ? [`carpool doctor ${row.name}`]
+        ? [carpool('doctor', row.name)]
         : [
             kubectl(service.namespace, `describe service ${service.service}`),
             kubectl(service.namespace, 'get pods -o wide'),
-            `carpool doctor ${row.name}`,
+            carpool('doctor', row.name),
           ],
   };
 };
@@ -168,8 +186,10 @@ const discoveryFailing: DestinationRule = ({ row }, sight) => {
   // A name that nobody knows is told as such.
   if (
     sight.errors.some(
-      ({ destination, code }) =>
-        destination === row.label && /^(NO_ROUTE|NO_ENDPOINTS|DESTINATION_DENIED|LOOP)$/.test(code),
+      ({ destination, code, lastTenMinutes }) =>
+        destination === row.label &&
+        lastTenMinutes > 0 &&
+        /^(NO_ROUTE|NO_ENDPOINTS|DESTINATION_DENIED|LOOP)$/.test(code),
     )
   )
     return null;
@@ -178,9 +198,9 @@ const discoveryFailing: DestinationRule = ({ row }, sight) => {
     severity: 'warning',
     destination: row.name,
     title: `No fresh answer about the endpoints of ${row.name}`,
-    detail: `${row.discovery.source}: ${row.discovery.error}. The endpoints known before are used on.`,
+    detail: `${row.discovery.source}: ${sentence(row.discovery.error)} The endpoints known before are used on.`,
     remedies: ['Look at cluster DNS, and at network policies for port 53.'],
-    lines: [`carpool doctor ${row.name}`],
+    lines: [carpool('doctor', row.name)],
   };
 };
 

@@ -1,13 +1,27 @@
 import type { ErrorSeen } from '../error-book.ts';
-import { counted, ms, percent } from '../number-words.ts';
-import { type DestinationRule, errorOf, hostOf, kubectl, lastMinute, type Rule, serviceOf, settingOf } from './rule.ts';
-import type { DestinationSight, Sight } from './sight.ts';
+import { counted, lately, ms, percent, sentence } from '../number-words.ts';
+import {
+  carpool,
+  clusterServiceOf,
+  type DestinationRule,
+  errorOf,
+  hostOf,
+  isFailure,
+  kubectl,
+  lastMinute,
+  type Rule,
+  recentErrors,
+  settingOf,
+} from './rule.ts';
+import type { DestinationSight, Sight, Unreached } from './sight.ts';
 
 /** What failures of requests say. */
 
 /** Fewer in a minute may be chance. */
 const SOME = 3;
 const MANY_FAILED = 0.1;
+/** Requests in a minute before a share of them means something. */
+const ENOUGH = 20;
 const CODES_NAMED = 3;
 
 const breakerOpen: DestinationRule = (destination, sight) => {
@@ -19,12 +33,12 @@ const breakerOpen: DestinationRule = (destination, sight) => {
     severity: 'error',
     destination: row.name,
     title: `The circuit breaker is ${row.breaker === 'open' ? 'open' : 'half open'}: ${counted(error?.lastMinute ?? 0, 'request')} answered 503 in the last minute`,
-    detail: `${error?.lastMessage ?? 'Its endpoints kept failing.'} It tries again by itself.`,
+    detail: `${sentence(error?.lastMessage ?? 'Its endpoints kept failing')} It tries again by itself.`,
     remedies: [
       'Mend the upstream: the errors before the breaker opened say what failed.',
       `If it opens for single bad moments, raise breaker.destinationFailures (${destination.policy.breaker.destinationFailures ?? 'off'}).`,
     ],
-    lines: [`carpool errors ${row.name}`, `carpool events ${row.name}`],
+    lines: [carpool('errors', row.name), carpool('events', row.name)],
   };
 };
 
@@ -37,7 +51,7 @@ const paused: DestinationRule = ({ row, policy }) =>
         title: `${row.name} is paused by an operator: ${counted(row.pending, 'request')} waiting`,
         detail: `A request waits for up to ${ms(policy.pool.pauseTimeoutMs)} (pool.pauseTimeout), then it gets 503.`,
         remedies: ['Resume it when the work there is done.'],
-        lines: [`carpool resume ${row.name}`],
+        lines: [carpool('resume', row.name)],
       }
     : null;
 
@@ -71,21 +85,40 @@ const rateLimited: DestinationRule = (destination, sight) => {
   };
 };
 
+/** The last connect to each of them failed, and none has worked since. */
+function deadTitle(unreached: readonly Unreached[]): string {
+  const [first] = unreached;
+  const connects = first?.connects ?? 0;
+  return unreached.length === 1
+    ? `Endpoint ${first?.id} takes no connections: ${connects === 1 ? 'the last connect' : `the last ${connects} connects`} failed`
+    : `${unreached.length} endpoints take no connections: ${unreached.map(({ id }) => id).join(', ')}`;
+}
+
+function deadDetail({ id, cause, agoMs }: Unreached): string {
+  return `The last connect to ${id}, ${lately(agoMs)}: ${sentence(cause)} None has worked since.`;
+}
+
 /** No connection to an endpoint. */
 const connectsFailing: DestinationRule = (destination, sight) => {
   const { row, policy } = destination;
   const refused = errorOf(sight, destination, 'CONNECT_FAILED');
   const late = errorOf(sight, destination, 'CONNECT_TIMEOUT');
   const count = (refused?.lastMinute ?? 0) + (late?.lastMinute ?? 0);
-  if (count < SOME) return null;
-  const timeouts = (late?.lastMinute ?? 0) > (refused?.lastMinute ?? 0);
-  const service = serviceOf(row.name);
+  const { unreached } = destination;
+  const [dead] = unreached;
+  const many = count >= SOME;
+  if (!many && dead === undefined) return null;
+  const timeouts = many ? (late?.lastMinute ?? 0) > (refused?.lastMinute ?? 0) : dead?.timedOut === true;
+  const service = clusterServiceOf(destination, sight);
   return {
     code: 'connects_failing',
-    severity: 'error',
+    severity: many ? 'error' : 'warning',
     destination: row.name,
-    title: `${counted(count, 'request')} got no connection to ${row.name} in the last minute`,
-    detail: (timeouts ? late : refused)?.lastMessage ?? '',
+    title: many
+      ? `${counted(count, 'request')} got no connection to ${row.name} in the last minute`
+      : deadTitle(unreached),
+    detail:
+      `${many ? `${sentence((timeouts ? late : refused)?.lastMessage ?? '')} ` : ''}${dead === undefined ? '' : deadDetail(dead)}`.trim(),
     remedies: timeouts
       ? [
           'Look at network policies: packets that are dropped look like this.',
@@ -97,7 +130,7 @@ const connectsFailing: DestinationRule = (destination, sight) => {
           'Look at network policies that reject.',
         ],
     lines: [
-      `carpool doctor ${row.name}`,
+      carpool('doctor', row.name),
       ...(service === null
         ? []
         : [
@@ -119,7 +152,7 @@ const tlsFailing: DestinationRule = (destination, sight) => {
     title: `${counted(error.lastMinute, 'request')} got no TLS connection to ${row.name} in the last minute`,
     detail: error.lastMessage,
     remedies: [error.hint],
-    lines: [`carpool doctor ${row.name}`],
+    lines: [carpool('doctor', row.name)],
   };
 };
 
@@ -129,19 +162,16 @@ const SPOKEN_OF =
 
 /** Many requests fail, and no other finding says why. */
 const errorsHigh: DestinationRule = (destination, sight) => {
-  const { row } = destination;
-  if (!row.signals.includes('errors') || row.failedShare < MANY_FAILED / 2) return null;
-  const own = sight.errors.filter(({ destination: label, lastMinute: recent }) => label === row.label && recent > 0);
-  if (
-    own.some(({ code }) =>
-      /^(ACQUIRE_TIMEOUT|POOL_PENDING_FULL|CIRCUIT_OPEN|NO_ROUTE|NO_ENDPOINTS|TLS_FAILED)$/.test(code),
-    )
-  )
-    return null;
-  const connects = own.filter(({ code }) => /^CONNECT_/.test(code)).reduce((sum, each) => sum + each.lastMinute, 0);
-  if (connects >= SOME) return null;
+  const { row, ended } = destination;
+  const failed = ended * row.failedShare;
+  const many = row.failedShare > MANY_FAILED && ended >= ENOUGH;
+  if (!many && (!row.signals.includes('errors') || row.failedShare < MANY_FAILED / 2)) return null;
+  const own = recentErrors(sight, destination).filter(isFailure);
   const codes = own.filter(({ code }) => !SPOKEN_OF.test(code)).sort((a, b) => b.lastMinute - a.lastMinute);
-  const [first] = codes;
+  const spoken = sumOf(own) - sumOf(codes);
+  if (failed - spoken < (ended * MANY_FAILED) / 2) return null;
+  // What carpool has no code for, the upstream answered.
+  const first = sumOf(codes) < failed - sumOf(own) ? undefined : codes[0];
   return {
     code: 'errors_high',
     severity: 'error',
@@ -159,9 +189,17 @@ const errorsHigh: DestinationRule = (destination, sight) => {
             'Where the next try may do better, let GETs be sent again: retry.attempts: 3 with statusCodes.',
           ]
         : [first.hint, 'telemetry.accessLog: errors has a line for each, with status and endpoint.'],
-    lines: [`carpool errors ${row.name}`, `carpool advise ${row.name}`, 'telemetry: { accessLog: errors }'],
+    lines: [
+      carpool(first === undefined ? 'endpoints' : 'errors', row.name),
+      carpool('advise', row.name),
+      'telemetry: { accessLog: errors }',
+    ],
   };
 };
+
+function sumOf(errors: readonly ErrorSeen[]): number {
+  return errors.reduce((sum, { lastMinute }) => sum + lastMinute, 0);
+}
 
 function inWords({ code, lastMinute: count }: ErrorSeen): string {
   return `${code} (${count})`;
@@ -174,7 +212,7 @@ const noRoute: Rule = (sight) =>
     .map((error) => {
       const { destination: label } = error;
       const host = hostOf(label);
-      const single = !host.includes('.') && label !== 'other';
+      const single = /^[a-z0-9-]+$/i.test(host) && label !== 'other';
       return {
         code: 'no_route',
         severity: 'error',
@@ -191,8 +229,10 @@ const noRoute: Rule = (sight) =>
               'If it is right, look at cluster DNS, and at what it forwards names of the outside to.',
             ],
         lines: [
-          ...(single ? [`kubectl get services --all-namespaces --field-selector metadata.name=${host}`] : []),
-          ...(label === 'other' ? ['carpool errors'] : [`carpool doctor ${label}`]),
+          ...(single && sight.sidecar.kubernetes !== null
+            ? [`kubectl get services --all-namespaces --field-selector metadata.name=${host}`]
+            : []),
+          ...(label === 'other' ? ['carpool errors'] : [carpool('doctor', label)]),
         ],
       };
     });

@@ -29,6 +29,7 @@ const RULES: readonly Rule[] = [
   forEach(FAILURE_RULES.rateLimited),
   SIDECAR_RULES.discoveryDisconnected,
   SIDECAR_RULES.fleetFailover,
+  SIDECAR_RULES.tracesLost,
   forEach(ENDPOINT_RULES.discoveryFailing),
   forEach(REUSE_RULES.reuseLow),
 ];
@@ -40,7 +41,18 @@ const MOST = 50;
 
 /** What a person should know, the worst first. It keeps nothing: the same sight makes the same findings. */
 export function findingsOf(sight: Sight): Finding[] {
-  return RULES.flatMap((rule) => rule(sight))
+  return worstFirst([...eachFinding(sight)]);
+}
+
+/** The same in small steps, for who must not hold the event loop up; `worstFirst` makes an end of what they yield. */
+export function* eachFinding(sight: Sight): Generator<Finding | null> {
+  for (const rule of RULES) yield* rule(sight);
+}
+
+/** In the order in which they are shown. */
+export function worstFirst(found: readonly (Finding | null)[]): Finding[] {
+  return found
+    .filter((finding) => finding !== null)
     .sort((a, b) => RANK[a.severity] - RANK[b.severity])
     .slice(0, MOST);
 }

@@ -1,7 +1,8 @@
 import type { Misuse } from '../../errors.ts';
+import { neverProxied } from '../../injection/no-proxy-names.ts';
 import type { MisuseSeen } from '../error-book.ts';
-import { counted } from '../number-words.ts';
-import type { Finding } from '../types.ts';
+import { counted, lately } from '../number-words.ts';
+import type { Finding, SidecarView } from '../types.ts';
 import type { Rule } from './rule.ts';
 import type { Sight } from './sight.ts';
 
@@ -9,72 +10,100 @@ import type { Sight } from './sight.ts';
 
 /** A start takes its time; after that an app that has sent nothing is worth a look. */
 const QUIET_MS = 60_000;
+/** What has not come for so long may be over. */
+const PAST_MS = 60_000;
 
 /** How to look at the variables that the app has. */
-const LOOK = [
-  'kubectl exec POD -c APP -- env | grep -i proxy',
-  'kubectl exec POD -c APP -- env | kubectl exec -i POD -c carpool -- carpool doctor --environ -',
-];
+function look({ kubernetes }: SidecarView): readonly string[] {
+  return kubernetes === null
+    ? ['carpool doctor --environ /proc/PID/environ']
+    : [
+        'kubectl exec POD -c APP -- env | grep -i proxy',
+        'kubectl exec POD -c APP -- env | kubectl exec -i POD -c carpool -- carpool doctor --environ -',
+      ];
+}
 
-const variables = (url: string): string => `HTTP_PROXY=${url}\nHTTPS_PROXY=${url}\nNO_PROXY=localhost,127.0.0.1,::1`;
+/** The list that `carpool doctor` wants; the kubelet puts the address of the API server in. */
+const noProxy = ({ kubernetes }: SidecarView): string =>
+  neverProxied(kubernetes === null ? '' : '$(KUBERNETES_SERVICE_HOST)').join(',');
 
-type Words = Pick<Finding, 'code' | 'severity' | 'title' | 'detail' | 'remedies' | 'lines'>;
+const variables = (sidecar: SidecarView): string =>
+  `HTTP_PROXY=${sidecar.proxyUrl}\nHTTPS_PROXY=${sidecar.proxyUrl}\nNO_PROXY=${noProxy(sidecar)}`;
+
+type Words = Pick<Finding, 'code' | 'severity' | 'title' | 'detail' | 'remedies'>;
+
+/** What the app does, or did. */
+function does({ agoMs }: MisuseSeen, now: string, then: string): string {
+  return agoMs < PAST_MS ? now : then;
+}
+
+function last({ agoMs }: MisuseSeen): string {
+  return `, the last ${agoMs < PAST_MS ? 'less than a minute ago' : lately(agoMs)}`;
+}
 
 const WORDS: Readonly<Record<Misuse, (seen: MisuseSeen, url: string) => Words>> = {
-  tls: ({ count }, url) => ({
+  tls: (seen, url) => ({
     code: 'proxy_spoken_tls',
     severity: 'error',
-    title: `The app speaks TLS to the proxy: ${counted(count, 'connection')} began with a TLS handshake`,
+    title: `The app ${does(seen, 'speaks', 'spoke')} TLS to the proxy: ${counted(seen.count, 'connection')} began with a TLS handshake${last(seen)}`,
     detail: `Its HTTPS_PROXY (or HTTP_PROXY, or a base URL of a local port) begins with https://. The listener speaks plain HTTP; calls to https:// go through it as they are.`,
     remedies: [`Set HTTPS_PROXY to ${url}, with http://: the scheme is that of the proxy.`, 'HTTP_PROXY likewise.'],
-    lines: [variables(url), ...LOOK],
   }),
-  socks: ({ count }, url) => ({
+  socks: (seen, url) => ({
     code: 'proxy_spoken_socks',
     severity: 'error',
-    title: `The app speaks SOCKS to the proxy: ${counted(count, 'connection')} began with a SOCKS greeting`,
+    title: `The app ${does(seen, 'speaks', 'spoke')} SOCKS to the proxy: ${counted(seen.count, 'connection')} began with a SOCKS greeting${last(seen)}`,
     detail: 'Its ALL_PROXY (or HTTP_PROXY, HTTPS_PROXY) begins with socks. carpool is an HTTP proxy.',
     remedies: [`Set HTTP_PROXY and HTTPS_PROXY to ${url}, and ALL_PROXY to the same or not at all.`],
-    lines: [`${variables(url)}\nALL_PROXY=${url}`, ...LOOK],
   }),
-  server: ({ count, lastMessage }, url) => ({
+  server: (seen, url) => ({
     code: 'proxy_used_as_server',
     severity: 'error',
-    title: `The app calls carpool as if it were the server: ${counted(count, 'request')}`,
-    detail: `They name a path alone, or carpool’s own address as their destination (the last: ${lastMessage}). A base URL of the app points at the proxy.`,
+    title: `The app ${does(seen, 'calls', 'called')} carpool as if it were the server: ${counted(seen.count, 'request')}${last(seen)}`,
+    detail: `They name a path alone, or carpool’s own address as their destination (the last: ${seen.lastMessage}). A base URL of the app points at the proxy.`,
     remedies: [
       `Set HTTP_PROXY to ${url}, and the app’s base URL to the upstream (http://orders.shop:8080).`,
       'A client that knows no proxy variables calls a local port: destinations[].localPort.',
       'Probes and Prometheus go to the operator port, not to this one.',
     ],
-    lines: [variables(url), ...LOOK],
   }),
-  operator_port: ({ count }, url) => ({
+  operator_port: (seen, url) => ({
     code: 'proxy_is_operator_port',
     severity: 'error',
-    title: `The app sends its requests to the operator port: ${counted(count, 'request')}`,
+    title: `The app ${does(seen, 'sends', 'sent')} its requests to the operator port: ${counted(seen.count, 'request')}${last(seen)}`,
     detail: 'Its HTTP_PROXY or HTTPS_PROXY has the port for probes and metrics, which passes nothing on.',
     remedies: [`Set HTTP_PROXY and HTTPS_PROXY to ${url}.`],
-    lines: [variables(url), ...LOOK],
   }),
-  loopback: ({ count, lastMessage }) => ({
+  loopback: (seen) => ({
     code: 'no_proxy_lacks_host',
     severity: 'error',
-    title: `The app calls its own pod through the proxy: ${counted(count, 'request')} refused (DESTINATION_DENIED)`,
-    detail: `The last: ${lastMessage}. Its NO_PROXY lacks localhost or 127.0.0.1, or its client does not read NO_PROXY.`,
+    title: `The app ${does(seen, 'calls', 'called')} its own pod through the proxy: ${counted(seen.count, 'request')} refused (DESTINATION_DENIED)${last(seen)}`,
+    detail: `The last: ${seen.lastMessage}. Its NO_PROXY lacks localhost or 127.0.0.1, or its client does not read NO_PROXY.`,
     remedies: [
       'Add localhost,127.0.0.1,::1 to NO_PROXY (and no_proxy) in the app.',
       'Where its client knows no NO_PROXY, set security.allowLoopback: true.',
     ],
-    lines: ['NO_PROXY=localhost,127.0.0.1,::1\nno_proxy=localhost,127.0.0.1,::1', ...LOOK],
   }),
 };
 
-/** What of the last ten minutes shows that a variable is wrong. */
-const misused: Rule = ({ misuses, sidecar }) =>
-  misuses
-    .filter(({ lastTenMinutes }) => lastTenMinutes > 0)
-    .map((seen) => ({ destination: null, ...WORDS[seen.kind](seen, sidecar.proxyUrl) }));
+/** What is to be set, and how to look at what is set. */
+function linesFor(kinds: readonly Misuse[], sidecar: SidecarView): readonly string[] {
+  const list = noProxy(sidecar);
+  if (kinds.every((kind) => kind === 'loopback')) return [`NO_PROXY=${list}\nno_proxy=${list}`, ...look(sidecar)];
+  const all = kinds.includes('socks') ? `\nALL_PROXY=${sidecar.proxyUrl}` : '';
+  return [`${variables(sidecar)}${all}`, ...look(sidecar)];
+}
+
+/** What of the last ten minutes shows that a variable is wrong. The lines are the same for all, and stand under the first. */
+const misused: Rule = ({ misuses, sidecar }) => {
+  const recent = misuses.filter(({ lastTenMinutes }) => lastTenMinutes > 0);
+  const kinds = recent.map(({ kind }) => kind);
+  return recent.map((seen, i) => ({
+    destination: null,
+    ...WORDS[seen.kind](seen, sidecar.proxyUrl),
+    lines: i === 0 ? linesFor(kinds, sidecar) : [],
+  }));
+};
 
 /** Nothing has come since the start. */
 const noRequests: Rule = (sight) => {
@@ -94,7 +123,7 @@ const noRequests: Rule = (sight) => {
         'Node’s fetch needs NODE_USE_ENV_PROXY=1; docs/clients.md tells what other clients need.',
         'If the app simply makes no calls yet, nothing is wrong.',
       ],
-      lines: [variables(proxyUrl), ...LOOK],
+      lines: [variables(sidecar), ...look(sidecar)],
     },
   ];
 };

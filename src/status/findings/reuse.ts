@@ -1,5 +1,5 @@
 import { figure, percent } from '../number-words.ts';
-import { type DestinationRule, settingOf } from './rule.ts';
+import { carpool, type DestinationRule, settingOf } from './rule.ts';
 
 /** Over so much reuse is good; so far below it is worth a word. */
 const GOOD = 0.9;
@@ -40,7 +40,7 @@ const reuseLow: DestinationRule = (destination, sight) => {
       'carpool connections shows how long they live, the events why they end; advise names the setting.',
       ...(young ? ['Raise pool.maxAge: connections end by their age.'] : []),
     ],
-    [`carpool advise ${row.name}`, `carpool events ${row.name}`],
+    [carpool('advise', row.name), carpool('events', row.name)],
   );
 };
 

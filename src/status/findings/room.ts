@@ -1,7 +1,15 @@
 import { counted, figure, ms } from '../number-words.ts';
-import { HEADROOM, LARGEST_POOL, nextLimit, poolSize } from '../pool-size.ts';
+import {
+  HEADROOM,
+  LARGEST_POOL,
+  LARGEST_STEP,
+  type LimitBy,
+  limitStep,
+  poolSize,
+  SMALLEST_POOL,
+} from '../pool-size.ts';
 import type { Finding } from '../types.ts';
-import { type DestinationRule, lastMinute, type Rule, settingOf } from './rule.ts';
+import { carpool, type DestinationRule, lastMinute, type Rule, settingOf } from './rule.ts';
 import type { DestinationSight, Sight } from './sight.ts';
 
 /** What keeps requests from a connection. */
@@ -9,6 +17,8 @@ import type { DestinationSight, Sight } from './sight.ts';
 /** Of `limits.bufferBytes`: from half of it no copies for retries are kept. */
 const BUFFERS_FULL = 0.5;
 const BUFFERS_REFUSE = 0.95;
+/** A pool of which no more is in use, and for which nothing waits, has room. The monitor takes ten seconds to say so. */
+const ROOMY = 0.5;
 
 type Wanted = {
   readonly over: boolean;
@@ -21,11 +31,13 @@ type Wanted = {
 /** What is asked of a pool, and the limit that this makes. */
 function wantedOf({ row, policy, serviceMs, places, http2 }: DestinationSight, refused: number): Wanted {
   const limit = row.maxConnections;
+  const strained = row.signals.includes('utilization');
   // Refused for want of a connection, and now there are some: then all were in use.
-  const over = refused > 0 && row.pending === 0 && !row.signals.includes('utilization') && places.taken < limit;
+  const over =
+    row.pending === 0 && (places.taken <= limit * ROOMY || (refused > 0 && !strained)) && places.taken < limit;
   const seen = [
     over
-      ? `all of its ${limit} connections were in use`
+      ? `${refused > 0 ? 'all' : 'nearly all'} of its ${limit} connections were in use`
       : `${Math.min(places.taken, limit)} of ${limit} connections in use`,
   ];
   if (row.pending > 0) seen.push(`${counted(row.pending, 'request')} waiting`);
@@ -33,15 +45,29 @@ function wantedOf({ row, policy, serviceMs, places, http2 }: DestinationSight, r
   const each = serviceMs ?? 0;
   const streams = http2 ? Math.max(1, policy.pool.maxStreams) : 1;
   const needed = Math.ceil(poolSize(row.requestsPerSecond, each).wanted / streams);
-  const to = nextLimit(needed, limit, Math.ceil((places.taken * streams + row.pending) / streams));
-  const arithmetic = `${figure(row.requestsPerSecond)} requests/s × ${ms(each)} ÷ 1000 × ${HEADROOM}${streams > 1 ? ` ÷ ${streams} streams` : ''} = ${counted(needed, 'connection')}`;
+  const atATime = Math.ceil((places.taken * streams + row.pending) / streams);
+  const { to, by } = limitStep(needed, limit, atATime);
+  const perStream = streams > 1 ? ` ÷ ${streams} streams` : '';
+  const ofStreams = streams > 1 ? `, of ${streams} streams each` : '';
+  const queue = `What is in use and what waits now need ${counted(atATime, 'connection')} together${ofStreams}`;
+  const reasons: Readonly<Record<LimitBy, string>> = {
+    load: `By Little’s law the load needs ${figure(row.requestsPerSecond)} requests/s × ${ms(each)} ÷ 1000 × ${HEADROOM}${perStream} = ${counted(needed, 'connection')}.`,
+    queue: atATime === to ? `${queue}.` : `${queue}; one step goes to ${LARGEST_STEP} times the limit of ${limit}.`,
+    step: `Half as much again as ${limit} is ${to}: a full pool does not show all that it needs, so one step goes so far at least.`,
+    smallest:
+      atATime > SMALLEST_POOL
+        ? `${queue}; one step goes to ${LARGEST_STEP} times the limit of ${limit}, and to ${SMALLEST_POOL} at least.`
+        : `What is seen needs at most ${SMALLEST_POOL} connections, and a pool of fewer has no room for a burst.`,
+    largest: `A pool of more than ${LARGEST_POOL} hides an upstream that is too slow.`,
+  };
+  const silent =
+    serviceMs === null && !over
+      ? 'No request that was sent has ended in the last minute: what holds the connections does not answer. '
+      : '';
   return {
     over,
     seen: seen.join(', '),
-    detail:
-      serviceMs === null
-        ? 'No request that was sent has ended in the last minute: what holds the connections does not answer.'
-        : `By Little’s law the load needs ${arithmetic}. What waits now shows its own need only when it gets connections.`,
+    detail: `${silent}${reasons[by]}`,
     to,
     slow:
       serviceMs === null
@@ -128,7 +154,7 @@ const waitingForConnects: DestinationRule = (destination, sight) => {
       'Look for connects that are slow or fail: the event log has connect_failed, and `carpool doctor` with this destination dials each endpoint.',
       'Where bursts find a cold pool, keep connections ready: pool.minConnections: auto.',
     ],
-    lines: [`carpool doctor ${row.name}`, settingOf(destination, sight, 'pool: { minConnections: auto }')],
+    lines: [carpool('doctor', row.name), settingOf(destination, sight, 'pool: { minConnections: auto }')],
   };
 };
 

@@ -1,5 +1,5 @@
-import { counted } from '../number-words.ts';
-import type { Rule } from './rule.ts';
+import { counted, sentence } from '../number-words.ts';
+import { carpool, type Rule } from './rule.ts';
 
 /** What is the matter with the sidecar's own surroundings. */
 
@@ -19,7 +19,7 @@ const discoveryDisconnected: Rule = ({ sidecar, config }) => {
         kubernetes.connected === false
           ? 'The Kubernetes API server tells no changes of endpoints'
           : `Kubernetes discovery has ${counted(kubernetes.problems.length, 'problem')}`,
-      detail: `${problem === undefined ? 'It does not answer.' : `${problem.message}.`} Endpoints that are known are used on, and DNS is asked for others: pods that go are noticed later.`,
+      detail: `${problem === undefined ? 'It does not answer.' : sentence(problem.message)} Endpoints that are known are used on, and DNS is asked for others: pods that go are noticed later.`,
       remedies: [
         problem?.hint ?? 'Look at network policies to the API server, and at the rights of the service account.',
       ],
@@ -38,9 +38,9 @@ const reloadRefused: Rule = ({ sidecar }) => {
       severity: 'error',
       destination: null,
       title: 'The changed configuration was refused: the one before it is in force',
-      detail: lastError,
+      detail: lastError.replaceAll('\n', '; '),
       remedies: ['Correct it: each line names the path and what is wrong. It is read again when the file changes.'],
-      lines: [`carpool check ${file ?? 'FILE'}`],
+      lines: [carpool('check', file ?? 'FILE')],
     },
   ];
 };
@@ -54,7 +54,7 @@ const fleetFailover: Rule = ({ sidecar }) => {
       severity: 'warning',
       destination: null,
       title: `The fleet’s coordinator (${fleet.coordinator}) does not answer: the even share is used`,
-      detail: `${fleet.problem ?? 'No answer.'} ${counted(fleet.peers, 'sidecar')} known.`,
+      detail: `${sentence(fleet.problem ?? 'No answer')} ${counted(fleet.peers, 'sidecar')} known.`,
       remedies: [
         fleet.coordinator === 'redis'
           ? 'Look at Redis, at fleet.redis.url and at network policies to it.'
@@ -65,4 +65,25 @@ const fleetFailover: Rule = ({ sidecar }) => {
   ];
 };
 
-export const SIDECAR_RULES = { discoveryDisconnected, reloadRefused, fleetFailover };
+const tracesLost: Rule = ({ spansLost, config }) => {
+  const { enabled, endpoint } = config.telemetry.tracing;
+  if (!enabled || spansLost === 0) return [];
+  return [
+    {
+      code: 'traces_lost',
+      severity: 'warning',
+      destination: null,
+      title: `${counted(spansLost, 'span')} of traces lost in 10 minutes: the collector did not take them`,
+      detail:
+        'Requests are not held up by it. The log has the collector’s address and its last error (“the collector did not take”).',
+      remedies: [
+        `Look at whether the collector is up, and whether ${endpoint === null ? 'telemetry.tracing.endpoint (or OTEL_EXPORTER_OTLP_ENDPOINT) is right' : 'telemetry.tracing.endpoint is right'}: OTLP over HTTP, port 4318.`,
+        'Look at network policies from this pod to it.',
+        'If it is up and too slow, trace fewer requests: lower telemetry.tracing.sampleRatio.',
+      ],
+      lines: ['carpool config telemetry.tracing'],
+    },
+  ];
+};
+
+export const SIDECAR_RULES = { discoveryDisconnected, reloadRefused, fleetFailover, tracesLost };
