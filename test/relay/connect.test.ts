@@ -64,7 +64,7 @@ t.test('rule 26: CONNECT to loopback is denied unless the address is allowed', a
     close: true,
     destination: relay.target,
   });
-  t.match(hint, /NO_PROXY.*security\.allowAddresses/);
+  t.match(hint, /NO_PROXY.*security\.allowLoopback/);
   t.equal(relay.origin.connections.length, 0);
 });
 
