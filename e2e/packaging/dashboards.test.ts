@@ -67,10 +67,12 @@ t.test('every query of the dashboards has something to show', { skip: lacking('p
   await first.restart();
   for (const shown of ANNOTATION_QUERIES) {
     const query = asSent(shown, chosenOf(shown));
-    const marks = await until(nameOf(shown), async () => {
+    const look = async () => {
       const series = await prometheus.queryRange(query, begun, Date.now() / 1000, 1);
       return series.length > 0 && series;
-    }).catch(() => []);
+    };
+    // A restart is seen against what was there `$__rate_interval` (20 s) before.
+    const marks = await until(nameOf(shown), look, 40_000).catch(() => []);
     t.ok(marks.length > 0, nameOf(shown));
     const values = marks.flatMap((series) =>
       listAt(series, 'values').map((pair) => Number(Array.isArray(pair) && pair[1])),
