@@ -56,6 +56,7 @@ const MAY = {
     'cli/paper.ts',
     'cli/table.ts',
     'cli/text-width.ts',
+    'cli/times.ts',
     'status/types.ts',
   ],
   status: [

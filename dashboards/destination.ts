@@ -3,9 +3,7 @@ import {
   CONNECT_STEPS,
   ERROR_STEPS,
   errorShare,
-  failedConnects,
   keyFigures,
-  openedAndClosed,
   PENDING_STEPS,
   quantile,
   REUSE_STEPS,
@@ -14,6 +12,7 @@ import {
   UTILIZATION_STEPS,
 } from './key-figures.ts';
 import type { Dashboard, Row } from './panel.ts';
+import { failedConnects, openedAndClosed, ownErrors } from './shared-panels.ts';
 
 /** The sidecars that are chosen, and the destinations. */
 const SIDECARS = 'namespace=~"$namespace", workload=~"$workload", pod=~"$pod"';
@@ -60,20 +59,7 @@ const requests: Row = {
       ],
       width: 8,
     },
-    {
-      title: 'Errors that carpool answered itself',
-      kind: 'lines',
-      description: 'A second, by code. docs/errors.md says what each means.',
-      unit: 'reqps',
-      queries: [
-        {
-          expr: sumRate('carpool_errors_total', OF, 'destination, code'),
-          legend: '{{destination}} {{code}}',
-          emptyUntil: 'carpool answers an error itself',
-        },
-      ],
-      width: 8,
-    },
+    ownErrors(OF),
     {
       title: 'Retries',
       kind: 'lines',

@@ -4,10 +4,8 @@ import {
   CONNECT_STEPS,
   ERROR_STEPS,
   errorShare,
-  failedConnects,
   keyFigures,
   LAG_STEPS,
-  openedAndClosed,
   PENDING_STEPS,
   quantile,
   REUSE_STEPS,
@@ -16,6 +14,7 @@ import {
   UTILIZATION_STEPS,
 } from './key-figures.ts';
 import type { Dashboard, Row } from './panel.ts';
+import { breakersOpen, endpointsOut, failedAttempts, openedAndClosed, propagation } from './shared-panels.ts';
 
 /** All sidecars of the namespaces and workloads that are chosen. */
 const OF = 'namespace=~"$namespace", workload=~"$workload"';
@@ -93,14 +92,7 @@ const pools: Row = {
       width: 8,
     },
     openedAndClosed('A second. Those closed by reason: error and protocol_error say that something is wrong.', OF),
-    {
-      title: 'Failed connection attempts',
-      kind: 'lines',
-      description: 'A second, by system or TLS code.',
-      unit: 'cps',
-      queries: [failedConnects(OF)],
-      width: 8,
-    },
+    failedAttempts(OF),
     {
       title: 'Fullest pools',
       kind: 'lines',
@@ -164,28 +156,8 @@ const discovery: Row = {
       steps: ANY_STEPS,
       width: 6,
     },
-    {
-      title: 'Endpoints out',
-      kind: 'stat',
-      description: 'Ejected after failures, or failing their health checks, as the sidecars see them, added up.',
-      unit: 'short',
-      queries: [
-        {
-          expr: `sum(carpool_endpoints{${OF}, state=~"ejected|failing"}) or 0 * sum(carpool_endpoints{${OF}})`,
-        },
-      ],
-      steps: ANY_STEPS,
-      width: 6,
-    },
-    {
-      title: 'Breakers open',
-      kind: 'stat',
-      description: 'Destinations whose requests are answered 503 CIRCUIT_OPEN at once.',
-      unit: 'short',
-      queries: [{ expr: `count(carpool_circuit_breaker_state{${OF}} == 2) or 0 * count(carpool_build_info{${OF}})` }],
-      steps: ANY_STEPS,
-      width: 6,
-    },
+    endpointsOut('Ejected after failures, or failing their health checks, as the sidecars see them, added up.', OF, 6),
+    breakersOpen(OF, OF, 6),
     {
       title: 'Configurations refused',
       kind: 'stat',
@@ -217,20 +189,7 @@ const discovery: Row = {
       ],
       width: 8,
     },
-    {
-      title: 'From the news of an endpoint to its last connection’s end',
-      kind: 'lines',
-      description: '99th percentile. Below 10 ms on a sidecar that has CPU.',
-      unit: 's',
-      queries: [
-        {
-          expr: quantile(0.99, 'carpool_endpoint_propagation_seconds', OF),
-          legend: '99th percentile',
-          emptyUntil: 'the API server takes an endpoint away',
-        },
-      ],
-      width: 8,
-    },
+    propagation(OF),
   ],
 };
 

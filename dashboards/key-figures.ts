@@ -114,27 +114,3 @@ export function keyFigures(matchers: string): readonly Panel[] {
     },
   ];
 }
-
-/** Connections opened, and closed by their reasons, a second. */
-export const openedAndClosed = (description: string, matchers: string): Panel => ({
-  title: 'Connections opened and closed',
-  kind: 'lines',
-  description,
-  unit: 'cps',
-  queries: [
-    { expr: sumRate('carpool_pool_connections_created_total', matchers), legend: 'opened' },
-    {
-      expr: sumRate('carpool_pool_connections_closed_total', matchers, 'reason'),
-      legend: 'closed: {{reason}}',
-      emptyUntil: 'a connection ends',
-    },
-  ],
-  width: 8,
-});
-
-/** Attempts to connect that failed, a second, by code. */
-export const failedConnects = (matchers: string): Panel['queries'][number] => ({
-  expr: sumRate('carpool_pool_connect_errors_total', matchers, 'destination, code'),
-  legend: '{{destination}} {{code}}',
-  emptyUntil: 'a connection cannot be opened',
-});

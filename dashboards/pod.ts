@@ -1,10 +1,8 @@
 import { annotations } from './annotations.ts';
 import {
-  ANY_STEPS,
   CONNECT_STEPS,
   ERROR_STEPS,
   errorShare,
-  failedConnects,
   keyFigures,
   PENDING_STEPS,
   quantile,
@@ -15,6 +13,7 @@ import {
 } from './key-figures.ts';
 import type { Dashboard, Row } from './panel.ts';
 import { podProcess } from './pod-process.ts';
+import { breakersOpen, endpointsOut, failedAttempts, ownErrors, propagation } from './shared-panels.ts';
 
 /** The one sidecar, and its destinations that are chosen. */
 const SIDECAR = 'namespace="$namespace", pod="$pod"';
@@ -135,28 +134,8 @@ const connections: Row = {
       steps: PENDING_STEPS,
       width: 8,
     },
-    {
-      title: 'Failed connection attempts',
-      kind: 'lines',
-      description: 'A second, by system or TLS code.',
-      unit: 'cps',
-      queries: [failedConnects(OF)],
-      width: 8,
-    },
-    {
-      title: 'Errors that carpool answered itself',
-      kind: 'lines',
-      description: 'A second, by code. docs/errors.md says what each means.',
-      unit: 'reqps',
-      queries: [
-        {
-          expr: sumRate('carpool_errors_total', OF, 'destination, code'),
-          legend: '{{destination}} {{code}}',
-          emptyUntil: 'carpool answers an error itself',
-        },
-      ],
-      width: 8,
-    },
+    failedAttempts(OF),
+    ownErrors(OF),
     {
       title: 'Of the app',
       kind: 'lines',
@@ -192,30 +171,8 @@ const discovery: Row = {
       queries: [{ expr: `max(carpool_discovery_watches{${SIDECAR}})`, emptyUntil: 'a Kubernetes Service is called' }],
       width: 4,
     },
-    {
-      title: 'Endpoints out',
-      kind: 'stat',
-      description: 'Ejected after failures, or failing their health checks.',
-      unit: 'short',
-      queries: [
-        {
-          expr: `sum(carpool_endpoints{${OF}, state=~"ejected|failing"}) or 0 * sum(carpool_endpoints{${OF}})`,
-        },
-      ],
-      steps: ANY_STEPS,
-      width: 4,
-    },
-    {
-      title: 'Breakers open',
-      kind: 'stat',
-      description: 'Destinations whose requests are answered 503 CIRCUIT_OPEN at once.',
-      unit: 'short',
-      queries: [
-        { expr: `count(carpool_circuit_breaker_state{${OF}} == 2) or 0 * count(carpool_build_info{${SIDECAR}})` },
-      ],
-      steps: ANY_STEPS,
-      width: 4,
-    },
+    endpointsOut('Ejected after failures, or failing their health checks.', OF, 4),
+    breakersOpen(OF, SIDECAR, 4),
     {
       title: 'Hears the fleet',
       kind: 'stat',
@@ -255,20 +212,7 @@ const discovery: Row = {
       ],
       width: 8,
     },
-    {
-      title: 'From the news of an endpoint to its last connection’s end',
-      kind: 'lines',
-      description: '99th percentile. Below 10 ms on a sidecar that has CPU.',
-      unit: 's',
-      queries: [
-        {
-          expr: quantile(0.99, 'carpool_endpoint_propagation_seconds', SIDECAR),
-          legend: '99th percentile',
-          emptyUntil: 'the API server takes an endpoint away',
-        },
-      ],
-      width: 8,
-    },
+    propagation(SIDECAR),
   ],
 };
 

@@ -15,7 +15,11 @@ export async function statusAnswer({ inspector, status }: StatusContext, { query
   const wanted = query.get('destination');
   if (wanted !== null && !status.has(wanted)) return unknownDestination(wanted, inspector);
   const snapshot = status.snapshot(await status.look(), wanted, query.get('history') !== 'none');
-  return { status: 200, contentType: 'application/json', body: withLineEnd(snapshotParts(snapshot)) };
+  return {
+    status: 200,
+    contentType: 'application/json',
+    body: withLineEnd(snapshotParts(snapshot, JSON.stringify(snapshot.detail))),
+  };
 }
 
 /** `/status/endpoints`: the endpoints of all destinations, or of one. */
@@ -25,9 +29,9 @@ export function statusEndpoints({ inspector, status }: StatusContext, { query }:
   return jsonList({}, 'endpoints', status.endpoints(wanted));
 }
 
-/** The snapshot as JSON of one line, in pieces that are made while the reader takes them. */
-export function* snapshotParts(snapshot: StatusSnapshot): Generator<string> {
-  const { destinations, history, detail, ...rest } = snapshot;
+/** The snapshot as JSON of one line, in pieces that are made while the reader takes them. @param detail as it is written */
+export function* snapshotParts(snapshot: StatusSnapshot, detail: string): Generator<string> {
+  const { destinations, history, detail: _, ...rest } = snapshot;
   yield `${JSON.stringify(rest).slice(0, -1)},"destinations":[`;
   let separator = '';
   for (const row of destinations) {
@@ -40,7 +44,7 @@ export function* snapshotParts(snapshot: StatusSnapshot): Generator<string> {
     yield `${separator}${JSON.stringify(name)}:${JSON.stringify(points)}`;
     separator = ',';
   }
-  yield `},"detail":${JSON.stringify(detail)}}`;
+  yield `},"detail":${detail}}`;
 }
 
 function* withLineEnd(parts: Iterable<string>): Generator<string> {

@@ -150,7 +150,7 @@ export class StatusStream {
     if (reader.missed || shared === null) {
       reader.missed = false;
       reader.detail = destination === null ? '' : changes.detail(destination);
-      const parts = snapshotParts(await changes.snapshot(destination));
+      const parts = snapshotParts(await changes.snapshot(), reader.detail || 'null');
       this.#write(reader, 'snapshot', await inSlices(parts));
       return;
     }

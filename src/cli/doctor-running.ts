@@ -1,6 +1,6 @@
 import type { DoctorContext, FindingSink } from './doctor-finding.ts';
 import { runningSidecar } from './doctor-status.ts';
-import { type JsonObject, listAt, textAt } from './json-reader.ts';
+import { type JsonObject, listAt, textAt, textsAt } from './json-reader.ts';
 
 /** One destination may be wrong in several ways; the status page has them all. */
 const MOST = 20;
@@ -43,14 +43,9 @@ function tell(finding: JsonObject, findings: FindingSink): void {
   const about = destination === '' || title.includes(destination) ? title : `${destination}: ${title}`;
   const detail = textAt(finding, 'detail');
   const message = detail === '' ? about : `${about}. ${detail}`;
-  const remedy = texts(finding, 'remedies').join(' ');
+  const remedy = textsAt(finding, 'remedies').join(' ');
   const severity = textAt(finding, 'severity');
-  if (severity === 'error') findings.fail(message, remedy, texts(finding, 'lines'));
-  else if (severity === 'warning') findings.warn(message, remedy, texts(finding, 'lines'));
+  if (severity === 'error') findings.fail(message, remedy, textsAt(finding, 'lines'));
+  else if (severity === 'warning') findings.warn(message, remedy, textsAt(finding, 'lines'));
   else findings.ok(message);
-}
-
-function texts(object: JsonObject, key: string): readonly string[] {
-  const value = object.get(key);
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }

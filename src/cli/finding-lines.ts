@@ -1,5 +1,5 @@
 import { behindMark, findingTitle, linesToCopy, REMEDY_MARK } from './finding-words.ts';
-import { type JsonObject, textAt } from './json-reader.ts';
+import { type JsonObject, textAt, textsAt } from './json-reader.ts';
 import { type Paper, paint, type Style } from './paper.ts';
 import { printable } from './table.ts';
 import { wrapText } from './text-width.ts';
@@ -27,10 +27,11 @@ export function findingLines(finding: JsonObject, paper: Paper): string[] {
   const lines = [paint(`${mark} ${title}`, style, paper), ...rest.map((line) => paint(`  ${line}`, style, paper))];
   const detail = textAt(finding, 'detail');
   if (detail !== '') lines.push(...wrapped(detail, paper, 2).map((line) => `  ${line}`));
-  for (const remedy of texts(finding, 'remedies')) {
+  for (const remedy of textsAt(finding, 'remedies')) {
     lines.push(...behindMark(`  ${REMEDY_MARK}`, wrapped(remedy, paper, 4)));
   }
-  for (const each of linesToCopy(texts(finding, 'lines'))) lines.push(paint(`      ${printable(each)}`, 'bold', paper));
+  for (const each of linesToCopy(textsAt(finding, 'lines')))
+    lines.push(paint(`      ${printable(each)}`, 'bold', paper));
   return lines;
 }
 
@@ -38,9 +39,4 @@ export function findingLines(finding: JsonObject, paper: Paper): string[] {
 export function wrapped(text: string, { width }: Paper, indent: number): string[] {
   const clean = printable(text.replaceAll('\n', ' '));
   return width === null ? [clean] : wrapText(clean, Math.max(20, width - indent));
-}
-
-function texts(object: JsonObject, key: string): string[] {
-  const value = object.get(key);
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }

@@ -33,6 +33,12 @@ export function textAt(object: JsonObject, key: string): string {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }
 
+/** The texts of a list. */
+export function textsAt(object: JsonObject, key: string): string[] {
+  const value = object.get(key);
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

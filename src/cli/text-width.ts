@@ -30,15 +30,20 @@ export function textWidth(text: string): number {
 /** The text, or as much of it as fits with an ellipsis after it; no letter is cut in two. */
 export function fitText(text: string, width: number): string {
   if (textWidth(text) <= width) return text;
-  if (width < 1) return '';
+  return width < 1 ? '' : `${cutText(text, width - 1)}…`;
+}
+
+/** As many letters as fit, without a mark of what is missing. */
+export function cutText(text: string, width: number): string {
+  if (textWidth(text) <= width) return text;
   let kept = '';
-  let left = width - 1;
+  let left = width;
   for (const letter of letters(text)) {
     left -= letterWidth(letter);
     if (left < 0) break;
     kept += letter;
   }
-  return `${kept}…`;
+  return kept;
 }
 
 /** Lines of at most `width` columns, broken at spaces; what has none goes over the edge, so that it can be copied whole. */

@@ -12,7 +12,11 @@ export function isoTime(ms: number): string {
 
 /** For eyes on a terminal: `09:30:00` by its own clock, and what is of another day than `now` in full. */
 export function timeOfDay(ms: number, now: number): string {
+  return new Date(ms).toDateString() === new Date(now).toDateString() ? clockTime(ms) : isoTime(ms);
+}
+
+/** The time of day, by the clock of this machine: `09:30:00`. */
+export function clockTime(ms: number): string {
   const date = new Date(ms);
-  if (date.toDateString() !== new Date(now).toDateString()) return isoTime(ms);
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
 }

@@ -20,12 +20,6 @@ export function age(ms: number): string {
   return `${Math.floor(hours / 24)}d${hours % 24}h`;
 }
 
-/** The time of day, of this machine. */
-export function timeOfDay(epochMs: number): string {
-  const date = new Date(epochMs);
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-}
-
 /** A share as a percentage: `0`, `0.4`, `12`. Below ten with a digit more, and never 0 where there was something. */
 export function percent(share: number): string {
   const value = share * 100;

@@ -1,5 +1,5 @@
+import { clockTime } from '../cli/times.ts';
 import type { ErrorRow, EventRow, Finding, Severity } from '../status/types.ts';
-import { timeOfDay } from './figures.ts';
 import type { ListColumn } from './grid.ts';
 import { type Style, span } from './line.ts';
 import { FINDING_ROW } from './watch-state.ts';
@@ -26,7 +26,7 @@ export function findingKeys(findings: readonly Finding[]): ReadonlyMap<Finding, 
 /** The column of the destination is left out where there is one only. */
 export function eventColumns(all: boolean): readonly ListColumn<EventRow>[] {
   return [
-    { title: 'TIME', align: 'left', rank: 0, cell: ({ time }) => span(timeOfDay(time)), order: ({ time }) => time },
+    { title: 'TIME', align: 'left', rank: 0, cell: ({ time }) => span(clockTime(time)), order: ({ time }) => time },
     {
       title: 'SEVERITY',
       align: 'left',
@@ -84,7 +84,7 @@ export function errorColumns(all: boolean): readonly ListColumn<ErrorRow>[] {
       title: 'LAST',
       align: 'left',
       rank: 1,
-      cell: ({ lastTime }) => span(timeOfDay(lastTime)),
+      cell: ({ lastTime }) => span(clockTime(lastTime)),
       order: ({ lastTime }) => lastTime,
     },
     {

@@ -1,7 +1,6 @@
 import { printable } from '../cli/table.ts';
-import { textWidth } from '../cli/text-width.ts';
+import { cutText, textWidth } from '../cli/text-width.ts';
 import type { Line, Style } from './line.ts';
-import { cutAt } from './wrap.ts';
 
 /** What the terminal can show. */
 export type Looks = { readonly colour: boolean; readonly unicode: boolean };
@@ -67,7 +66,7 @@ export function paint({ spans, selected }: Line, columns: number, looks: Looks):
   let left = columns;
   for (const { text, style } of spans) {
     if (left <= 0) break;
-    const shown = cutAt(clean(text, looks.unicode), left);
+    const shown = cutText(clean(text, looks.unicode), left);
     left -= textWidth(shown);
     // Colours on a reversed line are hard to read in many a palette.
     const look = selected ? '' : styles[style];

@@ -1,4 +1,4 @@
-import { type JsonObject, listAt, numberAt, objectAt, parseObject, textAt } from '../cli/json-reader.ts';
+import { type JsonObject, listAt, numberAt, objectAt, parseObject, textAt, textsAt } from '../cli/json-reader.ts';
 import type {
   ConnectionRow,
   DestinationDetail,
@@ -235,9 +235,4 @@ function textOrNull(object: JsonObject, key: string): string | null {
 function numberOrNull(object: JsonObject, key: string): number | null {
   const value = object.get(key);
   return typeof value === 'number' ? value : null;
-}
-
-function textsAt(object: JsonObject, key: string): string[] {
-  const value = object.get(key);
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }

@@ -1,5 +1,6 @@
+import { clockTime } from '../cli/times.ts';
 import type { DestinationRow, StatusSnapshot } from '../status/types.ts';
-import { failedStyle, latency, percent, rate, shareStyle, sparkline, timeOfDay, unlessNone } from './figures.ts';
+import { failedStyle, latency, percent, rate, shareStyle, sparkline, unlessNone } from './figures.ts';
 import { findingBlock } from './finding-lines.ts';
 import { gridLines } from './grid.ts';
 import { EMPTY, type Line, line, span, styled } from './line.ts';
@@ -100,6 +101,6 @@ function events(name: string, snapshot: StatusSnapshot): Line[] {
   const rows = snapshot.events.filter(({ destination }) => destination === name).slice(0, ROWS);
   if (rows.length === 0) return [styled('  none', 'dim')];
   return rows.map(({ time, severity, text, count }) =>
-    line(`  ${timeOfDay(time)}  `, span(count > 1 ? `${text} (${count} times)` : text, severityStyle(severity))),
+    line(`  ${clockTime(time)}  `, span(count > 1 ? `${text} (${count} times)` : text, severityStyle(severity))),
   );
 }

@@ -1,5 +1,5 @@
+import { clockTime } from '../cli/times.ts';
 import type { ErrorRow, EventRow, StatusSnapshot } from '../status/types.ts';
-import { timeOfDay } from './figures.ts';
 import { wholeFinding } from './finding-lines.ts';
 import { EMPTY, type Line, line, span, styled } from './line.ts';
 import { findingKeys, severityStyle } from './list-reports.ts';
@@ -33,7 +33,7 @@ function errorWords(
   const answered = status === 0 ? 'nobody was left to answer' : `answered with ${status}`;
   return [
     line(span(code, 'bad'), `  ${destination}`),
-    line(span(`${count} since the start, ${answered}; the last at ${timeOfDay(lastTime)}`, 'dim')),
+    line(span(`${count} since the start, ${answered}; the last at ${clockTime(lastTime)}`, 'dim')),
     EMPTY,
     ...wrap(lastMessage, columns).map((text) => line(text)),
     EMPTY,
@@ -53,7 +53,7 @@ function eventWords(
     ['times', count > 1 ? String(count) : null],
   ];
   return [
-    line(span(type, severityStyle(severity)), `  ${severity}, ${timeOfDay(time)}`),
+    line(span(type, severityStyle(severity)), `  ${severity}, ${clockTime(time)}`),
     EMPTY,
     ...wrap(text, columns).map((part) => line(part)),
     EMPTY,

@@ -1,4 +1,4 @@
-import { textWidth } from '../cli/text-width.ts';
+import { cutText, textWidth } from '../cli/text-width.ts';
 
 /** `text` in lines of at most `columns`, broken between words; a word that is longer than a line is broken anywhere. */
 export function wrap(text: string, columns: number): string[] {
@@ -23,21 +23,8 @@ export function wrap(text: string, columns: number): string[] {
   return lines;
 }
 
-/** As many characters as fit, without a mark of what is missing. */
-export function cutAt(text: string, columns: number): string {
-  if (textWidth(text) <= columns) return text;
-  let head = '';
-  let left = columns;
-  for (const character of text) {
-    left -= textWidth(character);
-    if (left < 0) break;
-    head += character;
-  }
-  return head;
-}
-
-/** As `cutAt`, but one character at least: no loop waits for one that never fits. */
+/** As `cutText`, but one character at least: no loop waits for one that never fits. */
 function headOf(text: string, columns: number): string {
   const [first = ''] = text;
-  return cutAt(text, columns) || first;
+  return cutText(text, columns) || first;
 }

@@ -51,12 +51,11 @@ export class StatusChanges {
     return missed ? null : text;
   }
 
-  /** All that there is now. `look` must have come right before, so that the next update goes on from here. */
-  async snapshot(destination: string | null): Promise<StatusSnapshot> {
-    const look = this.#look ?? (await this.#model.look());
+  /** All that there is at the last look but a detail, so that the next update goes on from here. */
+  async snapshot(): Promise<StatusSnapshot> {
     // Made once: what happens while readers are told is for the next update.
-    this.#whole ??= this.#model.snapshot(look, null);
-    return destination === null ? this.#whole : { ...this.#whole, detail: this.#model.detail(destination) };
+    this.#whole ??= this.#model.snapshot(this.#look ?? (await this.#model.look()), null);
+    return this.#whole;
   }
 
   /** The detail as JSON, at this look. */

@@ -1,10 +1,9 @@
 import t from 'tap';
 import { parse } from 'yaml';
-import type { ErrorSeen } from '../../src/status/error-book.ts';
 import { findingsOf } from '../../src/status/findings/findings.ts';
 import type { Sight } from '../../src/status/findings/sight.ts';
 import type { Finding } from '../../src/status/types.ts';
-import { destinationSight, sight } from './made-sight.ts';
+import { destinationSight, error, sight } from './made-sight.ts';
 
 const codes = (seen: Sight): string[] => findingsOf(seen).map(({ code }) => code);
 
@@ -15,19 +14,6 @@ function only(seen: Sight): Finding {
   if (first === undefined || found.length > 1) throw new Error(`found ${found.map(({ code }) => code).join(', ')}`);
   return first;
 }
-
-const error = (changes: Partial<ErrorSeen>): ErrorSeen => ({
-  code: 'NO_ROUTE',
-  destination: 'orders.shop:8080',
-  count: 1,
-  status: 502,
-  lastTime: 0,
-  lastMessage: 'words of the case',
-  hint: 'a hint',
-  lastMinute: 1,
-  lastTenMinutes: 1,
-  ...changes,
-});
 
 t.test('a sidecar that is well has no findings', async (t) => {
   t.same(codes(sight()), []);

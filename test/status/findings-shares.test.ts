@@ -3,22 +3,12 @@ import type { ErrorSeen } from '../../src/status/error-book.ts';
 import { findingsOf } from '../../src/status/findings/findings.ts';
 import type { DestinationSight, Sight } from '../../src/status/findings/sight.ts';
 import type { DestinationRow, Finding } from '../../src/status/types.ts';
-import { destinationSight, sight } from './made-sight.ts';
+import { destinationSight, error as errorSeen, sight } from './made-sight.ts';
 
 const LABEL = '*.shop:8080';
 
-const error = (changes: Partial<ErrorSeen>): ErrorSeen => ({
-  code: 'CONNECT_FAILED',
-  destination: LABEL,
-  count: 1,
-  status: 502,
-  lastTime: 0,
-  lastMessage: 'words of the case',
-  hint: 'a hint',
-  lastMinute: 1,
-  lastTenMinutes: 1,
-  ...changes,
-});
+const error = (changes: Partial<ErrorSeen>): ErrorSeen =>
+  errorSeen({ code: 'CONNECT_FAILED', destination: LABEL, ...changes });
 
 /** One of several destinations that have a label together. */
 const sharing = (name: string, ended: number, failedShare: number, row: Partial<DestinationRow> = {}) =>

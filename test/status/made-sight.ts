@@ -1,4 +1,5 @@
 import { loadConfig } from '../../src/config/load.ts';
+import type { ErrorSeen } from '../../src/status/error-book.ts';
 import type { DestinationSight, Sight } from '../../src/status/findings/sight.ts';
 import type { DestinationRow, SidecarView } from '../../src/status/types.ts';
 
@@ -84,3 +85,17 @@ export function sight(changes: Partial<Omit<Sight, 'sidecar'>> & { sidecar?: Par
     sidecar: { ...WELL, ...changes.sidecar },
   };
 }
+
+/** An error as the book has it: one NO_ROUTE of the last minute, where nothing else is said. */
+export const error = (changes: Partial<ErrorSeen>): ErrorSeen => ({
+  code: 'NO_ROUTE',
+  destination: 'orders.shop:8080',
+  count: 1,
+  status: 502,
+  lastTime: 0,
+  lastMessage: 'words of the case',
+  hint: 'a hint',
+  lastMinute: 1,
+  lastTenMinutes: 1,
+  ...changes,
+});
